@@ -1,0 +1,1 @@
+"""membrane: how an endosome makes exosomes."""

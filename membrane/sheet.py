@@ -1,0 +1,342 @@
+"""The Sheet: conserved fields on the limiting membrane, unrolled onto a periodic plane.
+
+    dX_i/dt = div(M_i grad mu_i) - div(v X_i) + reaction_i + noise,     mu_i = dF/dX_i,
+    v = curl Psi,  Psi_q = [curl sum_i (mu_i grad X_i)]_q / [q^2 (eta_m q^2 + (eta_cyt + eta_lum) q)].
+
+F is the free energy of membrane.energy; every mu is its automatic derivative. Composition-dependent mobilities use a
+finite-volume flux whose gradient and divergence are adjoint, so that the discrete energy falls exactly as the
+continuous one; a single field of constant mobility without flow is diagonal and treated spectrally.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from membrane import fft, spectral
+from membrane.energy import Cargo, Ceramide, Helfrich, Lipids, lo_order
+from membrane.energy.cargo import MONOMER, OLIGOMER
+from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
+from membrane.grid import Grid
+from membrane.hydrodynamics import MembraneFlow
+from membrane.model import AbstractModel, State
+from membrane.noise import FilteredNoise
+from membrane.spectral import X, Y
+
+
+class Sheet(AbstractModel):
+    """A periodic plane of membrane with one to five fields.
+
+    ``diffusion`` maps each species to (D in Ld, D in Lo), nm^2/s; ``mean_fields`` to its initial mean. Mobilities are
+    D/(2b) for phi and D c(1-c) a/kT and its like for lattice fields. ``initial_noise`` is the standard deviation of
+    the white noise that phi starts from.
+    """
+
+    grid: Grid = eqx.field(static=True)
+    species: tuple[str, ...] = eqx.field(static=True)
+    lipids: Lipids
+    diffusion: dict[str, tuple[float, float]]
+    mean_fields: dict[str, float]
+    helfrich: Helfrich | None
+    ceramide: Ceramide | None
+    cargo: Cargo | None
+    flow: MembraneFlow | None
+    noise: FilteredNoise | None
+    initial_noise: float
+    exchange: tuple[float, float]
+
+    def __init__(
+        self,
+        grid: Grid,
+        *,
+        lipids: Lipids,
+        diffusion: dict[str, tuple[float, float]],
+        mean_fields: dict[str, float],
+        helfrich: Helfrich | None = None,
+        ceramide: Ceramide | None = None,
+        cargo: Cargo | None = None,
+        flow: MembraneFlow | None = None,
+        noise: FilteredNoise | None = None,
+        initial_noise: float = 0.02,
+    ):
+        species = ["phi"]
+        species += [CYTOSOLIC, LUMINAL] if ceramide is not None else []
+        species += [MONOMER] if cargo is not None else []
+        species += [OLIGOMER] if cargo is not None and cargo.oligomers is not None else []
+        for name, given in (("diffusion", diffusion), ("mean_fields", mean_fields)):
+            if set(given) != set(species):
+                raise ValueError(f"{name} names {sorted(given)}, but the species of this sheet are {species}")
+        self.grid, self.species = grid, tuple(species)
+        self.lipids, self.diffusion, self.mean_fields = lipids, diffusion, mean_fields
+        self.helfrich, self.ceramide, self.cargo = helfrich, ceramide, cargo
+        self.flow, self.noise, self.initial_noise = flow, noise, initial_noise
+        self.exchange = self._exchange_rates()
+
+    # Fields ----------------------------------------------------------------------------------------------------
+
+    def named(self, fields) -> dict:
+        """The fields by name."""
+        return dict(zip(self.species, fields, strict=True))
+
+    def initial_state(self, key, step_ticks: int) -> State:
+        """Means plus small white noise in phi; totals are those of ``mean_fields`` to rounding. ``key``: jax.random.key."""
+        start, run = jax.random.split(key)
+        shape, real = self.grid.shape, self.grid.dtype
+        ripple = jax.random.normal(start, shape, real) * jnp.asarray(self.initial_noise, real)
+        fields = jnp.stack([jnp.full(shape, self.mean_fields[name], real) for name in self.species])
+        return self.state_of(fields.at[0].add(ripple - jnp.mean(ripple)), run, step_ticks)
+
+    def state_of(self, fields, key, step_ticks: int, tick: int = 0) -> State:
+        """A state of given fields (species, n_y, n_x) without history."""
+        hat = jnp.zeros((len(self.species), *self.grid.spectral_shape), self.grid.complex_dtype)
+        block = jnp.zeros((2, *(self.noise.shape if self.noise is not None else (0, 0))), self.grid.complex_dtype)
+        integer = lambda n: jnp.asarray(n, jnp.int32)  # noqa: E731
+        return State(fields, hat, hat, block, block[0], integer(tick), integer(step_ticks), integer(0), key)
+
+    # Energy ----------------------------------------------------------------------------------------------------
+
+    def local_density(self, named):
+        """Sum of the local free energy densities, pN/nm."""
+        parts = [part for part in (self.lipids, self.ceramide, self.cargo) if part is not None]
+        return sum(part.density(named) for part in parts)
+
+    def free_energy(self, fields):
+        """F in pN nm: local densities, gradient energy and relaxed bending, with the operators of the scheme itself."""
+        named, k2 = self.named(fields), self._constant(self.grid.k2)
+        energy = jnp.sum(self.local_density(named)) * self.grid.cell_area
+        gradient = 0.5 * self.lipids.gradient * self._constant(self._gradient_symbol)
+        energy = energy + spectral.quadratic_form(gradient, fft.forward(named["phi"]), self.grid)
+        if self.helfrich is not None:
+            c0_hat = fft.forward(self.helfrich.spontaneous_curvature(named))
+            energy = energy + spectral.quadratic_form(0.5 * self.helfrich.stiffness(k2), c0_hat, self.grid)
+        return energy
+
+    def local_potentials(self, named) -> dict:
+        """Derivatives of the local densities, pN/nm, by automatic differentiation."""
+        return jax.grad(lambda f: jnp.sum(self.local_density(f)))(named)
+
+    def chemical_potentials(self, named, fields_hat) -> dict:
+        """dF/dX_i per area in pN/nm, by name, for the finite-volume scheme."""
+        mu = self.local_potentials(named)
+        mu["phi"] = mu["phi"] - self.lipids.gradient * spectral.laplacian(named["phi"], self.grid.spacing)
+        if self.helfrich is not None:
+            bending = fft.inverse(self._bending_hat(fields_hat), self.grid.shape)
+            (coupling,) = jax.vjp(self.helfrich.spontaneous_curvature, named)[1](bending)
+            mu = {name: mu[name] + coupling[name] for name in mu}
+        return mu
+
+    def height(self, fields):
+        """Relaxed height in nm, positive toward the cytosol, (n_y, n_x); its mean is zero."""
+        if self.helfrich is None:
+            return jnp.zeros(self.grid.shape, self.grid.dtype)
+        c0_hat = fft.forward(self.helfrich.spontaneous_curvature(self.named(fields)))
+        factor = self.helfrich.height_per_curvature(self._constant(self.grid.k2))
+        return fft.inverse(factor * c0_hat, self.grid.shape)
+
+    # Rates -----------------------------------------------------------------------------------------------------
+
+    @property
+    def is_diagonal(self) -> bool:
+        """One field of constant mobility, no flow: the whole transport is diagonal in Fourier space."""
+        ld, lo = self.diffusion["phi"]
+        return len(self.species) == 1 and self.flow is None and ld == lo
+
+    @property
+    def has_thermal_flow(self) -> bool:
+        """Whether the flow has its own thermal agitation."""
+        return self.flow is not None and self.flow.thermal and self.noise is not None
+
+    def rates(self, fields, fields_hat, stream_noise):
+        """Transform of dX/dt (1/s) and the largest advection rate |v_x|/dx + |v_y|/dy (1/s); ``stream_noise``: compact block."""
+        if self.is_diagonal:
+            return self._diagonal_rates(fields, fields_hat), jnp.zeros((), self.grid.dtype)
+        named = self.named(fields)
+        mu = self.chemical_potentials(named, fields_hat)
+        mobility = self._mobilities(named)
+        gradient = [[spectral.forward_difference(mu[n], a, h) for n in self.species] for a, h in self._axes]
+        at_face = [[spectral.face_mean(named[n], a) for n in self.species] for a, _ in self._axes]
+        velocity = self._velocity(at_face, gradient, stream_noise)
+        rate = [0.0] * len(self.species)
+        for direction, (axis, h) in enumerate(self._axes):
+            for i, name in enumerate(self.species):
+                flux = -spectral.face_mean(mobility[name], axis) * gradient[direction][i]
+                if self.flow is not None:
+                    flux = flux + velocity[direction] * at_face[direction][i]
+                if self.has_thermal_flow:
+                    eddy = self._eddy_diffusion[direction]
+                    flux = flux - eddy * spectral.forward_difference(named[name], axis, h)
+                rate[i] = rate[i] - spectral.backward_difference(flux, axis, h)
+        reaction = self._reactions(named, mu)
+        rate = [r + reaction[n] if n in reaction else r for n, r in zip(self.species, rate, strict=True)]
+        rate_hat = fft.forward(jnp.stack(rate))
+        # Transport keeps every total: only reactions may move the mean, whatever the rounding.
+        total = jnp.stack([jnp.sum(reaction[n]) if n in reaction else jnp.zeros((), fields.dtype) for n in self.species])
+        rate_hat = rate_hat.at[:, 0, 0].set(total.astype(rate_hat.dtype))
+        advection = sum(jnp.max(jnp.abs(v)) / h for v, (_, h) in zip(velocity, self._axes, strict=True)) if velocity else 0.0
+        return rate_hat, jnp.asarray(advection, fields.dtype)
+
+    def implicit_solve(self, right_hat, shift):
+        """Solve (shift + L) x = right_hat; L bounds the stiff rates, couples monomers with n-mers, and is zero at q = 0."""
+        denominator = shift + self._constant(self._stabilisation)
+        solution = right_hat / denominator
+        if OLIGOMER not in self.species:
+            return solution
+        forward, backward = self.exchange
+        i, j = self.species.index(MONOMER), self.species.index(OLIGOMER)
+        a, b = denominator[i] + forward, denominator[j] + backward
+        determinant = a * b - forward * backward
+        solution = solution.at[i].set((b * right_hat[i] + backward * right_hat[j]) / determinant)
+        return solution.at[j].set((a * right_hat[j] + forward * right_hat[i]) / determinant)
+
+    def wiener_increment(self, key, dt):
+        """Compact increments over dt of (phi noise, stream function noise); shapes (2, m_y, m_x).
+
+        Conserved noise of phi, 2 kT M q^2 per time, at the mean mobility; stream function 2 kT/[q^2 drag(q)] per time.
+        """
+        noise, real = self.noise, self.grid.dtype
+        ky, kx = noise.k
+        k2 = ky**2 + kx**2
+        symbol = k2 if self.is_diagonal else sum((2 * np.sin(k * h / 2) / h) ** 2 for k, h in zip((ky, kx), self.grid.spacing))
+        density = 2 * noise.thermal_energy / self.grid.cell_area
+        first, second = jax.random.split(key)
+        phi = noise.draw(first) * jnp.sqrt(density * dt * self._mean_mobility * self._constant(symbol))
+        if not self.has_thermal_flow:
+            return jnp.stack([phi, jnp.zeros_like(phi)])
+        stream = noise.draw(second) * jnp.sqrt(density * dt * self.flow.response(self._constant(k2)))
+        return jnp.stack([phi, stream]).astype(np.result_type(real, np.complex64))
+
+    def embed_noise(self, block):
+        """The phi noise as a transform of all species."""
+        return jnp.zeros((len(self.species), 1, 1), self.grid.dtype).at[0].set(1.0) * self.noise.embed(block)
+
+    def resolved(self, fields_hat):
+        """The modes on which the error of a step is judged: all, or those below the noise filter."""
+        if self.noise is None:
+            return fields_hat
+        return fields_hat * self._constant(self.grid.k2 < self.noise.cutoff**2)
+
+    # Events ----------------------------------------------------------------------------------------------------
+
+    def remove(self, state: State, mask, plug) -> State:
+        """X <- (1 - mask) X + mask plug, with the scheme restarted: the one place that edits fields and history together.
+
+        ``mask`` (n_y, n_x) in [0, 1]; ``plug`` (species,), the composition that fills the hole.
+        """
+        mask, plug = jnp.asarray(mask, self.grid.dtype), jnp.asarray(plug, self.grid.dtype)
+        fields = (1 - mask) * state.fields + mask * plug[:, None, None]
+        return eqx.tree_at(lambda s: (s.fields, s.history_ticks), state, (fields, jnp.zeros_like(state.history_ticks)))
+
+    def observables(self, state: State) -> dict[str, float]:
+        """Free energy (pN nm), structure-factor length (nm), time step (ticks) and mean fields."""
+        means = np.asarray(state.fields, np.float64).mean(axis=(1, 2))
+        return {
+            "free_energy_pN_nm": float(self.free_energy(state.fields)),
+            "structure_length_nm": spectral.characteristic_length(state.fields[0], self.grid),
+            **{f"mean_{name}": float(m) for name, m in zip(self.species, means, strict=True)},
+        }
+
+    # Private ---------------------------------------------------------------------------------------------------
+
+    @property
+    def _axes(self):
+        return tuple(zip((Y, X), self.grid.spacing, strict=True))
+
+    def _constant(self, array):
+        return jnp.asarray(array, self.grid.dtype)
+
+    @property
+    def _gradient_symbol(self) -> np.ndarray:
+        """Minus the symbol of the Laplacian in use, 1/nm^2: k^2 (spectral) or that of :func:`spectral.laplacian`."""
+        if self.is_diagonal:
+            return self.grid.k2
+        symbol = 0.0
+        for k, h in zip(self.grid.k, self.grid.spacing, strict=True):
+            c = [np.cos(m * k * h) for m in (1, 2, 3)]
+            symbol = symbol + (49 / 18 - 3 * c[0] + 0.3 * c[1] - c[2] / 45) / h**2
+        return symbol
+
+    def _bending_hat(self, fields_hat):
+        named = self.named(fields_hat)
+        c0_hat = sum(c * named[name] for name, c in self.helfrich.coefficients.items())
+        return self.helfrich.stiffness(self._constant(self.grid.k2)) * c0_hat
+
+    def _diagonal_rates(self, fields, fields_hat):
+        k2 = self._constant(self.grid.k2)
+        named_hat = self.named(fields_hat)
+        mu_hat = fft.forward(self.local_potentials(self.named(fields))["phi"]) + self.lipids.gradient * k2 * named_hat["phi"]
+        if self.helfrich is not None:
+            mu_hat = mu_hat + self.helfrich.coefficients.get("phi", 0.0) * self._bending_hat(fields_hat)
+        mobility = self.diffusion["phi"][0] / (2 * self.lipids.well)
+        return (-mobility * k2 * mu_hat)[None]
+
+    def _diffusion(self, name, lo_weight):
+        ld, lo = self.diffusion[name]
+        return ld + (lo - ld) * lo_weight
+
+    @property
+    def _mean_mobility(self) -> float:
+        share = 0.5 * (1 + min(max(self.mean_fields["phi"], -1.0), 1.0))
+        return self._diffusion("phi", share) / (2 * self.lipids.well)
+
+    def _mobilities(self, named) -> dict:
+        """M_i in nm^3/(pN s)."""
+        lo_weight = 0.5 * (1 + lo_order(named["phi"]))
+        bare = {"phi": 1.0 / (2 * self.lipids.well)}
+        if self.ceramide is not None:
+            bare |= {leaflet: self.ceramide.mobility(named[leaflet]) for leaflet in (CYTOSOLIC, LUMINAL)}
+        if self.cargo is not None:
+            bare |= self.cargo.mobility(named)
+        return {name: self._diffusion(name, lo_weight) * bare[name] for name in self.species}
+
+    def _velocity(self, at_face, gradient, stream_noise):
+        """Face velocities (v_y, v_x) in nm/s, discretely free of divergence; empty without flow."""
+        if self.flow is None:
+            return ()
+        force = [-sum(c * g for c, g in zip(at_face[d], gradient[d], strict=True)) for d in (0, 1)]
+        (_, hy), (_, hx) = self._axes
+        curl = spectral.forward_difference(force[0], X, hx) - spectral.forward_difference(force[1], Y, hy)
+        stream_hat = self.flow.response(self._constant(self.grid.k2)) * fft.forward(curl)
+        if self.has_thermal_flow:
+            stream_hat = stream_hat + self.noise.embed(stream_noise)
+        stream = fft.inverse(stream_hat, self.grid.shape)
+        return -spectral.backward_difference(stream, X, hx), spectral.backward_difference(stream, Y, hy)
+
+    @property
+    def _eddy_diffusion(self) -> tuple[float, float]:
+        """What the scheme itself lacks of the Stratonovich drift of the random flow: sigma^2/4 per direction, nm^2/s.
+
+        A random displacement of variance sigma^2 t per direction spreads a tracer with sigma^2/2. The extrapolated
+        noise of the stepper is correlated with the field it has already moved and supplies half of that.
+        """
+        ky, kx = self.noise.k
+        k2 = np.where(ky**2 + kx**2 > 0, ky**2 + kx**2, 1.0)
+        drag = self.flow.drag(np.sqrt(k2))
+        spectrum = self.noise.passed * self.noise.weights * 2 * self.noise.thermal_energy / (k2 * drag) / self.grid.area
+        return tuple((spectrum * k**2).sum() / 4 for k in (kx, ky))
+
+    def _reactions(self, named, mu) -> dict:
+        rates = self.ceramide.reaction(named) if self.ceramide is not None else {}
+        if self.cargo is not None and self.cargo.oligomers is not None:
+            rates = rates | self.cargo.reaction(named, mu)
+        return rates
+
+    @property
+    def _stabilisation(self) -> np.ndarray:
+        """L, at least 3/4 of the stiffest true rate of each species, 1/s; (species, n_y, k_x)."""
+        k2, k = self.grid.k2, np.sqrt(self.grid.k2)
+        fastest = {name: max(self.diffusion[name]) for name in self.species}
+        well, gradient = self.lipids.well, self.lipids.gradient
+        phi = fastest["phi"] / (2 * well) * (2 * well * k2 + gradient * k2**2)
+        if self.flow is not None:
+            phi = phi + 0.5 * well * k2 / np.where(k > 0, self.flow.drag(k), 1.0)
+        # Crowding stiffens n-mers: D (u0 + n un) u-dependent, bounded here by 4 D.
+        factor = {CYTOSOLIC: 1.5, LUMINAL: 1.5, MONOMER: 1.5, OLIGOMER: 3.0}
+        return np.stack([phi if name == "phi" else factor[name] * fastest[name] * k2 for name in self.species])
+
+    def _exchange_rates(self) -> tuple[float, float]:
+        """Linearised rates (monomer -> n-mer, back) in 1/s at the mean composition, tenfold enriched in Lo, for the implicit part."""
+        if OLIGOMER not in self.species:
+            return 0.0, 0.0
+        off, n = self.cargo.oligomers.dissociation_rate, self.cargo.oligomers.size
+        u1, un = self.mean_fields[MONOMER], self.mean_fields[OLIGOMER]
+        return float(10 * off * n * un / u1), float(off)
