@@ -8,15 +8,10 @@ class MembraneFlow(eqx.Module):
     """Stream function of the force curl w: Psi_q = w_q / [q^2 (eta_m q^2 + (eta_cyt + eta_lum) q)], Psi_0 = 0.
 
     ``membrane_viscosity`` eta_m in pN s/nm, ``solvent_viscosity`` = eta_cyt + eta_lum in pN s/nm^2; v = (d_y Psi, -d_x Psi).
-
-    ``thermal`` adds the random stream function that belongs to this drag (variance 2 kT/[q^2 drag(q)] per time), which
-    moves domains and excites their edges. It displaces the membrane by sqrt(kT t/(2 pi eta_m) ln(q_max/q_min)) a
-    direction (about 3 nm in 16 us at 3 nPa s m), and an explicit step must keep that well below the width of the wall.
     """
 
     membrane_viscosity: float
     solvent_viscosity: float
-    thermal: bool = eqx.field(static=True, default=False)
 
     def drag(self, k):
         """eta_m k^2 + (eta_cyt + eta_lum) k in pN s/nm^3, k in 1/nm."""
@@ -26,7 +21,3 @@ class MembraneFlow(eqx.Module):
         """1/[q^2 drag(q)] in nm^5/(pN s); zero at q = 0."""
         safe = jnp.where(k2 > 0, k2, 1.0)
         return jnp.where(k2 > 0, 1.0 / (safe * self.drag(jnp.sqrt(safe))), 0.0)
-
-    def edge_rate(self, k):
-        """Rate per unit line tension (1/(pN s)) at which flow relaxes a straight edge: q/[4 (eta_m q + eta)] at small solvent drag."""
-        return k / (4 * (self.membrane_viscosity * k + self.solvent_viscosity))

@@ -11,15 +11,14 @@ class State(eqx.Module):
 
     ``fields`` are the species of the model in its order. The two-step history of the scheme is the last increment
     and the last rate (transforms), valid where ``history_ticks > 0``. Time is the integer ``tick``; one step lasts
-    ``step_ticks``, a power of two. ``wiener`` is the last increment of the filtered noise and ``stream_noise`` the
-    memory of the random stream function; every random number is a function of ``key`` and ``tick``.
+    ``step_ticks``, a power of two. ``wiener`` is the last increment of the filtered noise; every random number is a
+    function of ``key`` and ``tick``.
     """
 
     fields: Float[Array, "species ny nx"]
     increment_hat: Complex[Array, "species ny kx"]
     rate_hat: Complex[Array, "species ny kx"]
-    wiener: Complex[Array, "2 my mx"]
-    stream_noise: Complex[Array, "my mx"]
+    wiener: Complex[Array, "my mx"]
     tick: Int[Array, ""]
     step_ticks: Int[Array, ""]
     history_ticks: Int[Array, ""]
@@ -36,12 +35,28 @@ class AbstractModel(eqx.Module):
         """A state at tick 0 without history."""
 
     @abc.abstractmethod
-    def rates(self, fields, fields_hat, stream_noise) -> tuple[Array, Array]:
+    def rates(self, fields, fields_hat) -> tuple[Array, Array]:
         """Transform of dX/dt (species, n_y, k_x) in 1/s, and the largest advection rate |v|/h in 1/s."""
 
     @abc.abstractmethod
     def implicit_solve(self, right_hat, shift):
         """Solve (shift + L) x = right_hat with the stabilising operator L of the model, diagonal in Fourier space."""
+
+    @abc.abstractmethod
+    def wiener_increment(self, key, dt) -> Array:
+        """Increment over ``dt`` of the filtered additive noise, compact."""
+
+    @abc.abstractmethod
+    def add_noise(self, rates_hat, block) -> Array:
+        """``rates_hat`` plus the compact noise ``block``."""
+
+    @abc.abstractmethod
+    def agitate(self, fields, key, tick) -> Array:
+        """Fields after the random displacement that falls on ``tick``, if one does."""
+
+    @abc.abstractmethod
+    def resolved(self, fields_hat) -> Array:
+        """The modes on which the error of a step is judged."""
 
     @abc.abstractmethod
     def free_energy(self, fields) -> Array:

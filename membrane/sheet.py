@@ -1,6 +1,6 @@
 """The Sheet: conserved fields on the limiting membrane, unrolled onto a periodic plane.
 
-    dX_i/dt = div(M_i grad mu_i) - div(v X_i) + reaction_i + noise,     mu_i = dF/dX_i,
+    dX_i/dt = div(M_i grad mu_i) - div(v X_i) + reaction_i + noise_i,     mu_i = dF/dX_i,
     v = curl Psi,  Psi_q = [curl sum_i (mu_i grad X_i)]_q / [q^2 (eta_m q^2 + (eta_cyt + eta_lum) q)].
 
 F is the free energy of membrane.energy; every mu is its automatic derivative. Composition-dependent mobilities use a
@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from membrane import fft, spectral
+from membrane.agitation import ThermalFlow
 from membrane.energy import Cargo, Ceramide, Helfrich, Lipids, lo_order
 from membrane.energy.cargo import MONOMER, OLIGOMER
 from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
@@ -42,6 +43,7 @@ class Sheet(AbstractModel):
     cargo: Cargo | None
     flow: MembraneFlow | None
     noise: FilteredNoise | None
+    thermal_flow: ThermalFlow | None
     initial_noise: float
     exchange: tuple[float, float]
 
@@ -57,6 +59,7 @@ class Sheet(AbstractModel):
         cargo: Cargo | None = None,
         flow: MembraneFlow | None = None,
         noise: FilteredNoise | None = None,
+        thermal_flow: ThermalFlow | None = None,
         initial_noise: float = 0.02,
     ):
         species = ["phi"]
@@ -69,7 +72,7 @@ class Sheet(AbstractModel):
         self.grid, self.species = grid, tuple(species)
         self.lipids, self.diffusion, self.mean_fields = lipids, diffusion, mean_fields
         self.helfrich, self.ceramide, self.cargo = helfrich, ceramide, cargo
-        self.flow, self.noise, self.initial_noise = flow, noise, initial_noise
+        self.flow, self.noise, self.thermal_flow, self.initial_noise = flow, noise, thermal_flow, initial_noise
         self.exchange = self._exchange_rates()
 
     # Fields ----------------------------------------------------------------------------------------------------
@@ -89,9 +92,9 @@ class Sheet(AbstractModel):
     def state_of(self, fields, key, step_ticks: int, tick: int = 0) -> State:
         """A state of given fields (species, n_y, n_x) without history."""
         hat = jnp.zeros((len(self.species), *self.grid.spectral_shape), self.grid.complex_dtype)
-        block = jnp.zeros((2, *(self.noise.shape if self.noise is not None else (0, 0))), self.grid.complex_dtype)
-        integer = lambda n: jnp.asarray(n, jnp.int32)  # noqa: E731
-        return State(fields, hat, hat, block, block[0], integer(tick), integer(step_ticks), integer(0), key)
+        block = jnp.zeros(self.noise.shape if self.noise is not None else (0, 0), self.grid.complex_dtype)
+        integer = lambda n: jnp.asarray(n, jnp.int32)
+        return State(fields, hat, hat, block, integer(tick), integer(step_ticks), integer(0), key)
 
     # Energy ----------------------------------------------------------------------------------------------------
 
@@ -141,39 +144,35 @@ class Sheet(AbstractModel):
         ld, lo = self.diffusion["phi"]
         return len(self.species) == 1 and self.flow is None and ld == lo
 
-    @property
-    def has_thermal_flow(self) -> bool:
-        """Whether the flow has its own thermal agitation."""
-        return self.flow is not None and self.flow.thermal and self.noise is not None
-
-    def rates(self, fields, fields_hat, stream_noise):
-        """Transform of dX/dt (1/s) and the largest advection rate |v_x|/dx + |v_y|/dy (1/s); ``stream_noise``: compact block."""
+    def rates(self, fields, fields_hat):
+        """Transform of dX/dt (1/s) and the largest advection rate |v_x|/dx + |v_y|/dy (1/s)."""
         if self.is_diagonal:
             return self._diagonal_rates(fields, fields_hat), jnp.zeros((), self.grid.dtype)
         named = self.named(fields)
         mu = self.chemical_potentials(named, fields_hat)
-        mobility = self._mobilities(named)
-        gradient = [[spectral.forward_difference(mu[n], a, h) for n in self.species] for a, h in self._axes]
-        at_face = [[spectral.face_mean(named[n], a) for n in self.species] for a, _ in self._axes]
-        velocity = self._velocity(at_face, gradient, stream_noise)
-        rate = [0.0] * len(self.species)
-        for direction, (axis, h) in enumerate(self._axes):
-            for i, name in enumerate(self.species):
-                flux = -spectral.face_mean(mobility[name], axis) * gradient[direction][i]
-                if self.flow is not None:
-                    flux = flux + velocity[direction] * at_face[direction][i]
-                if self.has_thermal_flow:
-                    eddy = self._eddy_diffusion[direction]
-                    flux = flux - eddy * spectral.forward_difference(named[name], axis, h)
-                rate[i] = rate[i] - spectral.backward_difference(flux, axis, h)
+        near, near_mu = spectral.ghosted(fields), {name: spectral.ghosted(mu[name]) for name in self.species}
+        velocity = self._velocity(near, near_mu)
+        rate = []
+        for i, name in enumerate(self.species):
+            change = 0.0
+            for direction, (axis, other, h) in enumerate(((Y, X, self.grid.spacing[0]), (X, Y, self.grid.spacing[1]))):
+                beside = spectral.trimmed(near, other)
+                slope = spectral.difference(spectral.trimmed(near_mu[name], other), axis, h)
+                flux = -spectral.mean(self._mobility(name, self.named(beside)), axis) * slope
+                if velocity:
+                    flux = flux + velocity[direction] * spectral.mean(beside[i], axis)
+                change = change - spectral.difference(flux, axis, h)
+            rate.append(change)
         reaction = self._reactions(named, mu)
-        rate = [r + reaction[n] if n in reaction else r for n, r in zip(self.species, rate, strict=True)]
+        rate = [r + reaction[name] if name in reaction else r for name, r in zip(self.species, rate, strict=True)]
         rate_hat = fft.forward(jnp.stack(rate))
         # Transport keeps every total: only reactions may move the mean, whatever the rounding.
-        total = jnp.stack([jnp.sum(reaction[n]) if n in reaction else jnp.zeros((), fields.dtype) for n in self.species])
+        zero = jnp.zeros((), fields.dtype)
+        total = jnp.stack([jnp.sum(reaction[name]) if name in reaction else zero for name in self.species])
         rate_hat = rate_hat.at[:, 0, 0].set(total.astype(rate_hat.dtype))
-        advection = sum(jnp.max(jnp.abs(v)) / h for v, (_, h) in zip(velocity, self._axes, strict=True)) if velocity else 0.0
-        return rate_hat, jnp.asarray(advection, fields.dtype)
+        speeds = [jnp.max(jnp.abs(v)) / h for v, h in zip(velocity, self.grid.spacing)]
+        advection = sum(speeds, jnp.zeros((), fields.dtype))
+        return rate_hat, advection
 
     def implicit_solve(self, right_hat, shift):
         """Solve (shift + L) x = right_hat; L bounds the stiff rates, couples monomers with n-mers, and is zero at q = 0."""
@@ -189,25 +188,23 @@ class Sheet(AbstractModel):
         return solution.at[j].set((a * right_hat[j] + forward * right_hat[i]) / determinant)
 
     def wiener_increment(self, key, dt):
-        """Compact increments over dt of (phi noise, stream function noise); shapes (2, m_y, m_x).
+        """Compact increment over dt of the conserved noise of phi: 2 kT M q^2 per time, at the mean mobility."""
+        noise = self.noise
+        symbol = sum(k**2 if self.is_diagonal else (2 * np.sin(k * h / 2) / h) ** 2 for k, h in zip(noise.k, self.grid.spacing))
+        variance = 2 * noise.thermal_energy / self.grid.cell_area * self._mean_mobility * self._constant(symbol)
+        return noise.draw(key) * jnp.sqrt(variance * dt)
 
-        Conserved noise of phi, 2 kT M q^2 per time, at the mean mobility; stream function 2 kT/[q^2 drag(q)] per time.
-        """
-        noise, real = self.noise, self.grid.dtype
-        ky, kx = noise.k
-        k2 = ky**2 + kx**2
-        symbol = k2 if self.is_diagonal else sum((2 * np.sin(k * h / 2) / h) ** 2 for k, h in zip((ky, kx), self.grid.spacing))
-        density = 2 * noise.thermal_energy / self.grid.cell_area
-        first, second = jax.random.split(key)
-        phi = noise.draw(first) * jnp.sqrt(density * dt * self._mean_mobility * self._constant(symbol))
-        if not self.has_thermal_flow:
-            return jnp.stack([phi, jnp.zeros_like(phi)])
-        stream = noise.draw(second) * jnp.sqrt(density * dt * self.flow.response(self._constant(k2)))
-        return jnp.stack([phi, stream]).astype(np.result_type(real, np.complex64))
+    def add_noise(self, rates_hat, block):
+        """Adds the noise of phi to the transform of the rates."""
+        return rates_hat.at[0].add(self.noise.embed(block))
 
-    def embed_noise(self, block):
-        """The phi noise as a transform of all species."""
-        return jnp.zeros((len(self.species), 1, 1), self.grid.dtype).at[0].set(1.0) * self.noise.embed(block)
+    def agitate(self, fields, key, tick):
+        """Every ``thermal_flow.interval_ticks``: all fields carried along a random area-preserving displacement."""
+        thermal = self.thermal_flow
+        if thermal is None:
+            return fields
+        move = lambda f: thermal.carry(f, thermal.displacement(jax.random.fold_in(key, 1)))
+        return jax.lax.cond(tick % thermal.interval_ticks == 0, move, lambda f: f, fields)
 
     def resolved(self, fields_hat):
         """The modes on which the error of a step is judged: all, or those below the noise filter."""
@@ -236,10 +233,6 @@ class Sheet(AbstractModel):
         }
 
     # Private ---------------------------------------------------------------------------------------------------
-
-    @property
-    def _axes(self):
-        return tuple(zip((Y, X), self.grid.spacing, strict=True))
 
     def _constant(self, array):
         return jnp.asarray(array, self.grid.dtype)
@@ -278,41 +271,25 @@ class Sheet(AbstractModel):
         share = 0.5 * (1 + min(max(self.mean_fields["phi"], -1.0), 1.0))
         return self._diffusion("phi", share) / (2 * self.lipids.well)
 
-    def _mobilities(self, named) -> dict:
-        """M_i in nm^3/(pN s)."""
-        lo_weight = 0.5 * (1 + lo_order(named["phi"]))
-        bare = {"phi": 1.0 / (2 * self.lipids.well)}
-        if self.ceramide is not None:
-            bare |= {leaflet: self.ceramide.mobility(named[leaflet]) for leaflet in (CYTOSOLIC, LUMINAL)}
-        if self.cargo is not None:
-            bare |= self.cargo.mobility(named)
-        return {name: self._diffusion(name, lo_weight) * bare[name] for name in self.species}
+    def _mobility(self, name, named):
+        """M of one species in nm^3/(pN s)."""
+        diffusion = self._diffusion(name, 0.5 * (1 + lo_order(named["phi"])))
+        if name == "phi":
+            return diffusion / (2 * self.lipids.well)
+        part = self.ceramide if name in (CYTOSOLIC, LUMINAL) else self.cargo
+        return diffusion * part.mobility(name, named)
 
-    def _velocity(self, at_face, gradient, stream_noise):
-        """Face velocities (v_y, v_x) in nm/s, discretely free of divergence; empty without flow."""
+    def _velocity(self, fields, potential):
+        """Face velocities (v_y, v_x) in nm/s, discretely free of divergence; empty without flow. Arguments are ghosted."""
         if self.flow is None:
             return ()
-        force = [-sum(c * g for c, g in zip(at_face[d], gradient[d], strict=True)) for d in (0, 1)]
-        (_, hy), (_, hx) = self._axes
-        curl = spectral.forward_difference(force[0], X, hx) - spectral.forward_difference(force[1], Y, hy)
+        hy, hx = self.grid.spacing
+        upper = [(fields[i, 1:, 1:], potential[name][1:, 1:]) for i, name in enumerate(self.species)]
+        pull = lambda axis, h: sum(spectral.mean(f, axis) * spectral.difference(p, axis, h) for f, p in upper)
+        curl = spectral.difference(pull(X, hx), Y, hy) - spectral.difference(pull(Y, hy), X, hx)
         stream_hat = self.flow.response(self._constant(self.grid.k2)) * fft.forward(curl)
-        if self.has_thermal_flow:
-            stream_hat = stream_hat + self.noise.embed(stream_noise)
-        stream = fft.inverse(stream_hat, self.grid.shape)
-        return -spectral.backward_difference(stream, X, hx), spectral.backward_difference(stream, Y, hy)
-
-    @property
-    def _eddy_diffusion(self) -> tuple[float, float]:
-        """What the scheme itself lacks of the Stratonovich drift of the random flow: sigma^2/4 per direction, nm^2/s.
-
-        A random displacement of variance sigma^2 t per direction spreads a tracer with sigma^2/2. The extrapolated
-        noise of the stepper is correlated with the field it has already moved and supplies half of that.
-        """
-        ky, kx = self.noise.k
-        k2 = np.where(ky**2 + kx**2 > 0, ky**2 + kx**2, 1.0)
-        drag = self.flow.drag(np.sqrt(k2))
-        spectrum = self.noise.passed * self.noise.weights * 2 * self.noise.thermal_energy / (k2 * drag) / self.grid.area
-        return tuple((spectrum * k**2).sum() / 4 for k in (kx, ky))
+        stream = spectral.ghosted(fft.inverse(stream_hat, self.grid.shape), 1, 0)
+        return -spectral.difference(stream, X, hx), spectral.difference(stream, Y, hy)
 
     def _reactions(self, named, mu) -> dict:
         rates = self.ceramide.reaction(named) if self.ceramide is not None else {}

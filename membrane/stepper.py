@@ -9,11 +9,13 @@ from membrane.model import AbstractModel, State
 
 
 class Report(eqx.Module):
-    """What a chunk tells the host: largest estimated local error, largest Courant number, whether all is finite."""
+    """What a chunk tells the host: estimated local error, Courant number, whether all is finite, and what reactions
+    added to the mean of each field (species,)."""
 
     error: jax.Array
     courant: jax.Array
     finite: jax.Array
+    reacted: jax.Array
 
 
 class Bdf2(eqx.Module):
@@ -27,35 +29,36 @@ class Bdf2(eqx.Module):
     of second order for w > 0 (Ascher, Ruuth & Wetton 1995, SIAM J. Numer. Anal. 32:797); w = 0 is the first-order
     start, used at tick 0 and after the fields have been edited. The noise [(1+2w) W^n - w^2 W^(n-1)]/((1+w) dt) is
     the same difference quotient of a Wiener path, so that no variance is lost (plain noise keeps 0.74 of it at
-    omega dt = 0.5). ``tick_s`` is the unit of time in seconds; steps are 2^k ticks, k <= ``max_exponent``.
+    omega dt = 0.5). Random displacements of the membrane (``model.agitate``) carry the fields before a step; the history
+    stays behind, which displaces one step's small change by the same amount. ``tick_s`` is the unit of time in seconds; steps are 2^k ticks, k <= ``max_exponent``.
+    A chunk that exceeds ``tolerance`` or ``max_courant`` by the factor ``rejection`` is to be done again.
     """
 
     tick_s: float = eqx.field(static=True)
     max_exponent: int = eqx.field(static=True)
     tolerance: float = eqx.field(static=True)
     max_courant: float = eqx.field(static=True, default=0.25)
+    rejection: float = eqx.field(static=True, default=2.0)
 
     def step(self, model: AbstractModel, state: State, fields_hat):
-        """One step; returns (state, fields_hat, rate_hat of the step before, advection rate in 1/s)."""
+        """One step; returns (state, fields_hat, advection rate in 1/s)."""
         real = state.fields.dtype
         dt = state.step_ticks.astype(real) * jnp.asarray(self.tick_s, real)
         w = jnp.where(state.history_ticks > 0, state.step_ticks / jnp.maximum(state.history_ticks, 1), 0.0).astype(real)
-        wiener, stream_noise, noise_hat = state.wiener, state.stream_noise, 0.0
+        key = jax.random.fold_in(state.key, state.tick)
+        fields = model.agitate(state.fields, key, state.tick)
+        rate_hat, advection = model.rates(fields, fields_hat)
+        right = (1 + w) * rate_hat - w * state.rate_hat - (w / dt) * state.increment_hat
+        wiener = state.wiener
         if model.noise is not None:
-            wiener = model.wiener_increment(jax.random.fold_in(state.key, state.tick), dt)
-            push = ((1 + 2 * w) * wiener - w**2 * state.wiener) / ((1 + w) * dt)
-            noise_hat = model.embed_noise(push[0])
-            # A multiplicative noise is extrapolated with G; this recursion makes the extrapolation equal `push`.
-            stream_noise = (w * stream_noise + push[1]) / (1 + w)
-        rate_hat, advection = model.rates(state.fields, fields_hat, stream_noise)
-        right = (1 + w) * rate_hat - w * state.rate_hat - (w / dt) * state.increment_hat + noise_hat
+            wiener = model.wiener_increment(key, dt)
+            right = model.add_noise(right, ((1 + 2 * w) * wiener - w**2 * state.wiener) / ((1 + w) * dt))
         increment_hat = w * state.increment_hat + model.implicit_solve(right, (1 + 2 * w) / ((1 + w) * dt))
         new = State(
-            fields=state.fields + fft.inverse(increment_hat, state.fields.shape[-2:]),
+            fields=fields + fft.inverse(increment_hat, state.fields.shape[-2:]),
             increment_hat=increment_hat,
             rate_hat=rate_hat,
             wiener=wiener,
-            stream_noise=stream_noise,
             tick=state.tick + state.step_ticks,
             step_ticks=state.step_ticks,
             history_ticks=state.step_ticks,
@@ -68,13 +71,16 @@ class Bdf2(eqx.Module):
         """``steps`` equal steps (a traced number: one compilation serves all), then the report; no host sync inside."""
 
         def body(_, carry):
-            return self.step(model, *carry)[:2]
+            state, fields_hat, reacted = carry
+            state, fields_hat, _ = self.step(model, state, fields_hat)
+            # Only reactions move the mean of a field, so its increments are what they added.
+            return state, fields_hat, reacted + state.increment_hat[:, 0, 0].real
 
-        carry = (state, fft.forward(state.fields))
-        state, fields_hat = jax.lax.fori_loop(0, steps, body, carry)
-        return state, self.report(model, state, fields_hat)
+        reacted = jnp.zeros(state.fields.shape[0], state.fields.dtype)
+        state, fields_hat, reacted = jax.lax.fori_loop(0, steps, body, (state, fft.forward(state.fields), reacted))
+        return state, self.report(model, state, fields_hat, reacted / state.fields[0].size)
 
-    def report(self, model: AbstractModel, state: State, fields_hat) -> Report:
+    def report(self, model: AbstractModel, state: State, fields_hat, reacted) -> Report:
         """Embedded estimate: first- against second-order rate, |G(X^n) - G(X^(n-1))|/(3/(2 dt) + L), noise apart.
 
         With noise on, the estimate is read on the modes below the noise filter; stiffer ones follow it adiabatically.
@@ -82,22 +88,25 @@ class Bdf2(eqx.Module):
         real = state.fields.dtype
         dt = state.step_ticks.astype(real) * jnp.asarray(self.tick_s, real)
         shape = state.fields.shape[-2:]
-        quiet = jnp.zeros_like(state.stream_noise)
         before = (state.fields - fft.inverse(state.increment_hat, shape), fields_hat - state.increment_hat)
         now = (state.fields, fields_hat)
         pairs = jax.tree.map(lambda a, b: jnp.stack([a, b]), now, before)
-        rate_hat, advection = jax.lax.map(lambda x: model.rates(*x, quiet), pairs)
+        rate_hat, advection = jax.lax.map(lambda x: model.rates(*x), pairs)
         difference = model.implicit_solve(rate_hat[0] - rate_hat[1], 1.5 / dt)
         error = jnp.max(jnp.abs(fft.inverse(model.resolved(difference), shape)))
         finite = jnp.all(jnp.isfinite(state.fields))
-        return Report(error=error, courant=advection[0] * dt, finite=finite)
+        return Report(error=error, courant=advection[0] * dt, finite=finite, reacted=reacted)
+
+    def strain(self, error: float, courant: float) -> float:
+        """How far the last chunk went towards its limits; 1 at the first of them."""
+        return max(error / self.tolerance, courant / self.max_courant)
 
     def next_step_ticks(self, tick: int, step_ticks: int, error: float, courant: float) -> int:
         """The next step: halved while error or Courant number exceed their limits, doubled where both leave room.
 
         Doubling waits for a tick that the doubled step divides, so that every step starts on its own grid.
         """
-        strain = max(error / self.tolerance, courant / self.max_courant)
+        strain = self.strain(error, courant)
         if strain > 1 and step_ticks > 1:
             return step_ticks // 2
         doubled = 2 * step_ticks

@@ -52,16 +52,11 @@ class Cargo(eqx.Module):
             vacant = vacant - un
         return (self.thermal_energy / self.site_area) * (total + entropy(vacant))
 
-    def mobility(self, fields):
+    def mobility(self, name, fields):
         """u u0 a_1/kT for monomers, n times that for n-mers, per unit of D: dilute diffusion is D (nm/pN)."""
-        scale = self.site_area / self.thermal_energy
-        if self.oligomers is None:
-            return {MONOMER: scale * occupied(fields[MONOMER]) * occupied(1.0 - fields[MONOMER])}
-        vacant = occupied(1.0 - fields[MONOMER] - fields[OLIGOMER])
-        return {
-            MONOMER: scale * occupied(fields[MONOMER]) * vacant,
-            OLIGOMER: (scale * self.oligomers.size) * occupied(fields[OLIGOMER]) * vacant,
-        }
+        vacant = 1.0 - fields[MONOMER] - (fields[OLIGOMER] if self.oligomers is not None else 0.0)
+        size = self.oligomers.size if name == OLIGOMER else 1
+        return (size * self.site_area / self.thermal_energy) * occupied(fields[name]) * occupied(vacant)
 
     def reaction(self, fields, potentials):
         """R per site and its sign for both fields, 1/s; ``potentials`` are full chemical potentials in pN/nm."""

@@ -41,8 +41,9 @@ class Ceramide(eqx.Module):
             total = total + entropy(c) + entropy(1.0 - c) - self.affinity * c * order
         return (self.thermal_energy / self.patch_area) * total
 
-    def mobility(self, c):
+    def mobility(self, leaflet, fields):
         """c (1-c) a_c/kT per unit of diffusion coefficient, so that dilute diffusion is D (nm/pN)."""
+        c = fields[leaflet]
         return occupied(c) * occupied(1.0 - c) * (self.patch_area / self.thermal_energy)
 
     def reaction(self, fields):

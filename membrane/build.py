@@ -1,0 +1,249 @@
+"""From a configuration to physics: the only border between YAML and arrays, and the only place where units change."""
+
+import math
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from scipy.optimize import brentq
+
+from membrane.agitation import ThermalFlow
+from membrane.bud import CapLaw
+from membrane.config import Config
+from membrane.endosome import Supply
+from membrane.energy import Cargo, Ceramide, Helfrich, Lipids, Oligomers, lo_order
+from membrane.energy.cargo import MONOMER, OLIGOMER
+from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
+from membrane.events import Buddings
+from membrane.grid import Grid
+from membrane.hydrodynamics import MembraneFlow
+from membrane.noise import FilteredNoise
+from membrane.sheet import Sheet
+from membrane.stepper import Bdf2
+from membrane.units import (
+    NM2_PER_UM2,
+    PN_PER_NM_PER_UN_PER_M,
+    PN_S_PER_NM2_PER_MPA_S,
+    PN_S_PER_NM_PER_NPA_S_M,
+    thermal_energy,
+)
+from membrane.wall import Wall, measure_wall
+
+NOISE_CUTOFF = 0.5
+"""Upper end of the noise filter in units of 1/xi: q < 1/(2 xi)."""
+
+
+@dataclass(frozen=True)
+class Physics:
+    """All that a run needs: model, stepper, rules of budding, supply, the measured wall, and times in ticks."""
+
+    model: Sheet
+    stepper: Bdf2
+    rules: Buddings
+    supply: Supply
+    wall: Wall
+    tick_s: float
+    first_step_ticks: int
+    duration_ticks: int
+    look_ticks: int
+    series_ticks: int
+    frame_ticks: int
+    checkpoint_ticks: int
+
+
+def build_grid(config: Config) -> Grid:
+    """The grid nearest to the spacing asked for."""
+    shape = [round(side / config.geometry.spacing_nm) for side in config.geometry.box_nm]
+    return Grid((shape[1], shape[0]), (config.geometry.box_nm[1], config.geometry.box_nm[0]), config.numerics.precision)
+
+
+def build(config: Config) -> Physics:
+    """Everything from a validated configuration. Raises ValueError where the mixture has no two phases."""
+    model = build_sheet(config)
+    wall = measure_wall(model)
+    numerics = config.numerics
+    tick_s = numerics.tick_us * 1e-6
+    largest = largest_step_ticks(config)
+    # Intervals are whole numbers of the largest step, so that every step ends on them.
+    ticks = lambda seconds: max(1, math.ceil(seconds / (tick_s * largest) - 1e-9)) * largest
+    output = config.output
+    return Physics(
+        model=model,
+        stepper=Bdf2(tick_s, largest.bit_length() - 1, numerics.error_tolerance, numerics.max_courant),
+        rules=_rules(config, wall),
+        supply=_supply(config, model),
+        wall=wall,
+        tick_s=tick_s,
+        first_step_ticks=min(4, largest),
+        duration_ticks=ticks(config.duration_s),
+        look_ticks=ticks(config.budding.look_interval_ms * 1e-3),
+        series_ticks=ticks(output.series_interval_ms * 1e-3),
+        frame_ticks=ticks(output.frame_interval_ms * 1e-3),
+        checkpoint_ticks=ticks(output.checkpoint_interval_ms * 1e-3),
+    )
+
+
+def largest_step_ticks(config: Config) -> int:
+    """The largest power of two of ticks within numerics.max_step_us."""
+    return 2 ** int(math.log2(config.numerics.max_step_us / config.numerics.tick_us))
+
+
+def build_sheet(config: Config) -> Sheet:
+    """The sheet with its energies, mobilities, flow and noise."""
+    grid, energy = build_grid(config), thermal_energy(config.temperature_C)
+    lipids = Lipids.from_wall(
+        line_tension=config.lipids.line_tension_pN, interface_width=config.lipids.interface_width_nm
+    )
+    order = config.lipids.mean_order
+    means, diffusion = {"phi": order}, {"phi": _diffusion(config.lipids)}
+    coefficients: dict[str, float] = {}
+    ceramide = cargo = None
+    if config.ceramide is not None:
+        section = config.ceramide
+        ceramide = _ceramide(section, energy)
+        means |= {CYTOSOLIC: section.cytosolic_fraction, LUMINAL: section.luminal_fraction}
+        diffusion |= {leaflet: _diffusion(section) for leaflet in (CYTOSOLIC, LUMINAL)}
+        # c0 = (J_luminal - J_cytosolic)/2; ceramide replaces sphingomyelin in its leaflet.
+        contrast = section.monolayer_curvature_ceramide_per_nm - section.monolayer_curvature_sphingomyelin_per_nm
+        coefficients |= {CYTOSOLIC: -contrast / 2, LUMINAL: contrast / 2}
+    if config.cargo is not None:
+        section = config.cargo
+        cargo = _cargo(section, energy)
+        diffusion |= {MONOMER: _diffusion(section)}
+        means |= equilibrium_cargo(cargo, section.fraction, order)
+        if section.oligomers is not None:
+            diffusion |= {OLIGOMER: _diffusion(section.oligomers)}
+            coefficients |= {OLIGOMER: section.oligomers.spontaneous_curvature_per_nm}
+    # Tension is a traced value: it may change from chunk to chunk without a recompilation.
+    tension = jnp.asarray(config.membrane.tension_uN_per_m * PN_PER_NM_PER_UN_PER_M, grid.dtype)
+    return Sheet(
+        grid,
+        lipids=lipids,
+        diffusion=diffusion,
+        mean_fields=means,
+        helfrich=Helfrich(
+            config.membrane.bending_rigidity_ld_kBT * energy,
+            tension,
+            coefficients,
+            config.membrane.spontaneous_curvature_other_per_nm,
+        ),
+        ceramide=ceramide,
+        cargo=cargo,
+        flow=(flow := _flow(config)),
+        noise=(noise := _noise(config, grid, energy)),
+        thermal_flow=_thermal_flow(config, flow, noise),
+        initial_noise=config.numerics.initial_noise,
+    )
+
+
+def equilibrium_cargo(cargo: Cargo, total: float, order: float) -> dict[str, float]:
+    """Monomer and n-mer fractions of ``total`` at mean order phi, in equilibrium on a flat membrane.
+
+    Root in ln u1 of u1 + u1^n exp[(n-1)(1+eps) + (chi_n - n chi_1) p] = total.
+    """
+    if cargo.oligomers is None:
+        return {MONOMER: total}
+    n = cargo.oligomers.size
+    p = float(lo_order(order))
+    gain = (n - 1) * (1 + cargo.oligomers.bond_energy) + (cargo.oligomers.affinity - n * cargo.affinity) * p
+    log_u1 = brentq(lambda x: math.exp(x) + math.exp(min(n * x + gain, 50.0)) - total, -200.0, math.log(total))
+    u1 = math.exp(log_u1)
+    return {MONOMER: u1, OLIGOMER: total - u1}
+
+
+def _diffusion(section) -> tuple[float, float]:
+    return section.diffusion_ld_um2_per_s * NM2_PER_UM2, section.diffusion_lo_um2_per_s * NM2_PER_UM2
+
+
+def _ceramide(section, energy) -> Ceramide:
+    enzyme = section.sphingomyelinase
+    return Ceramide(
+        thermal_energy=energy,
+        patch_area=section.patch_area_nm2,
+        affinity=section.affinity_lo,
+        synthesis_rate=enzyme.rate_per_s if enzyme else 0.0,
+        saturation=enzyme.saturation_fraction if enzyme else 0.0,
+        turnover_rate=section.turnover_rate_per_s,
+        flip_flop_rate=section.flip_flop_rate_per_s,
+        enzyme_leaflet=LUMINAL if enzyme and enzyme.leaflet == "luminal" else CYTOSOLIC,
+    )
+
+
+def _cargo(section, energy) -> Cargo:
+    oligomers = section.oligomers
+    if oligomers is not None:
+        oligomers = Oligomers(
+            size=oligomers.size,
+            bond_energy=oligomers.bond_energy_kBT,
+            affinity=oligomers.affinity_lo,
+            dissociation_rate=oligomers.dissociation_rate_per_s,
+        )
+    return Cargo(energy, section.footprint_nm2, section.affinity_lo, oligomers)
+
+
+def _solvent_viscosity(config) -> float:
+    section = config.hydrodynamics
+    return (section.cytosol_viscosity_mPa_s + section.lumen_viscosity_mPa_s) * PN_S_PER_NM2_PER_MPA_S
+
+
+def _flow(config) -> MembraneFlow | None:
+    section = config.hydrodynamics
+    if not section.in_plane_flow:
+        return None
+    viscosity = section.membrane_viscosity_nPa_s_m * PN_S_PER_NM_PER_NPA_S_M
+    return MembraneFlow(viscosity, _solvent_viscosity(config))
+
+
+def _noise(config, grid, energy) -> FilteredNoise | None:
+    if not config.numerics.thermal_noise:
+        return None
+    return FilteredNoise(grid, NOISE_CUTOFF / config.lipids.interface_width_nm, energy)
+
+
+def _thermal_flow(config, flow, noise) -> ThermalFlow | None:
+    if flow is None or noise is None:
+        return None
+    tick_us, largest = config.numerics.tick_us, largest_step_ticks(config)
+    interval = max(1, round(config.hydrodynamics.agitation_interval_us / tick_us / largest)) * largest
+    return ThermalFlow(flow, noise, interval, tick_us * 1e-6)
+
+
+def _rules(config, wall) -> Buddings:
+    energy, budding = thermal_energy(config.temperature_C), config.budding
+    return Buddings(
+        law=CapLaw(
+            neck_radius=budding.neck_radius_nm,
+            thermal_energy=energy,
+            membrane_viscosity=config.hydrodynamics.membrane_viscosity_nPa_s_m * PN_S_PER_NM_PER_NPA_S_M,
+            solvent_viscosity=_solvent_viscosity(config),
+        ),
+        bending_rigidity_lo=config.membrane.bending_rigidity_lo_kBT * energy,
+        bending_rigidity_ld=config.membrane.bending_rigidity_ld_kBT * energy,
+        gaussian_modulus_contrast=config.membrane.gaussian_modulus_contrast_kBT * energy,
+        line_tension=wall.line_tension,
+        interface_width=config.lipids.interface_width_nm,
+        circularity=budding.circularity,
+        lipid_area_lo=config.lipids.area_per_lipid_lo_nm2,
+        lipid_area_ld=config.lipids.area_per_lipid_ld_nm2,
+        cargo_site_area=config.cargo.footprint_nm2 if config.cargo else float("nan"),
+        shell_density=budding.shell_density_g_per_ml,
+        lumen_density=budding.lumen_density_g_per_ml,
+    )
+
+
+def _supply(config, model: Sheet) -> Supply:
+    section, means = config.supply, dict(model.mean_fields)
+    means["phi"] = section.order
+    if section.ceramide_cytosolic_fraction is not None:
+        means[CYTOSOLIC] = section.ceramide_cytosolic_fraction
+    if section.ceramide_luminal_fraction is not None:
+        means[LUMINAL] = section.ceramide_luminal_fraction
+    if model.cargo is not None:
+        total = section.cargo_fraction if section.cargo_fraction is not None else config.cargo.fraction
+        means |= equilibrium_cargo(model.cargo, total, section.order)
+    area = model.grid.area
+    return Supply(
+        reserve=section.reserve_fraction * area,
+        rate=section.rate_fraction_per_s * area,
+        composition=np.array([means[name] for name in model.species]),
+    )

@@ -1,0 +1,268 @@
+"""The configuration: what may stand in a YAML file, in which units, and how faults are reported."""
+
+import difflib
+import types
+import typing
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Dilute = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+
+
+class ConfigError(ValueError):
+    """Everything that is wrong with a configuration, one fault a line."""
+
+
+class Section(BaseModel):
+    """A part of the configuration: immutable, unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Geometry(Section):
+    """The piece of limiting membrane that one endosome is represented by."""
+
+    box_nm: tuple[Positive, Positive] = Field(description="side lengths (x, y)")
+    spacing_nm: Positive = Field(description="grid spacing asked for; the sides are divided into the nearest whole number")
+
+
+class LipidsConfig(Section):
+    """Lo/Ld segregation."""
+
+    line_tension_pN: Positive
+    interface_width_nm: Positive = Field(description="xi: the wall is tanh(x/(sqrt2 xi))")
+    mean_order: Annotated[float, Field(gt=-1, lt=1)] = Field(description="mean of phi, +1 all Lo, -1 all Ld")
+    diffusion_ld_um2_per_s: Positive
+    diffusion_lo_um2_per_s: Positive
+    area_per_lipid_ld_nm2: Positive
+    area_per_lipid_lo_nm2: Positive
+
+
+class MembraneConfig(Section):
+    """Elasticity."""
+
+    bending_rigidity_ld_kBT: Positive
+    bending_rigidity_lo_kBT: Positive
+    gaussian_modulus_contrast_kBT: Finite = Field(description="kappa_G,Lo - kappa_G,Ld")
+    tension_uN_per_m: Positive
+    spontaneous_curvature_other_per_nm: Finite = 0.0
+
+
+class Sphingomyelinase(Section):
+    """The enzyme: dc/dt = rate w(phi) (saturation - c) on its leaflet."""
+
+    leaflet: Literal["cytosolic", "luminal"]
+    rate_per_s: NonNegative
+    saturation_fraction: Fraction
+
+
+class CeramideConfig(Section):
+    """Ceramide in both leaflets, area fractions."""
+
+    cytosolic_fraction: Dilute
+    luminal_fraction: Dilute
+    patch_area_nm2: Positive
+    affinity_lo: Finite = Field(description="chi_c, kT a patch at the wall between p = -1 and p = +1, halved")
+    monolayer_curvature_ceramide_per_nm: Finite
+    monolayer_curvature_sphingomyelin_per_nm: Finite
+    diffusion_ld_um2_per_s: Positive
+    diffusion_lo_um2_per_s: Positive
+    sphingomyelinase: Sphingomyelinase | None = None
+    turnover_rate_per_s: NonNegative
+    flip_flop_rate_per_s: NonNegative
+
+
+class OligomersConfig(Section):
+    """n-mers of the cargo."""
+
+    size: Annotated[int, Field(ge=2, le=100)]
+    bond_energy_kBT: NonNegative
+    affinity_lo: Annotated[float, Field(ge=-2, le=2)] = Field(description="chi_n an n-mer; beyond 2 the drift is too stiff")
+    spontaneous_curvature_per_nm: Finite = Field(description="c0 per unit area fraction of n-mers")
+    dissociation_rate_per_s: NonNegative
+    diffusion_ld_um2_per_s: Positive
+    diffusion_lo_um2_per_s: Positive
+
+
+class CargoConfig(Section):
+    """Cargo proteins; without ``oligomers`` they stay monomers."""
+
+    fraction: Annotated[float, Field(gt=0, lt=0.9)]
+    footprint_nm2: Positive
+    affinity_lo: Annotated[float, Field(ge=-2, le=2)]
+    diffusion_ld_um2_per_s: Positive
+    diffusion_lo_um2_per_s: Positive
+    oligomers: OligomersConfig | None = None
+
+
+class HydrodynamicsConfig(Section):
+    """In-plane flow of the membrane."""
+
+    membrane_viscosity_nPa_s_m: Positive
+    cytosol_viscosity_mPa_s: Positive
+    lumen_viscosity_mPa_s: Positive
+    in_plane_flow: bool = True
+    agitation_interval_us: Positive = Field(default=128.0, description="time between random displacements of the membrane")
+
+
+class BuddingConfig(Section):
+    """From a domain to a vesicle."""
+
+    neck_radius_nm: Positive
+    circularity: Annotated[float, Field(gt=0, le=1)] = 0.9
+    look_interval_ms: Positive = 1.024
+    shell_density_g_per_ml: Positive
+    lumen_density_g_per_ml: Positive
+
+
+class SupplyConfig(Section):
+    """Membrane for new vesicles and its composition; fractions default to the means of the sheet at the start."""
+
+    reserve_fraction: NonNegative = Field(description="area in hand at the start, in units of the sheet's area")
+    rate_fraction_per_s: NonNegative = Field(description="area that fusing vesicles bring, in units of the sheet's area")
+    order: Annotated[float, Field(ge=-1, le=1)] = -1.0
+    ceramide_cytosolic_fraction: Dilute | None = None
+    ceramide_luminal_fraction: Dilute | None = None
+    cargo_fraction: Annotated[float, Field(gt=0, lt=0.9)] | None = None
+
+
+class NumericsConfig(Section):
+    """Accuracy."""
+
+    precision: Literal["float32", "float64"] = "float32"
+    tick_us: Positive = 1.0
+    max_step_us: Positive = 64.0
+    error_tolerance: Positive = 0.1
+    max_courant: Positive = 0.25
+    thermal_noise: bool = True
+    initial_noise: NonNegative = 0.02
+
+
+class OutputConfig(Section):
+    """What is kept; intervals in simulated time."""
+
+    series_interval_ms: Positive
+    frame_interval_ms: Positive
+    checkpoint_interval_ms: Positive
+
+
+class Config(Section):
+    """One run."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+    kind: Literal["sheet"] = "sheet"
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    endosomes: Annotated[int, Field(ge=1, le=100_000)]
+    duration_s: Positive
+    temperature_C: Annotated[float, Field(ge=0, le=100)] = 37.0
+    geometry: Geometry
+    lipids: LipidsConfig
+    membrane: MembraneConfig
+    ceramide: CeramideConfig | None = None
+    cargo: CargoConfig | None = None
+    hydrodynamics: HydrodynamicsConfig
+    budding: BuddingConfig
+    supply: SupplyConfig
+    numerics: NumericsConfig = NumericsConfig()
+    output: OutputConfig
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        faults = []
+        spacing, width = self.geometry.spacing_nm, self.lipids.interface_width_nm
+        if spacing > width:
+            faults.append(
+                f"geometry.spacing_nm {spacing:g} does not resolve lipids.interface_width_nm {width:g}: "
+                "choose a spacing of at most the width (0.8 of it is enough)"
+            )
+        if min(self.geometry.box_nm) < 16 * spacing:
+            faults.append(f"geometry.box_nm {list(self.geometry.box_nm)} must span at least 16 spacings of {spacing:g} nm")
+        if self.numerics.max_step_us < self.numerics.tick_us:
+            faults.append(f"numerics.max_step_us {self.numerics.max_step_us:g} is below numerics.tick_us {self.numerics.tick_us:g}")
+        if self.cargo is None and self.supply.cargo_fraction is not None:
+            faults.append("supply.cargo_fraction is given, but there is no section cargo")
+        if self.ceramide is None and (self.supply.ceramide_cytosolic_fraction or self.supply.ceramide_luminal_fraction):
+            faults.append("supply.ceramide_*_fraction is given, but there is no section ceramide")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def to_yaml(self) -> str:
+        """The complete configuration, defaults included."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def load(path: str | Path, overrides: typing.Sequence[str] = ()) -> Config:
+    """Read, override (``dotted.key=VALUE``) and validate a YAML file; raises ConfigError with all faults at once."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}); give the path of a YAML file such as configs/ceramide.yaml") from None
+    return parse(text, overrides, source=str(path))
+
+
+def parse(text: str, overrides: typing.Sequence[str] = (), source: str = "configuration") -> Config:
+    """As :func:`load`, from the text itself."""
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{source}: must be a mapping of keys to values, not {type(raw).__name__}")
+    for override in overrides:
+        _apply(raw, override)
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        faults = [_sentence(fault) for fault in error.errors()]
+        raise ConfigError("\n".join([f"{source}: {len(faults)} fault(s)", *(f"  {f}" for f in faults)])) from None
+
+
+def _apply(raw: dict, override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {override!r}: write it as dotted.key=VALUE, for example lipids.line_tension_pN=1.2")
+    *path, last = key.strip().split(".")
+    target: Any = raw
+    for part in path:
+        target = target.setdefault(part, {}) if isinstance(target, dict) else None
+        if not isinstance(target, dict):
+            raise ConfigError(f"--set {override!r}: {part!r} is a value, not a section that could hold {last!r}")
+    try:
+        target[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {override!r}: {value!r} is not a YAML value") from None
+
+
+def _sentence(fault: dict) -> str:
+    path = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        section = _section_at(fault["loc"][:-1])
+        near = difflib.get_close_matches(str(fault["loc"][-1]), section, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(sorted(section))}"
+        return f"{path}: unknown key; {hint}"
+    if fault["type"] == "missing":
+        return f"{path}: required, but missing"
+    given = fault["input"]
+    shown = f" (given: {given!r})" if not isinstance(given, dict) else ""
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{path}: {message}{shown}" if path else message
+
+
+def _section_at(location) -> list[str]:
+    section: Any = Config
+    for part in location:
+        field = section.model_fields.get(part) if isinstance(section, type) and issubclass(section, BaseModel) else None
+        if field is None:
+            return []
+        section = field.annotation
+        if isinstance(section, types.UnionType) or typing.get_origin(section) is typing.Union:
+            section = next(a for a in typing.get_args(section) if a is not type(None))
+    return list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []

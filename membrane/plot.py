@@ -1,0 +1,335 @@
+"""Figures of a run, at the 7 inches of a printed page; nothing here needs a screen."""
+
+import textwrap
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib import animation, patheffects
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Circle, Patch
+from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
+from PIL import Image
+
+from membrane.archive import RunRecord
+from membrane.events import is_ilv
+from membrane.sizes import EXOSOME_RANGE_NM
+
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
+"""Eight colours that the colour-blind tell apart (Okabe and Ito)."""
+
+WIDTH_INCH = 7.0
+MOVIE_DPI = 150
+
+STYLE = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 9,
+    "legend.fontsize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "pdf.fonttype": 42,
+    "savefig.dpi": 300,
+    "image.interpolation": "nearest",
+    "figure.constrained_layout.use": True,
+}
+
+ROWS = (
+    ("phi", ("phi",), "Lo/Ld order $\\phi$", "RdBu_r", True),
+    ("ceramide", ("ceramide_cytosolic",), "cytosolic ceramide\n(area fraction)", "cividis", False),
+    ("cargo", ("cargo_monomer", "cargo_oligomer"), "cargo\n(area fraction)", "viridis", False),
+    ("height", ("height",), "height (nm)", "PuOr", True),
+)
+"""What a picture of the membrane shows: name, fields summed, label, colour map, whether it is centred on 0."""
+
+
+@matplotlib.rc_context(STYLE)
+def size_distribution_figure(records: list[RunRecord]) -> Figure:
+    """Densities of the ILV diameter with 95 % confidence bands and medians, one colour an archive.
+
+    Grey: 40-100 nm, the range of exosomes. Archives without ILVs are named in the legend.
+    """
+    figure = Figure(figsize=(WIDTH_INCH, 3.6))
+    axes = figure.add_subplot()
+    _draw_sizes(axes, records)
+    return figure
+
+
+@matplotlib.rc_context(STYLE)
+def membrane_figure(record: RunRecord, endosome: int = 0, frames: list[int] | None = None) -> Figure:
+    """Fields (rows) of one endosome at up to four times (columns), with the ILVs that have left so far as circles.
+
+    ``frames``: the frames to show; by default four, evenly chosen, the last among them. Fields that the run does
+    not have are left out. Raises ValueError where there are no frames, or no such frame or endosome.
+    """
+    rows = _rows(record)
+    frames = _spread(len(record.frames), 4) if frames is None else list(frames)
+    pictures = {row[0]: [_picture(record, row, index, endosome) for index in frames] for row in rows}
+    n_y, n_x = pictures[rows[0][0]][0].shape
+    panel = (WIDTH_INCH - 1.2) / max(len(frames), 3)
+    figure = Figure(figsize=(1.2 + panel * len(frames), 0.4 + len(rows) * (panel * n_y / n_x + 0.1)))
+    grid = figure.subplots(len(rows), len(frames), squeeze=False)
+    for axes, index in zip(grid[0], frames, strict=True):
+        axes.set_title(_time(record.frames.frame_times_s[index]))
+    for axes_row, row in zip(grid, rows, strict=True):
+        limits = _limits(pictures[row[0]], row)
+        for axes, index, picture in zip(axes_row, frames, pictures[row[0]], strict=True):
+            image = _draw_field(axes, record, picture, row, limits)
+            _draw_buds(axes, record, endosome, record.frames.frame_times_s[index])
+        _draw_color_bar(figure, axes_row[-1], image, row)
+    _draw_scale_bar(grid[0, 0], record)
+    return figure
+
+
+@matplotlib.rc_context(STYLE)
+def summary_figure(record: RunRecord) -> Figure:
+    """What a run has done, at a glance: sizes (left), endosome 0 in time and ILVs against time (right)."""
+    figure = Figure(figsize=(WIDTH_INCH, 3.8))
+    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.3))
+    _draw_sizes(left.add_subplot(), [record], wrap=36)
+    if not len(record.frames):
+        _draw_counts(right.add_subplot(), record)
+        return figure
+    row, frames = _rows(record)[0], _spread(len(record.frames), 3)
+    pictures = [_picture(record, row, index, 0) for index in frames]
+    upper, lower = right.subfigures(2, 1, height_ratios=(1, 1.15))
+    images = upper.subplots(1, len(frames), squeeze=False)[0]
+    for axes, index, picture in zip(images, frames, pictures, strict=True):
+        image = _draw_field(axes, record, picture, row, _limits(pictures, row))
+        _draw_buds(axes, record, 0, record.frames.frame_times_s[index])
+        axes.set_title(_time(record.frames.frame_times_s[index]))
+    _draw_color_bar(figure, images[-1], image, row)
+    _draw_scale_bar(images[0], record)
+    _draw_counts(lower.add_subplot(), record)
+    return figure
+
+
+@matplotlib.rc_context(STYLE | {"figure.dpi": MOVIE_DPI})
+def movie(record: RunRecord, path, endosome: int = 0, fps: int = 10) -> Path:
+    """All frames of one endosome, its fields side by side, as a GIF, or as MP4 where ffmpeg is installed.
+
+    Raises ValueError where there are no frames or no such endosome, or where the suffix is neither .gif nor .mp4, and
+    RuntimeError where MP4 is asked for without ffmpeg.
+    """
+    path = Path(path)
+    if path.suffix not in (".gif", ".mp4"):
+        raise ValueError(f"cannot write {path}: a movie is a .gif or an .mp4")
+    if path.suffix == ".mp4" and not animation.writers.is_available("ffmpeg"):
+        raise RuntimeError(f"cannot write {path}: ffmpeg is not installed; install it or write a .gif")
+    rows, times = _rows(record), record.frames.frame_times_s
+    # The colours must hold for the whole movie; a few frames tell their range.
+    limits = [_limits([_picture(record, row, i, endosome) for i in _spread(len(times), 12)], row) for row in rows]
+    first = [_picture(record, row, 0, endosome) for row in rows]
+    figure = Figure(figsize=(2.4 * len(rows), 2.4 * first[0].shape[0] / first[0].shape[1] + 0.8))
+    panels = figure.subplots(1, len(rows), squeeze=False)[0]
+    images = []
+    for axes, row, picture, limit in zip(panels, rows, first, limits, strict=True):
+        images.append(_draw_field(axes, record, picture, row, limit))
+        figure.colorbar(images[-1], ax=axes, label=row[2].replace("\n", " "), orientation="horizontal", aspect=16)
+    _draw_scale_bar(panels[0], record)
+    title = figure.suptitle(_time(times[-1]), fontsize=9)
+    FigureCanvasAgg(figure).draw()
+    figure.set_layout_engine("none")  # laid out once: else the panels would move with the width of the title
+
+    def draw(index):
+        title.set_text(_time(times[index]))
+        for axes, image, row in zip(panels, images, rows, strict=True):
+            image.set_data(_picture(record, row, index, endosome))
+            for bud in list(axes.patches):
+                bud.remove()
+            _draw_buds(axes, record, endosome, times[index])
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".gif":
+        palette, pictures = _palette(rows), []
+        for index in range(len(times)):
+            draw(index)
+            figure.canvas.draw()
+            picture = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
+            pictures.append(picture.quantize(palette=palette, dither=Image.Dither.NONE))
+        pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=1000 / fps, loop=0)
+    else:
+        writer = animation.FFMpegWriter(fps=fps)
+        with writer.saving(figure, str(path), dpi=MOVIE_DPI):
+            for index in range(len(times)):
+                draw(index)
+                writer.grab_frame()
+    return path
+
+
+def _palette(rows):
+    """The 256 colours that a GIF may have: those of the maps in equal shares, and greys."""
+    greys = 16
+    share = (256 - greys) // len(rows)
+    maps = [matplotlib.colormaps[row[3]](np.linspace(0, 1, share))[:, :3] for row in rows]
+    colors = np.concatenate([*maps, np.repeat(np.linspace(0, 1, greys)[:, None], 3, axis=1)])
+    palette = Image.new("P", (1, 1))
+    palette.putpalette((255 * colors).round().astype(np.uint8).tobytes())
+    return palette
+
+
+@matplotlib.rc_context(STYLE)
+def save(figure: Figure, path_without_suffix) -> list[Path]:
+    """Write a figure as PNG (300 dpi) and PDF; returns both paths. OSError where that is not possible."""
+    stem = Path(path_without_suffix)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    paths = [stem.with_name(stem.name + suffix) for suffix in (".png", ".pdf")]
+    for path in paths:
+        figure.savefig(path)
+    return paths
+
+
+def _draw_sizes(axes, records, wrap=90):
+    shares = [record.size_distribution["fraction_40_100_nm"] for record in records if record.size_distribution["n"]]
+    share = f" (holds {shares[0]:.0%})" if len(records) == len(shares) == 1 else ""
+    handles = [Patch(fc="0.92", ec="0.7", lw=0.5, label=f"40\N{EN DASH}100 nm{share}")]
+    axes.axvspan(*EXOSOME_RANGE_NM, color="0.92", lw=0, zorder=0)
+    reach, medians = 120.0, []
+    for number, record in enumerate(records):
+        sizes, name = record.size_distribution, record.attributes["name"]
+        color, style = OKABE_ITO[number % len(OKABE_ITO)], ("-", "--", ":")[number // len(OKABE_ITO) % 3]
+        text = "no ILVs"
+        if sizes["n"]:
+            quartiles = f"[{sizes['q25_nm']:.0f}\N{EN DASH}{sizes['q75_nm']:.0f}]"
+            text = f"n = {sizes['n']}, median {sizes['median_nm']:.0f} {quartiles} nm"
+            edges, last = sizes["bin_edges_nm"], np.flatnonzero(sizes["count"])[-1] + 1
+            if np.isfinite(sizes["ci_low"]).all():
+                axes.stairs(sizes["ci_high"], edges, baseline=sizes["ci_low"], fill=True, color=color, alpha=0.25, lw=0)
+            axes.stairs(sizes["probability_density_per_nm"], edges, color=color, lw=1.5, ls=style)
+            axes.axvline(sizes["median_nm"], color=color, lw=1, ls=(0, (4, 2)))
+            reach = max(reach, edges[last] + 10)
+            medians = [Line2D([], [], color="0.4", lw=1, ls=(0, (4, 2)), label="median [interquartile range]")]
+        label = f"{name}: {text}" if len(name) + len(text) < wrap else f"{textwrap.fill(name, wrap)}:\n{text}"
+        handles.append(Line2D([], [], color=color, lw=1.5, ls=style, label=label))
+    axes.set(xlim=(0, reach), xlabel="ILV diameter (nm)", ylabel="probability density (nm$^{-1}$)")
+    if medians:
+        axes.set_ylim(bottom=0)
+    else:
+        axes.set(ylim=(0, 1), yticks=[])
+    # Above the axes it covers nothing, however many archives there are.
+    axes.legend(
+        handles=handles + medians, loc="lower left", bbox_to_anchor=(-0.02, 1.0), frameon=False, borderaxespad=0.2
+    )
+
+
+def _draw_counts(axes, record):
+    ilvs, times = record.ilvs, record.series.get("time_s", np.zeros(0))
+    last = max([1e-9, *times[-1:], *record.frames.frame_times_s[-1:], *ilvs["time_s"]])
+    scale, unit = _time_unit(last)
+    endosomes = int(record.attributes["number_of_endosomes"])
+    many = endosomes > len(OKABE_ITO)
+
+    def step(at, weight, **style):
+        counts = weight * np.array([*range(at.size + 1), at.size])
+        axes.step(scale * np.array([0, *np.sort(at), last]), counts, where="post", **style)
+
+    for endosome in range(endosomes):
+        at = ilvs["time_s"][ilvs["endosome"] == endosome]
+        step(at, 1, color="0.7" if many else OKABE_ITO[endosome], lw=0.8 if many else 1.2, label=str(endosome))
+    if many:
+        step(ilvs["time_s"], 1 / endosomes, color="black", lw=1.8)
+    top = max(1, axes.get_ylim()[1])
+    axes.set(xlabel=f"time ({unit})", ylabel="ILVs", xlim=(0, scale * last), ylim=(-0.03 * top, top))
+    axes.yaxis.get_major_locator().set_params(integer=True)
+    if many:
+        axes.set_title(f"mean (black) of {endosomes} endosomes (grey)", loc="left")
+    elif endosomes > 1:
+        axes.legend(title="endosome", loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+
+
+def _rows(record):
+    if not len(record.frames):
+        raise ValueError(f"{record.path} holds no frames; run with a cadence of frames to see the membrane")
+    if record.spacing_nm is None:
+        raise ValueError(f"{record.path} is unfinished and does not tell its grid spacing; wait for the archive")
+    rows = [row for row in ROWS if any(name in record.frames.field_names for name in row[1])]
+    if not rows:
+        raise ValueError(f"{record.path} has no field to show among {', '.join(record.frames.field_names) or 'none'}")
+    return rows
+
+
+def _picture(record, row, index, endosome):
+    present = [name for name in row[1] if name in record.frames.field_names]
+    return sum(record.frames.frame(name, index, endosome) for name in present)
+
+
+def _spread(count, wanted):
+    return np.unique(np.linspace(0, count - 1, min(count, wanted)).round().astype(int)).tolist()
+
+
+def _limits(pictures, row):
+    """Colour range: all but the outermost thousandth of the values; symmetric where 0 is the centre."""
+    values = np.concatenate([picture.ravel() for picture in pictures])
+    if row[4]:
+        bound = np.nanpercentile(np.abs(values), 99.9) or 1.0
+        return -bound, bound
+    low, high = np.nanpercentile(values, [0.1, 99.9])
+    return (low, high) if high > low else (low, low + 1e-6)
+
+
+def _draw_field(axes, record, picture, row, limits):
+    dy, dx = record.spacing_nm
+    n_y, n_x = picture.shape
+    image = axes.imshow(
+        picture,
+        origin="lower",
+        extent=(-dx / 2, (n_x - 0.5) * dx, -dy / 2, (n_y - 0.5) * dy),
+        cmap=row[3],
+        vmin=limits[0],
+        vmax=limits[1],
+    )
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    return image
+
+
+def _draw_buds(axes, record, endosome, until_s):
+    """Open circles, black on white so that they show on any colour; those over an edge also on the other side."""
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    events = record.events[is_ilv(record.events)]
+    events = events[(events["endosome"] == endosome) & (events["time_s"] <= until_s)]
+    halo = [patheffects.withStroke(linewidth=1.8, foreground="white"), patheffects.Normal()]
+    for x, y, diameter in zip(events["x_nm"], events["y_nm"], events["diameter_nm"], strict=True):
+        for shift_x in (-1, 0, 1):
+            for shift_y in (-1, 0, 1):
+                centre = x + shift_x * (right - left), y + shift_y * (top - bottom)
+                reach = diameter / 2
+                inside_x = left - reach < centre[0] < right + reach
+                if inside_x and bottom - reach < centre[1] < top + reach:
+                    axes.add_patch(Circle(centre, reach, fill=False, ec="black", lw=0.8, path_effects=halo))
+
+
+def _draw_color_bar(figure, axes, image, row):
+    figure.colorbar(image, cax=axes.inset_axes((1.05, 0, 0.07, 1)), label=row[2])
+
+
+def _draw_scale_bar(axes, record):
+    width = np.ptp(axes.get_xlim())
+    length = next((nm for nm in (200, 100, 50, 20, 10) if nm <= 0.4 * width), 5)
+    bar = AnchoredSizeBar(
+        axes.transData,
+        length,
+        f"{length} nm",
+        "lower left",
+        pad=0.2,
+        borderpad=0.2,
+        sep=2,
+        size_vertical=0.015 * np.ptp(axes.get_ylim()),
+    )
+    bar.patch.set(alpha=0.85, ec="none")
+    axes.add_artist(bar)
+
+
+def _time_unit(longest_s):
+    return next(
+        ((scale, unit) for scale, unit in ((1, "s"), (1e3, "ms"), (1e6, "µs")) if longest_s * scale >= 1), (1e9, "ns")
+    )
+
+
+def _time(seconds):
+    if not seconds:
+        return "t = 0"
+    scale, unit = _time_unit(seconds)
+    return f"t = {seconds * scale:.3g} {unit}"
