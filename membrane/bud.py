@@ -42,8 +42,8 @@ class BudAnswer:
     """What a law answers, arrays of the shape of the domains.
 
     ``barrier_kBT`` from the dimple to the neck of scission (0: none left, inf: out of reach), ``rate_per_s`` of reaching
-    it, ``diameter_nm`` of the vesicle, ``neck_radius_nm`` at scission, ``neck_closed`` (whether the neck closes by
-    itself), ``direction`` (+1 into the lumen), and ``closing_energy`` (closed bud less dimple, pN nm).
+    it, ``diameter_nm`` of the vesicle, ``neck_radius_nm`` at scission, ``neck_closed`` (whether exact
+    mechanics would close the neck without help: L >= 4 kappa_in/(lambda + kappa_in c0)), ``direction`` (+1 into the lumen), and ``closing_energy`` (closed bud less dimple, pN nm).
     """
 
     barrier_kBT: np.ndarray
@@ -137,7 +137,7 @@ class CapLaw:
             rate_per_s=rate,
             diameter_nm=size,
             neck_radius_nm=np.full_like(size, self.neck_radius),
-            neck_closed=reachable,
+            neck_closed=reachable & (l >= 4 - c),
             direction=np.where(contrast < 0, -1, 1),
             closing_energy=scale * cap_energy(np.ones_like(size), k, c, l) - low,
         )

@@ -67,6 +67,9 @@ def build(config: Config) -> Physics:
     # Intervals are whole numbers of the largest step, so that every step ends on them.
     ticks = lambda seconds: max(1, math.ceil(seconds / (tick_s * largest) - 1e-9)) * largest
     output = config.output
+    checkpoint = ticks(output.checkpoint_interval_ms * 1e-3)
+    # Frames and the end fall on checkpoints: an extended run then has the same boundaries as an uninterrupted one.
+    whole = lambda seconds: max(1, math.ceil(seconds / (tick_s * checkpoint) - 1e-9)) * checkpoint
     return Physics(
         model=model,
         stepper=Bdf2(tick_s, largest.bit_length() - 1, numerics.error_tolerance, numerics.max_courant),
@@ -75,11 +78,11 @@ def build(config: Config) -> Physics:
         wall=wall,
         tick_s=tick_s,
         first_step_ticks=min(4, largest),
-        duration_ticks=ticks(config.duration_s),
+        duration_ticks=whole(config.duration_s),
         look_ticks=ticks(config.budding.look_interval_ms * 1e-3),
         series_ticks=ticks(output.series_interval_ms * 1e-3),
-        frame_ticks=ticks(output.frame_interval_ms * 1e-3),
-        checkpoint_ticks=ticks(output.checkpoint_interval_ms * 1e-3),
+        frame_ticks=whole(output.frame_interval_ms * 1e-3),
+        checkpoint_ticks=checkpoint,
     )
 
 

@@ -140,7 +140,7 @@ class NumericsConfig(Section):
     tick_us: Positive = 1.0
     max_step_us: Positive = 64.0
     error_tolerance: Positive = 0.1
-    max_courant: Positive = 0.25
+    max_courant: Positive = 0.3
     thermal_noise: bool = True
     initial_noise: NonNegative = 0.02
 

@@ -14,7 +14,7 @@ from membrane.sizes import shell_density
 from membrane.units import PN_PER_NM_PER_UN_PER_M
 
 SHELL_THICKNESS = 5.0
-"""Thickness of a vesicle's wall in nm for its density (physics of the shell model: docs/budding.md)."""
+"""Thickness of a vesicle's wall in nm for its density; the outer diameter is the mid-plane one plus this (docs/budding.md)."""
 
 EVENT_DTYPE = np.dtype(
     [
@@ -83,7 +83,7 @@ class BudWatcher:
 
     A domain buds with probability 1 - exp(-k dt), k its Kramers rate and dt the time since the last look; where no
     barrier is left k is the inverse of the time that the drag needs. Domains that are not round, percolate, or find
-    no membrane left to replace them are refused and counted. Random numbers are functions of (seed, endosome, tick).
+    no membrane left to replace them are refused; the latter are counted in ``without_membrane`` at the last look. Random numbers are functions of (seed, endosome, tick).
     """
 
     def __init__(
@@ -103,6 +103,7 @@ class BudWatcher:
         self.endosome, self.seed, self.tick_s, self.interval = endosome, seed, tick_s, interval
         self.next_tick = (tick // interval + 1) * interval
         self.rows: list[np.ndarray] = []
+        self.without_membrane = 0
 
     def advanced(self, reacted: np.ndarray) -> None:
         """Books what reactions added to the means."""
@@ -112,6 +113,7 @@ class BudWatcher:
         """Remove every domain that buds now; one event row each in ``rows``."""
         tick = int(state.tick)
         self.next_tick = tick + self.interval
+        self.without_membrane = 0
         fields = np.asarray(state.fields)
         domains = find_domains(fields[0], self.model.grid)
         candidates = np.nonzero(is_round(domains, self.rules.circularity))[0]
@@ -123,6 +125,7 @@ class BudWatcher:
         for index in candidates[draw[candidates] < chance[candidates]]:
             time = tick * self.tick_s
             if domains.area[index] > self.supply.available(time, self.books.area_taken):
+                self.without_membrane += 1
                 continue
             state = self._release(state, domains, int(index), answer, time)
         return state
@@ -172,8 +175,9 @@ class BudWatcher:
         barrier = float(answer.barrier_kBT[index])
         named = {name: np.asarray(taken / area)[i] for i, name in enumerate(species)}
         density = nan
-        if diameter > 2 * SHELL_THICKNESS:
-            density = shell_density(diameter, shell_g_per_ml=rules.shell_density, lumen_g_per_ml=rules.lumen_density)
+        outer = diameter + SHELL_THICKNESS
+        if outer > 2 * SHELL_THICKNESS:
+            density = shell_density(outer, shell_g_per_ml=rules.shell_density, lumen_g_per_ml=rules.lumen_density)
         row = np.zeros((), EVENT_DTYPE)
         values = {
             "event_id": -1,

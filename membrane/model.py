@@ -35,7 +35,11 @@ class AbstractModel(eqx.Module):
         """A state at tick 0 without history."""
 
     @abc.abstractmethod
-    def rates(self, fields, fields_hat) -> tuple[Array, Array]:
+    def projected(self, fields) -> Array:
+        """The linear combinations of the fields, or of their transforms, whose transforms ``rates`` needs."""
+
+    @abc.abstractmethod
+    def rates(self, fields, projected_hat) -> tuple[Array, Array]:
         """Transform of dX/dt (species, n_y, k_x) in 1/s, and the largest advection rate |v|/h in 1/s."""
 
     @abc.abstractmethod

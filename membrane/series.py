@@ -4,7 +4,7 @@ import numpy as np
 
 from membrane.domains import find_domains
 from membrane.endosome import Books, Supply, content
-from membrane.events import is_round
+from membrane.events import BudWatcher, is_round
 from membrane.model import AbstractModel, State
 from membrane.units import PN_PER_NM_PER_UN_PER_M
 
@@ -19,6 +19,7 @@ UNITS = {
     "percolated_area_fraction": "1",
     "refused_percolating": "1",
     "refused_not_round": "1",
+    "refused_without_membrane": "1",
     "tension_uN_per_m": "uN/m",
     "area_nm2": "nm2",
     "available_area_nm2": "nm2",
@@ -41,7 +42,7 @@ class SeriesWatcher:
         model: AbstractModel,
         supply: Supply,
         books: Books,
-        events: list,
+        buds: BudWatcher,
         *,
         circularity: float,
         tick_s: float,
@@ -49,7 +50,7 @@ class SeriesWatcher:
         tick: int,
         rows: np.ndarray | None = None,
     ):
-        self.model, self.supply, self.books, self.events = model, supply, books, events
+        self.model, self.supply, self.books, self.buds = model, supply, books, buds
         self.circularity, self.tick_s, self.interval = circularity, tick_s, interval
         self.next_tick = (tick // interval + 1) * interval
         self.names: list[str] = []
@@ -72,7 +73,7 @@ class SeriesWatcher:
         phi = np.asarray(state.fields[0], float)
         domains = find_domains(phi, grid)
         rounded = is_round(domains, self.circularity)
-        directions = [int(event["direction"]) for event in self.events]
+        directions = [int(event["direction"]) for event in self.buds.rows]
         return {
             "time_s": time,
             **self.model.observables(state),
@@ -83,6 +84,7 @@ class SeriesWatcher:
             "percolated_area_fraction": float(domains.area[domains.percolating].sum() / grid.area),
             "refused_percolating": int(domains.percolating.sum()),
             "refused_not_round": int((~rounded & ~domains.percolating).sum()),
+            "refused_without_membrane": self.buds.without_membrane,
             "tension_uN_per_m": float(self.model.helfrich.tension) / PN_PER_NM_PER_UN_PER_M,
             "area_nm2": grid.area,
             "available_area_nm2": self.supply.available(time, self.books.area_taken),

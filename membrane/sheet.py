@@ -118,12 +118,13 @@ class Sheet(AbstractModel):
         """Derivatives of the local densities, pN/nm, by automatic differentiation."""
         return jax.grad(lambda f: jnp.sum(self.local_density(f)))(named)
 
-    def chemical_potentials(self, named, fields_hat) -> dict:
-        """dF/dX_i per area in pN/nm, by name, for the finite-volume scheme."""
+    def chemical_potentials(self, named, projected_hat) -> dict:
+        """dF/dX_i per area in pN/nm, by name, for the finite-volume scheme; ``projected_hat``: transform of :meth:`projected`."""
         mu = self.local_potentials(named)
         mu["phi"] = mu["phi"] - self.lipids.gradient * spectral.laplacian(named["phi"], self.grid.spacing)
         if self.helfrich is not None:
-            bending = fft.inverse(self._bending_hat(fields_hat), self.grid.shape)
+            stiffness = self.helfrich.stiffness(self._constant(self.grid.k2))
+            bending = fft.inverse(stiffness * projected_hat[0], self.grid.shape)
             (coupling,) = jax.vjp(self.helfrich.spontaneous_curvature, named)[1](bending)
             mu = {name: mu[name] + coupling[name] for name in mu}
         return mu
@@ -144,12 +145,12 @@ class Sheet(AbstractModel):
         ld, lo = self.diffusion["phi"]
         return len(self.species) == 1 and self.flow is None and ld == lo
 
-    def rates(self, fields, fields_hat):
+    def rates(self, fields, projected_hat):
         """Transform of dX/dt (1/s) and the largest advection rate |v_x|/dx + |v_y|/dy (1/s)."""
         if self.is_diagonal:
-            return self._diagonal_rates(fields, fields_hat), jnp.zeros((), self.grid.dtype)
+            return self._diagonal_rates(fields, projected_hat[0]), jnp.zeros((), self.grid.dtype)
         named = self.named(fields)
-        mu = self.chemical_potentials(named, fields_hat)
+        mu = self.chemical_potentials(named, projected_hat)
         near, near_mu = spectral.ghosted(fields), {name: spectral.ghosted(mu[name]) for name in self.species}
         velocity = self._velocity(near, near_mu)
         rate = []
@@ -170,13 +171,28 @@ class Sheet(AbstractModel):
         zero = jnp.zeros((), fields.dtype)
         total = jnp.stack([jnp.sum(reaction[name]) if name in reaction else zero for name in self.species])
         rate_hat = rate_hat.at[:, 0, 0].set(total.astype(rate_hat.dtype))
-        speeds = [jnp.max(jnp.abs(v)) / h for v, h in zip(velocity, self.grid.spacing)]
-        advection = sum(speeds, jnp.zeros((), fields.dtype))
+        if not velocity:
+            return rate_hat, zero
+        (hy, hx), (v_y, v_x) = self.grid.spacing, velocity
+        advection = jnp.max(jnp.abs(v_y[1:]) / hy + jnp.abs(v_x[:, 1:]) / hx)
         return rate_hat, advection
 
+    def projected(self, fields):
+        """The linear combinations of the fields (or their transforms) whose transforms the rates need: phi or c0 - offset."""
+        if self.is_diagonal or self.helfrich is None:
+            return fields[:1]
+        named = self.named(fields)
+        return sum(c * named[name] for name, c in self.helfrich.coefficients.items())[None]
+
     def implicit_solve(self, right_hat, shift):
-        """Solve (shift + L) x = right_hat; L bounds the stiff rates, couples monomers with n-mers, and is zero at q = 0."""
-        denominator = shift + self._constant(self._stabilisation)
+        """Solve (shift + L) x = right_hat; L stabilises, couples monomers with n-mers, and is zero at q = 0.
+
+        The two-step scheme is stable for L >= 3/4 of the stiffest rate less 2/3 of the shift, and what L exceeds the rate
+        of wall motion by, is error. A tanh wall moves with M (K q^2 - b/2) q^2, so that is L for phi wherever it suffices.
+        """
+        moving, stiffest, others = (self._constant(part) for part in self._stabilisation)
+        phi = jnp.maximum(jnp.maximum(moving, -0.1 * shift), 0.75 * stiffest - 0.53 * shift)
+        denominator = shift + jnp.concatenate([phi[None], others])
         solution = right_hat / denominator
         if OLIGOMER not in self.species:
             return solution
@@ -248,17 +264,12 @@ class Sheet(AbstractModel):
             symbol = symbol + (49 / 18 - 3 * c[0] + 0.3 * c[1] - c[2] / 45) / h**2
         return symbol
 
-    def _bending_hat(self, fields_hat):
-        named = self.named(fields_hat)
-        c0_hat = sum(c * named[name] for name, c in self.helfrich.coefficients.items())
-        return self.helfrich.stiffness(self._constant(self.grid.k2)) * c0_hat
-
-    def _diagonal_rates(self, fields, fields_hat):
+    def _diagonal_rates(self, fields, phi_hat):
         k2 = self._constant(self.grid.k2)
-        named_hat = self.named(fields_hat)
-        mu_hat = fft.forward(self.local_potentials(self.named(fields))["phi"]) + self.lipids.gradient * k2 * named_hat["phi"]
+        mu_hat = fft.forward(self.local_potentials(self.named(fields))["phi"]) + self.lipids.gradient * k2 * phi_hat
         if self.helfrich is not None:
-            mu_hat = mu_hat + self.helfrich.coefficients.get("phi", 0.0) * self._bending_hat(fields_hat)
+            coupling = self.helfrich.coefficients.get("phi", 0.0)
+            mu_hat = mu_hat + coupling**2 * self.helfrich.stiffness(k2) * phi_hat
         mobility = self.diffusion["phi"][0] / (2 * self.lipids.well)
         return (-mobility * k2 * mu_hat)[None]
 
@@ -298,17 +309,18 @@ class Sheet(AbstractModel):
         return rates
 
     @property
-    def _stabilisation(self) -> np.ndarray:
-        """L, at least 3/4 of the stiffest true rate of each species, 1/s; (species, n_y, k_x)."""
+    def _stabilisation(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rates in 1/s: of the moving wall and the stiffest of phi, (n_y, k_x) each, and L of the others (species - 1, n_y, k_x)."""
         k2, k = self.grid.k2, np.sqrt(self.grid.k2)
-        fastest = {name: max(self.diffusion[name]) for name in self.species}
         well, gradient = self.lipids.well, self.lipids.gradient
-        phi = fastest["phi"] / (2 * well) * (2 * well * k2 + gradient * k2**2)
+        moving = self._mean_mobility * (gradient * k2**2 - 0.5 * well * k2)
+        stiffest = max(self.diffusion["phi"]) / (2 * well) * (2 * well * k2 + gradient * k2**2)
         if self.flow is not None:
-            phi = phi + 0.5 * well * k2 / np.where(k > 0, self.flow.drag(k), 1.0)
-        # Crowding stiffens n-mers: D (u0 + n un) u-dependent, bounded here by 4 D.
+            stiffest = stiffest + 0.5 * well * k2 / np.where(k > 0, self.flow.drag(k), 1.0)
+        # Crowding stiffens n-mers: D (u0 + n un) is bounded here by 4 D, three quarters of which suffice.
         factor = {CYTOSOLIC: 1.5, LUMINAL: 1.5, MONOMER: 1.5, OLIGOMER: 3.0}
-        return np.stack([phi if name == "phi" else factor[name] * fastest[name] * k2 for name in self.species])
+        others = [factor[name] * max(self.diffusion[name]) * k2 for name in self.species[1:]]
+        return moving, stiffest, np.reshape(others, (len(others), *k2.shape))
 
     def _exchange_rates(self) -> tuple[float, float]:
         """Linearised rates (monomer -> n-mer, back) in 1/s at the mean composition, tenfold enriched in Lo, for the implicit part."""

@@ -48,7 +48,7 @@ def simulate(
     """Advance to ``until_tick`` (a multiple of 2^max_exponent), or to the first chunk boundary at which ``should_stop``.
 
     The partition into chunks and the steps are functions of the state alone, so that a run resumed from any state
-    equals the uninterrupted one. A chunk whose error or Courant number is far beyond its limit, or that is not finite,
+    equals the uninterrupted one. A chunk whose error or Courant number is far beyond its limit, or whose fields are no longer sound,
     is done again from its start with half the step. Raises NumericalFailure when the smallest step does not help.
     """
     while int(state.tick) < until_tick and not should_stop():
@@ -57,7 +57,7 @@ def simulate(
         steps = min(CHUNK_STEPS, (horizon - tick) // step_ticks)
         new, report = stepper.chunk(model, state, jnp.asarray(steps, jnp.int32))
         report = jax.device_get(report)
-        if not report.finite or stepper.strain(report.error, report.courant) > stepper.rejection:
+        if not report.sound or stepper.strain(report.error, report.courant) > stepper.rejection:
             if step_ticks == 1:
                 raise NumericalFailure(_failure(model, state, report, stepper), state)
             state = _with_step(state, step_ticks // 2)
@@ -83,7 +83,7 @@ def rollout(model: AbstractModel, stepper: Bdf2, state: State, steps: int) -> St
     def block(carry, _):
         return jax.lax.scan(one, carry, None, length=inner)
 
-    carry, _ = jax.lax.scan(block, (state, fft.forward(state.fields)), None, length=steps // inner)
+    carry, _ = jax.lax.scan(block, (state, fft.forward(model.projected(state.fields))), None, length=steps // inner)
     (state, _), _ = jax.lax.scan(one, carry, None, length=steps % inner)
     return state
 
@@ -93,11 +93,11 @@ def _with_step(state: State, step_ticks: int) -> State:
 
 
 def _failure(model, state, report, stepper) -> str:
-    if report.finite:
+    if report.sound:
         reason = f"estimated error {float(report.error):.3g} (limit {stepper.tolerance:g}), Courant number "
         reason += f"{float(report.courant):.3g} (limit {stepper.max_courant:g})"
     else:
-        reason = "a field is no longer finite"
+        reason = "a field is no longer finite or has left its range"
     ranges = ", ".join(
         f"{name} {float(f.min()):.3g}..{float(f.max()):.3g}" for name, f in zip(model.species, state.fields, strict=True)
     )

@@ -9,12 +9,12 @@ from membrane.model import AbstractModel, State
 
 
 class Report(eqx.Module):
-    """What a chunk tells the host: estimated local error, Courant number, whether all is finite, and what reactions
+    """What a chunk tells the host: estimated local error, Courant number, whether all fields are sound (below 2 in size), and what reactions
     added to the mean of each field (species,)."""
 
     error: jax.Array
     courant: jax.Array
-    finite: jax.Array
+    sound: jax.Array
     reacted: jax.Array
 
 
@@ -37,17 +37,17 @@ class Bdf2(eqx.Module):
     tick_s: float = eqx.field(static=True)
     max_exponent: int = eqx.field(static=True)
     tolerance: float = eqx.field(static=True)
-    max_courant: float = eqx.field(static=True, default=0.25)
+    max_courant: float = eqx.field(static=True, default=0.3)
     rejection: float = eqx.field(static=True, default=2.0)
 
-    def step(self, model: AbstractModel, state: State, fields_hat):
-        """One step; returns (state, fields_hat, advection rate in 1/s)."""
+    def step(self, model: AbstractModel, state: State, projected_hat):
+        """One step; returns (state, projected_hat, advection rate in 1/s); ``projected_hat``: of ``model.projected``."""
         real = state.fields.dtype
         dt = state.step_ticks.astype(real) * jnp.asarray(self.tick_s, real)
         w = jnp.where(state.history_ticks > 0, state.step_ticks / jnp.maximum(state.history_ticks, 1), 0.0).astype(real)
         key = jax.random.fold_in(state.key, state.tick)
         fields = model.agitate(state.fields, key, state.tick)
-        rate_hat, advection = model.rates(fields, fields_hat)
+        rate_hat, advection = model.rates(fields, projected_hat)
         right = (1 + w) * rate_hat - w * state.rate_hat - (w / dt) * state.increment_hat
         wiener = state.wiener
         if model.noise is not None:
@@ -64,23 +64,24 @@ class Bdf2(eqx.Module):
             history_ticks=state.step_ticks,
             key=state.key,
         )
-        return new, fields_hat + increment_hat, advection
+        return new, projected_hat + model.projected(increment_hat), advection
 
     @eqx.filter_jit
     def chunk(self, model: AbstractModel, state: State, steps) -> tuple[State, Report]:
         """``steps`` equal steps (a traced number: one compilation serves all), then the report; no host sync inside."""
 
         def body(_, carry):
-            state, fields_hat, reacted = carry
-            state, fields_hat, _ = self.step(model, state, fields_hat)
+            state, projected_hat, reacted = carry
+            state, projected_hat, _ = self.step(model, state, projected_hat)
             # Only reactions move the mean of a field, so its increments are what they added.
-            return state, fields_hat, reacted + state.increment_hat[:, 0, 0].real
+            return state, projected_hat, reacted + state.increment_hat[:, 0, 0].real
 
         reacted = jnp.zeros(state.fields.shape[0], state.fields.dtype)
-        state, fields_hat, reacted = jax.lax.fori_loop(0, steps, body, (state, fft.forward(state.fields), reacted))
-        return state, self.report(model, state, fields_hat, reacted / state.fields[0].size)
+        start = (state, fft.forward(model.projected(state.fields)), reacted)
+        state, projected_hat, reacted = jax.lax.fori_loop(0, steps, body, start)
+        return state, self.report(model, state, projected_hat, reacted / state.fields[0].size)
 
-    def report(self, model: AbstractModel, state: State, fields_hat, reacted) -> Report:
+    def report(self, model: AbstractModel, state: State, projected_hat, reacted) -> Report:
         """Embedded estimate: first- against second-order rate, |G(X^n) - G(X^(n-1))|/(3/(2 dt) + L), noise apart.
 
         With noise on, the estimate is read on the modes below the noise filter; stiffer ones follow it adiabatically.
@@ -88,14 +89,15 @@ class Bdf2(eqx.Module):
         real = state.fields.dtype
         dt = state.step_ticks.astype(real) * jnp.asarray(self.tick_s, real)
         shape = state.fields.shape[-2:]
-        before = (state.fields - fft.inverse(state.increment_hat, shape), fields_hat - state.increment_hat)
-        now = (state.fields, fields_hat)
+        before = (state.fields - fft.inverse(state.increment_hat, shape), projected_hat - model.projected(state.increment_hat))
+        now = (state.fields, projected_hat)
         pairs = jax.tree.map(lambda a, b: jnp.stack([a, b]), now, before)
         rate_hat, advection = jax.lax.map(lambda x: model.rates(*x), pairs)
         difference = model.implicit_solve(rate_hat[0] - rate_hat[1], 1.5 / dt)
         error = jnp.max(jnp.abs(fft.inverse(model.resolved(difference), shape)))
-        finite = jnp.all(jnp.isfinite(state.fields))
-        return Report(error=error, courant=advection[0] * dt, finite=finite, reacted=reacted)
+        # Order parameters and fractions beyond 2 are the start of a blow-up, not physics; NaN compares false.
+        sound = jnp.all(jnp.abs(state.fields) < 2.0)
+        return Report(error=error, courant=advection[0] * dt, sound=sound, reacted=reacted)
 
     def strain(self, error: float, courant: float) -> float:
         """How far the last chunk went towards its limits; 1 at the first of them."""

@@ -1,0 +1,59 @@
+# make demo and make test set up all they need in .venv: Python 3.11 or newer and PyPI are enough.
+# Another interpreter: make demo PYTHON=/path/to/python3.12
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test slow benchmark clean
+
+help:
+	@echo "make demo       install, simulate configs/ceramide.yaml, draw the figures (runs/)"
+	@echo "make test       install, ruff, pytest"
+	@echo "make slow       install, the long physics tests"
+	@echo "make benchmark  install with peers, run benchmarks/"
+	@echo "make clean      remove .venv and caches; runs/ stays"
+
+demo: $(VENV)/.base
+	$(BIN)/python -m membrane.run configs/ceramide.yaml --output runs/ceramide.h5 --overwrite
+	$(BIN)/python scripts/figure_size_distribution.py runs/ceramide.h5
+	$(BIN)/python scripts/figure_membrane.py runs/ceramide.h5
+
+test: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest
+
+slow: $(VENV)/.test
+	$(BIN)/python -m pytest -m slow
+
+benchmark: $(VENV)/.benchmark
+	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
+	find membrane tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamps: an environment is made once, each set of packages again whenever pyproject.toml changes.
+$(VENV)/.base: $(VENV)/.created pyproject.toml
+	$(BIN)/python -m pip install -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.created pyproject.toml
+	$(BIN)/python -m pip install -e '.[test]'
+	@touch $@
+
+$(VENV)/.benchmark: $(VENV)/.created pyproject.toml
+	$(BIN)/python -m pip install -e '.[benchmark]'
+	@touch $@
+
+$(VENV)/.created:
+	@command -v $(PYTHON) >/dev/null 2>&1 || { \
+	  echo "membrane: no $(PYTHON) found. Install Python 3.11 or newer, or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "membrane: $(PYTHON) is $$($(PYTHON) --version 2>&1), but 3.11 or newer is needed. Name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' >/dev/null 2>&1 || { \
+	  echo "membrane: $(PYTHON) lacks venv. Install it (Debian, Ubuntu: apt install python3-venv), or name another Python: make $(MAKECMDGOALS) PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
