@@ -1,12 +1,14 @@
 """Thermal agitation of the membrane fluid: random area-preserving displacements that carry every field along.
 
 A stream function drawn with variance 2 kT T/[q^2 (eta_m q^2 + (eta_cyt + eta_lum) q)] per mode moves each point over an
-interval T by the flow of d = curl Psi, which is followed exactly enough to preserve area (Runge-Kutta of order four). All
-fields are carried by one map, so that local equilibria are not disturbed, however far it moves them; explicit advection
-by a random velocity would need steps of a microsecond, because a membrane of 3 nPa s m moves by 3 nm in 16 us.
+interval T by the flow of d = curl Psi, which is followed exactly enough to preserve area (Runge-Kutta of order
+four). All fields are carried by one map, so that local equilibria are not disturbed, however far it moves them;
+explicit advection by a random velocity would need steps of a microsecond, because a membrane of 3 nPa s m moves by
+3 nm in 16 us.
 """
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -17,7 +19,8 @@ from membrane.noise import FilteredNoise
 
 
 class ThermalFlow(eqx.Module):
-    """Random displacement every ``interval_ticks`` ticks of ``tick_s`` seconds; balances the drag of ``flow`` (fluctuation-dissipation)."""
+    """Random displacement every ``interval_ticks`` ticks of ``tick_s`` seconds; balances the drag of ``flow``
+    (fluctuation-dissipation)."""
 
     flow: MembraneFlow
     noise: FilteredNoise
@@ -82,9 +85,14 @@ def interpolate(fields, position, weights):
     base = jnp.floor(position)
     (wy, wx), offset = [weights(t)[0] for t in position - base], weights(position[0])[1]
     row, column = base.astype(jnp.int32) + offset
-    total = 0.0
-    for i, a in enumerate(wy):
-        start = jnp.mod(row + i, ny) * nx
-        for j, b in enumerate(wx):
-            total = total + (a * b)[..., None] * table[start + jnp.mod(column + j, nx)]
+    starts = jnp.stack([jnp.mod(row + i, ny) * nx for i in range(len(wy))])
+    columns = jnp.stack([jnp.mod(column + j, nx) for j in range(len(wx))])
+
+    # A loop over rows, so that indices and weights are computed once and not again for every point of the stencil.
+    def one_row(total, row):
+        start, a = row
+        values = sum(b[..., None] * table[start + columns[j]] for j, b in enumerate(wx))
+        return total + a[..., None] * values, None
+
+    total, _ = jax.lax.scan(one_row, jnp.zeros((ny, nx, len(fields)), fields.dtype), (starts, jnp.stack(wy)))
     return jnp.moveaxis(total, -1, 0)

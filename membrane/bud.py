@@ -1,14 +1,14 @@
 """The bud law: what becomes of one domain. Here the closed spherical cap (Lipowsky 1992, J. Phys. II 2:1825).
 
-A domain of area pi L^2 is a cap of curvature C = 2y/L in a flat host, 0 <= y <= 1 (y = 0 flat, y = 1 a closed vesicle of
-diameter L). With l = lambda L/kappa_in, c = c0 L, s = sigma L^2/kappa_in, g = (kappa_G,in - kappa_G,out)/kappa_in and
-k = 4 + s/2 + 2g its energy is
+A domain of area pi L^2 is a cap of curvature C = 2y/L in a flat host, 0 <= y <= 1 (y = 0 flat, y = 1 a closed
+vesicle of diameter L). With l = lambda L/kappa_in, c = c0 L, s = sigma L^2/kappa_in, g = (kappa_G,in -
+kappa_G,out)/kappa_in and k = 4 + s/2 + 2g its energy is
 
     E(y)/(2 pi kappa_in) = k y^2 - 2 c y + l sqrt(1 - y^2) + c^2/4.
 
-Its rim, the neck, has radius L sqrt(1 - y^2). With y = sin t the stationary states solve 2 k sin t - 2 c = l tan t: a dimple
-below and a barrier above cos^3 t = l/(2k); both vanish where (l/2k)^(2/3) + (c/k)^(2/3) = 1. The cap overestimates
-barriers (1.4 to 44 times) and the instability (6-38 % for c <= 2): docs/budding.md.
+Its rim, the neck, has radius L sqrt(1 - y^2). With y = sin t the stationary states solve 2 k sin t - 2 c = l tan t:
+a dimple below and a barrier above cos^3 t = l/(2k); both vanish where (l/2k)^(2/3) + (c/k)^(2/3) = 1. The cap
+overestimates barriers (1.4 to 44 times) and the instability (6-38 % for c <= 2): docs/budding.md.
 """
 
 from dataclasses import dataclass
@@ -41,9 +41,10 @@ class Host:
 class BudAnswer:
     """What a law answers, arrays of the shape of the domains.
 
-    ``barrier_kBT`` from the dimple to the neck of scission (0: none left, inf: out of reach), ``rate_per_s`` of reaching
-    it, ``diameter_nm`` of the vesicle, ``neck_radius_nm`` at scission, ``neck_closed`` (whether exact
-    mechanics would close the neck without help: L >= 4 kappa_in/(lambda + kappa_in c0)), ``direction`` (+1 into the lumen), and ``closing_energy`` (closed bud less dimple, pN nm).
+    ``barrier_kBT`` from the dimple to the neck of scission (0: none left, inf: out of reach), ``rate_per_s`` of
+    reaching it, ``diameter_nm`` of the vesicle, ``neck_radius_nm`` at scission, ``neck_closed`` (whether exact
+    mechanics would close the neck without help: L >= 4 kappa_in/(lambda + kappa_in c0)), ``direction`` (+1 into the
+    lumen), and ``closing_energy`` (closed bud less dimple, pN nm).
     """
 
     barrier_kBT: np.ndarray

@@ -30,7 +30,9 @@ class Geometry(Section):
     """The piece of limiting membrane that one endosome is represented by."""
 
     box_nm: tuple[Positive, Positive] = Field(description="side lengths (x, y)")
-    spacing_nm: Positive = Field(description="grid spacing asked for; the sides are divided into the nearest whole number")
+    spacing_nm: Positive = Field(
+        description="grid spacing asked for; the sides are divided into the nearest whole number"
+    )
 
 
 class LipidsConfig(Section):
@@ -84,7 +86,9 @@ class OligomersConfig(Section):
 
     size: Annotated[int, Field(ge=2, le=100)]
     bond_energy_kBT: NonNegative
-    affinity_lo: Annotated[float, Field(ge=-2, le=2)] = Field(description="chi_n an n-mer; beyond 2 the drift is too stiff")
+    affinity_lo: Annotated[float, Field(ge=-2, le=2)] = Field(
+        description="chi_n an n-mer; beyond 2 the drift is too stiff"
+    )
     spontaneous_curvature_per_nm: Finite = Field(description="c0 per unit area fraction of n-mers")
     dissociation_rate_per_s: NonNegative
     diffusion_ld_um2_per_s: Positive
@@ -109,7 +113,9 @@ class HydrodynamicsConfig(Section):
     cytosol_viscosity_mPa_s: Positive
     lumen_viscosity_mPa_s: Positive
     in_plane_flow: bool = True
-    agitation_interval_us: Positive = Field(default=128.0, description="time between random displacements of the membrane")
+    agitation_interval_us: Positive = Field(
+        default=128.0, description="time between random displacements of the membrane"
+    )
 
 
 class BuddingConfig(Section):
@@ -126,7 +132,9 @@ class SupplyConfig(Section):
     """Membrane for new vesicles and its composition; fractions default to the means of the sheet at the start."""
 
     reserve_fraction: NonNegative = Field(description="area in hand at the start, in units of the sheet's area")
-    rate_fraction_per_s: NonNegative = Field(description="area that fusing vesicles bring, in units of the sheet's area")
+    rate_fraction_per_s: NonNegative = Field(
+        description="area that fusing vesicles bring, in units of the sheet's area"
+    )
     order: Annotated[float, Field(ge=-1, le=1)] = -1.0
     ceramide_cytosolic_fraction: Dilute | None = None
     ceramide_luminal_fraction: Dilute | None = None
@@ -183,9 +191,14 @@ class Config(Section):
                 "choose a spacing of at most the width (0.8 of it is enough)"
             )
         if min(self.geometry.box_nm) < 16 * spacing:
-            faults.append(f"geometry.box_nm {list(self.geometry.box_nm)} must span at least 16 spacings of {spacing:g} nm")
+            faults.append(
+                f"geometry.box_nm {list(self.geometry.box_nm)} must span at least 16 spacings of {spacing:g} nm"
+            )
         if self.numerics.max_step_us < self.numerics.tick_us:
-            faults.append(f"numerics.max_step_us {self.numerics.max_step_us:g} is below numerics.tick_us {self.numerics.tick_us:g}")
+            faults.append(
+                f"numerics.max_step_us {self.numerics.max_step_us:g} is below "
+                f"numerics.tick_us {self.numerics.tick_us:g}"
+            )
         if self.cargo is None and self.supply.cargo_fraction is not None:
             faults.append("supply.cargo_fraction is given, but there is no section cargo")
         if self.ceramide is None and (self.supply.ceramide_cytosolic_fraction or self.supply.ceramide_luminal_fraction):
@@ -204,7 +217,9 @@ def load(path: str | Path, overrides: typing.Sequence[str] = ()) -> Config:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}); give the path of a YAML file such as configs/ceramide.yaml") from None
+        raise ConfigError(
+            f"{path}: cannot be read ({error}); give the path of a YAML file such as configs/ceramide.yaml"
+        ) from None
     return parse(text, overrides, source=str(path))
 
 

@@ -61,8 +61,9 @@ def find_domains(phi: np.ndarray, grid: Grid) -> Domains:
 def removal_masks(domains: Domains, index: int, grid: Grid, interface_width: float) -> tuple[np.ndarray, np.ndarray]:
     """(vesicle, hole) masks of domain ``index``, smooth, in [0, 1], (n_y, n_x), vesicle <= hole.
 
-    Both are (1 - tanh(d/w))/2 of the signed distance d from the rim, w = interface_width/2 (nm): the vesicle's with d shifted
-    such that its integral is the domain's area, the hole's 2.5 interface widths further out, where the wall has ended.
+    Both are (1 - tanh(d/w))/2 of the signed distance d from the rim, w = interface_width/2 (nm): the vesicle's with
+    d shifted such that its integral is the domain's area, the hole's 2.5 interface widths further out, where the
+    wall has ended.
     """
     inside = domains.labels == index + 1
     shift = [int(n // 2 - c / h) for n, c, h in zip(grid.shape, domains.centroid[index], grid.spacing, strict=True)]

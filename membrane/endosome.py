@@ -24,7 +24,8 @@ class Supply:
 
 @dataclass
 class Books:
-    """Content of the sheet in float64, species x nm^2: what it began with, gained by reactions, lost to vesicles, was given.
+    """Content of the sheet in float64, species x nm^2: what it began with, gained by reactions, lost to vesicles,
+    was given.
 
     ``residual`` closes to rounding: content now - (initial + reacted + supplied - removed).
     """

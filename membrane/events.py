@@ -14,7 +14,8 @@ from membrane.sizes import shell_density
 from membrane.units import PN_PER_NM_PER_UN_PER_M
 
 SHELL_THICKNESS = 5.0
-"""Thickness of a vesicle's wall in nm for its density; the outer diameter is the mid-plane one plus this (docs/budding.md)."""
+"""Thickness of a vesicle's wall in nm for its density; the outer diameter is the mid-plane one plus this
+(docs/budding.md)."""
 
 EVENT_DTYPE = np.dtype(
     [
@@ -83,7 +84,8 @@ class BudWatcher:
 
     A domain buds with probability 1 - exp(-k dt), k its Kramers rate and dt the time since the last look; where no
     barrier is left k is the inverse of the time that the drag needs. Domains that are not round, percolate, or find
-    no membrane left to replace them are refused; the latter are counted in ``without_membrane`` at the last look. Random numbers are functions of (seed, endosome, tick).
+    no membrane left to replace them are refused; the latter are counted in ``without_membrane`` at the last look.
+    Random numbers are functions of (seed, endosome, tick).
     """
 
     def __init__(
@@ -150,7 +152,8 @@ class BudWatcher:
         return rules.law(domain, host)
 
     def _release(self, state: State, domains: Domains, index: int, answer: BudAnswer, time: float) -> State:
-        """One scission: the vesicle takes the domain's area, the rim of its wall heals with new membrane across the hole."""
+        """One scission: the vesicle takes the domain's area, the rim of its wall heals with new membrane across the
+        hole."""
         grid, rules = self.model.grid, self.rules
         fields = np.asarray(state.fields, float)
         vesicle, hole = removal_masks(domains, index, grid, rules.interface_width)
@@ -211,5 +214,6 @@ class BudWatcher:
 
 
 def is_round(domains: Domains, circularity: float) -> np.ndarray:
-    """The stated rule: a domain goes to the bud law if it does not percolate and A/(2 pi tr M2) reaches ``circularity``."""
+    """The stated rule: a domain goes to the bud law if it does not percolate and A/(2 pi tr M2) reaches
+    ``circularity``."""
     return ~domains.percolating & (np.nan_to_num(domains.circularity) >= circularity)

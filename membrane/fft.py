@@ -4,7 +4,8 @@ import jax.numpy as jnp
 
 
 def forward(fields):
-    """Unnormalised transform over the last two axes: sum_x f(x) exp(-i k x); (..., n_y, n_x) -> (..., n_y, n_x // 2 + 1)."""
+    """Unnormalised transform over the last two axes: sum_x f(x) exp(-i k x); (..., n_y, n_x) -> (..., n_y, n_x // 2
+    + 1)."""
     return jnp.fft.rfft2(fields)
 
 

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 class MembraneFlow(eqx.Module):
     """Stream function of the force curl w: Psi_q = w_q / [q^2 (eta_m q^2 + (eta_cyt + eta_lum) q)], Psi_0 = 0.
 
-    ``membrane_viscosity`` eta_m in pN s/nm, ``solvent_viscosity`` = eta_cyt + eta_lum in pN s/nm^2; v = (d_y Psi, -d_x Psi).
+    ``membrane_viscosity`` eta_m in pN s/nm, ``solvent_viscosity`` = eta_cyt + eta_lum in pN s/nm^2; v = (d_y Psi,
+    -d_x Psi).
     """
 
     membrane_viscosity: float

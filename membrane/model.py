@@ -26,7 +26,8 @@ class State(eqx.Module):
 
 
 class AbstractModel(eqx.Module):
-    """A geometry with its physics: rates and their implicit part for the stepper, energies and observables for the reader."""
+    """A geometry with its physics: rates and their implicit part for the stepper, energies and observables for the
+    reader."""
 
     species: eqx.AbstractVar[tuple[str, ...]]
 

@@ -1,6 +1,7 @@
 """python -m membrane.run CONFIG.yaml: from a composition to an archive of ILVs.
 
-Exit codes: 0 complete, 2 bad input, 3 numerical or disk failure (last good state kept), 75 interrupted with a checkpoint saved.
+Exit codes: 0 complete, 2 bad input, 3 numerical or disk failure (last good state kept), 75 interrupted with a
+checkpoint saved.
 """
 
 import os
@@ -270,8 +271,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("config", type=Path, help="YAML file, see configs/")
     parser.add_argument("--output", type=Path, help="archive to write (default: runs/<name>.h5)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one dotted key")
-    parser.add_argument("--check", action="store_true", help="validate configuration, memory and compilation; do not run")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint, or extend a finished run")
+    parser.add_argument(
+        "--check", action="store_true", help="validate configuration, memory and compilation; do not run"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the last checkpoint, or extend a finished run"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing archive or unfinished run")
     parser.add_argument("--max-wall-time", type=float, metavar="S", help="stop with a checkpoint after S seconds")
     parser.add_argument("--quiet", action="store_true", help="no progress, only warnings")
@@ -337,7 +342,10 @@ def _check(config: Config, physics: Physics) -> int:
     grid = model.grid
     print(f"{config.name}: {config.endosomes} endosomes of {grid.shape[1]} x {grid.shape[0]} points, {grid.dtype}")
     print(f"species: {', '.join(model.species)}")
-    print(f"line tension of the mixture: {physics.wall.line_tension:.3f} pN (bare wall {model.lipids.line_tension:.3f} pN)")
+    print(
+        f"line tension of the mixture: {physics.wall.line_tension:.3f} pN "
+        f"(bare wall {model.lipids.line_tension:.3f} pN)"
+    )
     print(f"memory: {each / 2**20:.0f} MiB an endosome in flight")
     print("configuration is valid")
     return COMPLETE
@@ -355,10 +363,13 @@ def _summary(output: Path) -> None:
     lines = [f"{record.attributes['name']}: {record.attributes['status']}, {record.attributes['wall_time_s']:.0f} s"]
     if len(ilvs):
         size = record.size_distribution
-        low, high = median_interval(ilvs["diameter_nm"], ilvs["endosome"], int(record.attributes["number_of_endosomes"]))
+        low, high = median_interval(
+            ilvs["diameter_nm"], ilvs["endosome"], int(record.attributes["number_of_endosomes"])
+        )
         lines.append(
-            f"{len(ilvs)} ILVs from {len(np.unique(ilvs['endosome']))} of {record.attributes['number_of_endosomes']} endosomes; "
-            f"median {size['median_nm']:.1f} nm (95 % {low:.1f}-{high:.1f}), IQR {size['q25_nm']:.1f}-{size['q75_nm']:.1f} nm, "
+            f"{len(ilvs)} ILVs from {len(np.unique(ilvs['endosome']))} of {record.attributes['number_of_endosomes']} "
+            f"endosomes; median {size['median_nm']:.1f} nm (95 % {low:.1f}-{high:.1f}), "
+            f"IQR {size['q25_nm']:.1f}-{size['q75_nm']:.1f} nm, "
             f"{100 * size['fraction_40_100_nm']:.0f} % in 40-100 nm"
         )
         open_necks = int(np.sum(~_closes_by_itself(record)))

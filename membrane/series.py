@@ -54,7 +54,7 @@ class SeriesWatcher:
         self.circularity, self.tick_s, self.interval = circularity, tick_s, interval
         self.next_tick = (tick // interval + 1) * interval
         self.names: list[str] = []
-        self.rows = [] if rows is None else [row for row in rows]
+        self.rows = [] if rows is None else list(rows)
 
     def advanced(self, reacted: np.ndarray) -> None:
         """Nothing to book."""
@@ -96,7 +96,9 @@ class SeriesWatcher:
 
     def _balances(self, state) -> dict[str, float]:
         species, area = self.model.species, self.model.grid.area
-        residual = dict(zip(species, self.books.residual(content(state.fields, self.model.grid.cell_area)), strict=True))
+        residual = dict(
+            zip(species, self.books.residual(content(state.fields, self.model.grid.cell_area)), strict=True)
+        )
         initial = dict(zip(species, self.books.initial, strict=True)) | {"phi": area}
         balances = {f"balance_{name}": residual[name] / initial[name] for name in species}
         cargo = [name for name in species if name.startswith("cargo")]

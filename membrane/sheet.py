@@ -82,7 +82,8 @@ class Sheet(AbstractModel):
         return dict(zip(self.species, fields, strict=True))
 
     def initial_state(self, key, step_ticks: int) -> State:
-        """Means plus small white noise in phi; totals are those of ``mean_fields`` to rounding. ``key``: jax.random.key."""
+        """Means plus small white noise in phi; totals are those of ``mean_fields`` to rounding. ``key``:
+        jax.random.key."""
         start, run = jax.random.split(key)
         shape, real = self.grid.shape, self.grid.dtype
         ripple = jax.random.normal(start, shape, real) * jnp.asarray(self.initial_noise, real)
@@ -119,7 +120,8 @@ class Sheet(AbstractModel):
         return jax.grad(lambda f: jnp.sum(self.local_density(f)))(named)
 
     def chemical_potentials(self, named, projected_hat) -> dict:
-        """dF/dX_i per area in pN/nm, by name, for the finite-volume scheme; ``projected_hat``: transform of :meth:`projected`."""
+        """dF/dX_i per area in pN/nm, by name, for the finite-volume scheme; ``projected_hat``: transform of
+        :meth:`projected`."""
         mu = self.local_potentials(named)
         mu["phi"] = mu["phi"] - self.lipids.gradient * spectral.laplacian(named["phi"], self.grid.spacing)
         if self.helfrich is not None:
@@ -178,7 +180,8 @@ class Sheet(AbstractModel):
         return rate_hat, advection
 
     def projected(self, fields):
-        """The linear combinations of the fields (or their transforms) whose transforms the rates need: phi or c0 - offset."""
+        """The linear combinations of the fields (or their transforms) whose transforms the rates need: phi or c0 -
+        offset."""
         if self.is_diagonal or self.helfrich is None:
             return fields[:1]
         named = self.named(fields)
@@ -187,8 +190,9 @@ class Sheet(AbstractModel):
     def implicit_solve(self, right_hat, shift):
         """Solve (shift + L) x = right_hat; L stabilises, couples monomers with n-mers, and is zero at q = 0.
 
-        The two-step scheme is stable for L >= 3/4 of the stiffest rate less 2/3 of the shift, and what L exceeds the rate
-        of wall motion by, is error. A tanh wall moves with M (K q^2 - b/2) q^2, so that is L for phi wherever it suffices.
+        The two-step scheme is stable for L >= 3/4 of the stiffest rate less 2/3 of the shift, and what L exceeds
+        the rate of wall motion by, is error. A tanh wall moves with M (K q^2 - b/2) q^2, so that is L for phi
+        wherever it suffices.
         """
         moving, stiffest, others = (self._constant(part) for part in self._stabilisation)
         phi = jnp.maximum(jnp.maximum(moving, -0.1 * shift), 0.75 * stiffest - 0.53 * shift)
@@ -206,7 +210,9 @@ class Sheet(AbstractModel):
     def wiener_increment(self, key, dt):
         """Compact increment over dt of the conserved noise of phi: 2 kT M q^2 per time, at the mean mobility."""
         noise = self.noise
-        symbol = sum(k**2 if self.is_diagonal else (2 * np.sin(k * h / 2) / h) ** 2 for k, h in zip(noise.k, self.grid.spacing))
+        symbol = sum(
+            k**2 if self.is_diagonal else (2 * np.sin(k * h / 2) / h) ** 2 for k, h in zip(noise.k, self.grid.spacing)
+        )
         variance = 2 * noise.thermal_energy / self.grid.cell_area * self._mean_mobility * self._constant(symbol)
         return noise.draw(key) * jnp.sqrt(variance * dt)
 
@@ -231,7 +237,8 @@ class Sheet(AbstractModel):
     # Events ----------------------------------------------------------------------------------------------------
 
     def remove(self, state: State, mask, plug) -> State:
-        """X <- (1 - mask) X + mask plug, with the scheme restarted: the one place that edits fields and history together.
+        """X <- (1 - mask) X + mask plug, with the scheme restarted: the one place that edits fields and history
+        together.
 
         ``mask`` (n_y, n_x) in [0, 1]; ``plug`` (species,), the composition that fills the hole.
         """
@@ -291,7 +298,8 @@ class Sheet(AbstractModel):
         return diffusion * part.mobility(name, named)
 
     def _velocity(self, fields, potential):
-        """Face velocities (v_y, v_x) in nm/s, discretely free of divergence; empty without flow. Arguments are ghosted."""
+        """Face velocities (v_y, v_x) in nm/s, discretely free of divergence; empty without flow. Arguments are
+        ghosted."""
         if self.flow is None:
             return ()
         hy, hx = self.grid.spacing
@@ -310,7 +318,8 @@ class Sheet(AbstractModel):
 
     @property
     def _stabilisation(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Rates in 1/s: of the moving wall and the stiffest of phi, (n_y, k_x) each, and L of the others (species - 1, n_y, k_x)."""
+        """Rates in 1/s: of the moving wall and the stiffest of phi, (n_y, k_x) each, and L of the others (species -
+        1, n_y, k_x)."""
         k2, k = self.grid.k2, np.sqrt(self.grid.k2)
         well, gradient = self.lipids.well, self.lipids.gradient
         moving = self._mean_mobility * (gradient * k2**2 - 0.5 * well * k2)
@@ -323,7 +332,8 @@ class Sheet(AbstractModel):
         return moving, stiffest, np.reshape(others, (len(others), *k2.shape))
 
     def _exchange_rates(self) -> tuple[float, float]:
-        """Linearised rates (monomer -> n-mer, back) in 1/s at the mean composition, tenfold enriched in Lo, for the implicit part."""
+        """Linearised rates (monomer -> n-mer, back) in 1/s at the mean composition, tenfold enriched in Lo, for the
+        implicit part."""
         if OLIGOMER not in self.species:
             return 0.0, 0.0
         off, n = self.cargo.oligomers.dissociation_rate, self.cargo.oligomers.size

@@ -45,11 +45,13 @@ def simulate(
     watchers: Sequence[Watcher] = (),
     should_stop: Callable[[], bool] = lambda: False,
 ) -> State:
-    """Advance to ``until_tick`` (a multiple of 2^max_exponent), or to the first chunk boundary at which ``should_stop``.
+    """Advance to ``until_tick`` (a multiple of 2^max_exponent), or to the first chunk boundary at which
+    ``should_stop``.
 
     The partition into chunks and the steps are functions of the state alone, so that a run resumed from any state
-    equals the uninterrupted one. A chunk whose error or Courant number is far beyond its limit, or whose fields are no longer sound,
-    is done again from its start with half the step. Raises NumericalFailure when the smallest step does not help.
+    equals the uninterrupted one. A chunk whose error or Courant number is far beyond its limit, or whose fields are
+    no longer sound, is done again from its start with half the step. Raises NumericalFailure when the smallest step
+    does not help.
     """
     while int(state.tick) < until_tick and not should_stop():
         tick, step_ticks = int(state.tick), int(state.step_ticks)
@@ -73,7 +75,8 @@ def simulate(
 
 
 def rollout(model: AbstractModel, stepper: Bdf2, state: State, steps: int) -> State:
-    """The same steps as a pure function of fixed length, reverse-mode differentiable (memory grows with sqrt(steps))."""
+    """The same steps as a pure function of fixed length, reverse-mode differentiable (memory grows with
+    sqrt(steps))."""
     inner = max(1, int(steps**0.5))
 
     def one(carry, _):
@@ -99,10 +102,12 @@ def _failure(model, state, report, stepper) -> str:
     else:
         reason = "a field is no longer finite or has left its range"
     ranges = ", ".join(
-        f"{name} {float(f.min()):.3g}..{float(f.max()):.3g}" for name, f in zip(model.species, state.fields, strict=True)
+        f"{name} {float(f.min()):.3g}..{float(f.max()):.3g}"
+        for name, f in zip(model.species, state.fields, strict=True)
     )
     return (
-        f"the smallest step of {stepper.tick_s:g} s does not suffice at t = {int(state.tick) * stepper.tick_s:.6g} s: {reason}; "
+        f"the smallest step of {stepper.tick_s:g} s does not suffice at t = {int(state.tick) * stepper.tick_s:.6g} s: "
+        f"{reason}; "
         f"last good fields: {ranges}. Likely remedies: a smaller numerics.tick_us, a wider lipids.interface_width_nm "
         "for this grid spacing, or weaker affinities"
     )

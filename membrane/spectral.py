@@ -1,5 +1,6 @@
 """Operators on periodic fields: stencils of the conservative fluxes, integrals, structure factor."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -12,10 +13,20 @@ Y, X = -2, -1
 def ghosted(fields, before: int = 1, after: int = 1):
     """Fields (..., n_y, n_x) with ``before`` and ``after`` periodic ghost points on both axes.
 
-    Written out once, so that every stencil on it is a slice: rolls inside a stencil cost several times as much on a CPU.
+    Written out once, so that every stencil on it is a slice: rolls inside a stencil cost several times as much on a
+    CPU.
     """
-    width = (before, after)
-    return jnp.pad(fields, [(0, 0)] * (fields.ndim - 2) + [width, width], mode="wrap")
+    frame = [(0, 0, 0)] * (fields.ndim - 2) + [(before, after, 0)] * 2
+    padded = jax.lax.pad(fields, jnp.zeros((), fields.dtype), frame)
+    for axis in (Y, X):
+        n = fields.shape[axis]
+        cut = lambda start, size, axis=axis: jax.lax.slice_in_dim(padded, start, start + size, axis=axis % padded.ndim)
+        put = lambda part, start, axis=axis: jax.lax.dynamic_update_slice_in_dim(
+            padded, part, start, axis % padded.ndim
+        )
+        padded = put(cut(n, before), 0) if before else padded
+        padded = put(cut(before, after), before + n) if after else padded
+    return padded
 
 
 def difference(field, axis: int, spacing: float):
@@ -70,7 +81,8 @@ def quadratic_form(multiplier, field_hat, grid):
 
 
 def structure_factor(field, grid) -> tuple[np.ndarray, np.ndarray]:
-    """Radially averaged S(k) = <|f_k|^2> A, with f_k = (1/A) int f exp(-ikx); returns bin centres k (1/nm) and S (nm^2)."""
+    """Radially averaged S(k) = <|f_k|^2> A, with f_k = (1/A) int f exp(-ikx); returns bin centres k (1/nm) and S
+    (nm^2)."""
     hat = np.asarray(fft.forward(field - jnp.mean(field)))
     power = np.abs(hat) ** 2 * grid.area / grid.size**2
     weights = hermitian_weights(grid)

@@ -9,8 +9,8 @@ from membrane.model import AbstractModel, State
 
 
 class Report(eqx.Module):
-    """What a chunk tells the host: estimated local error, Courant number, whether all fields are sound (below 2 in size), and what reactions
-    added to the mean of each field (species,)."""
+    """What a chunk tells the host: estimated local error, Courant number, whether all fields are sound (below 2 in
+    size), and what reactions added to the mean of each field (species,)."""
 
     error: jax.Array
     courant: jax.Array
@@ -29,9 +29,10 @@ class Bdf2(eqx.Module):
     of second order for w > 0 (Ascher, Ruuth & Wetton 1995, SIAM J. Numer. Anal. 32:797); w = 0 is the first-order
     start, used at tick 0 and after the fields have been edited. The noise [(1+2w) W^n - w^2 W^(n-1)]/((1+w) dt) is
     the same difference quotient of a Wiener path, so that no variance is lost (plain noise keeps 0.74 of it at
-    omega dt = 0.5). Random displacements of the membrane (``model.agitate``) carry the fields before a step; the history
-    stays behind, which displaces one step's small change by the same amount. ``tick_s`` is the unit of time in seconds; steps are 2^k ticks, k <= ``max_exponent``.
-    A chunk that exceeds ``tolerance`` or ``max_courant`` by the factor ``rejection`` is to be done again.
+    omega dt = 0.5). Random displacements of the membrane (``model.agitate``) carry the fields before a step; the
+    history stays behind, which displaces one step's small change by the same amount. ``tick_s`` is the unit of time in
+    seconds; steps are 2^k ticks, k <= ``max_exponent``. A chunk that exceeds ``tolerance`` or ``max_courant`` by
+    the factor ``rejection`` is to be done again.
     """
 
     tick_s: float = eqx.field(static=True)
@@ -41,7 +42,8 @@ class Bdf2(eqx.Module):
     rejection: float = eqx.field(static=True, default=2.0)
 
     def step(self, model: AbstractModel, state: State, projected_hat):
-        """One step; returns (state, projected_hat, advection rate in 1/s); ``projected_hat``: of ``model.projected``."""
+        """One step; returns (state, projected_hat, advection rate in 1/s); ``projected_hat``: of
+        ``model.projected``."""
         real = state.fields.dtype
         dt = state.step_ticks.astype(real) * jnp.asarray(self.tick_s, real)
         w = jnp.where(state.history_ticks > 0, state.step_ticks / jnp.maximum(state.history_ticks, 1), 0.0).astype(real)
@@ -89,7 +91,10 @@ class Bdf2(eqx.Module):
         real = state.fields.dtype
         dt = state.step_ticks.astype(real) * jnp.asarray(self.tick_s, real)
         shape = state.fields.shape[-2:]
-        before = (state.fields - fft.inverse(state.increment_hat, shape), projected_hat - model.projected(state.increment_hat))
+        before = (
+            state.fields - fft.inverse(state.increment_hat, shape),
+            projected_hat - model.projected(state.increment_hat),
+        )
         now = (state.fields, projected_hat)
         pairs = jax.tree.map(lambda a, b: jnp.stack([a, b]), now, before)
         rate_hat, advection = jax.lax.map(lambda x: model.rates(*x), pairs)

@@ -30,7 +30,8 @@ class Wall:
 
 
 def measure_wall(sheet: Sheet, points: int = 801) -> Wall:
-    """The wall at the mean composition of ``sheet``, in float64. Raises ValueError where the mixture has no two phases."""
+    """The wall at the mean composition of ``sheet``, in float64. Raises ValueError where the mixture has no two
+    phases."""
     with jax.enable_x64(True):
         return _measure(sheet, np.linspace(-1.3, 1.3, points))
 

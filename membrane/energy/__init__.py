@@ -1,4 +1,5 @@
-"""The free energy, written once: local densities (pN/nm) as pure functions of named fields, shared by all geometries."""
+"""The free energy, written once: local densities (pN/nm) as pure functions of named fields, shared by all
+geometries."""
 
 from membrane.energy.cargo import Cargo, Oligomers
 from membrane.energy.ceramide import Ceramide

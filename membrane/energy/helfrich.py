@@ -4,7 +4,8 @@ import equinox as eqx
 
 
 class Helfrich(eqx.Module):
-    """(kappa/2)(2H - c0)^2 + sigma, c0 = offset + sum_i C_i X_i, a *total* curvature (1/nm); c0 > 0 bends into the lumen.
+    """(kappa/2)(2H - c0)^2 + sigma, c0 = offset + sum_i C_i X_i, a *total* curvature (1/nm); c0 > 0 bends into the
+    lumen.
 
     In the Monge gauge (h positive toward the cytosol) the relaxed height is h_q = -kappa c0_q/(kappa q^2 + sigma) and
     leaves (1/2) [kappa sigma/(kappa q^2 + sigma)] |c0_q|^2. Its q = 0 part is dropped: the host is a closed surface

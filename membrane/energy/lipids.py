@@ -24,7 +24,9 @@ class Lipids(eqx.Module):
     def from_wall(cls, *, line_tension: float, interface_width: float) -> "Lipids":
         """b = (3/(2 sqrt2)) lambda/xi and K = (3/(2 sqrt2)) lambda xi, from lambda in pN and xi in nm."""
         if not (line_tension > 0 and interface_width > 0):
-            raise ValueError(f"line tension {line_tension} pN and interface width {interface_width} nm must be positive")
+            raise ValueError(
+                f"line tension {line_tension} pN and interface width {interface_width} nm must be positive"
+            )
         scale = 3 / (2 * 2**0.5) * line_tension
         return cls(well=scale / interface_width, gradient=scale * interface_width)
 
