@@ -1,9 +1,9 @@
-"""What one step of the five-field sheet costs: python benchmarks/sheet_step.py [--cores N] [--precision float32|float64]
+"""What a step of the five-field sheet costs: python benchmarks/sheet_step.py [--cores N] [--precision float32|float64]
 
 The sheet is that of configs/ceramide.yaml (flow and noise on) at each size, its random displacement apart: that is one
 interpolation every 128 us of simulated time and is timed on its own. Columns: milliseconds a step; transforms a step,
 counted in the traced program; the floor (6 forward + 7 inverse single transforms of that size, measured in the same
-process, in turn with the steps); the ratio of both; milliseconds of one displacement; peak memory of the compiled chunk;
+process, in turn with the steps); the ratio of both; milliseconds of one displacement; memory of the compiled chunk;
 seconds of the first call. Medians; on one core unless told otherwise.
 """
 
@@ -29,7 +29,8 @@ def main() -> int:
     print(f"jax {jax.__version__}, {jax.default_backend()}, {arguments.cores} core(s), {arguments.precision}")
     print("     size   ms/step  transforms   floor ms   ratio   displacement ms   memory MiB   first call s")
     for shape in SIZES:
-        print("%4d x %-4d %8.2f %9d %12.2f %8.2f %14.1f %13.0f %13.1f" % (*shape, *measure(shape, arguments.precision)))
+        row = measure(shape, arguments.precision)
+        print("{:4d} x {:<4d} {:8.2f} {:9d} {:12.2f} {:8.2f} {:14.1f} {:13.0f} {:13.1f}".format(*shape, *row))
     return 0
 
 

@@ -61,8 +61,9 @@ def mean_escape_time(y, energy, drag, thermal_energy, start):
 
         tau = integral_{y_start}^{y_end} dy (gamma(y)/kT) exp(E(y)/kT) integral_{y_0}^{y} dz exp(-E(z)/kT)
 
-    ``y``, ``energy``, ``drag`` have shape (..., points), ``start`` is an index of shape (...,). Trapezoidal in y; any
-    barrier from none to hundreds of kT (exponents are scaled by the largest drop, so that nothing overflows below it).
+    ``y``, ``energy``, ``drag`` have shape (..., points), ``start`` is an index of shape (...,). Exponentials are
+    integrated exactly between points; any barrier from none to hundreds of kT (exponents are scaled by the largest
+    drop, so that nothing overflows below it).
     """
     beta_e = energy / thermal_energy
     width = np.diff(y, axis=-1)
@@ -76,9 +77,12 @@ def mean_escape_time(y, energy, drag, thermal_energy, start):
 
 
 def _log_cumulative(log_f, width):
-    """log of the cumulative trapezoidal integral of exp(log_f); the first entry is -inf."""
-    with np.errstate(divide="ignore"):
-        pieces = np.logaddexp(log_f[..., 1:], log_f[..., :-1]) + np.log(0.5 * width)
+    """log of the cumulative integral of exp(log_f); the first entry is -inf."""
+    # Logarithmic mean of neighbours: exact for exponentials, of second order for the rest.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        high, fall = np.maximum(log_f[..., 1:], log_f[..., :-1]), np.abs(np.diff(log_f, axis=-1))
+        mean = np.where(fall > 1e-6, -np.expm1(-fall) / fall, 1 - 0.5 * fall)
+        pieces = np.where(np.isneginf(high), -np.inf, high + np.log(mean * width))
     total = np.logaddexp.accumulate(pieces, axis=-1)
     return np.concatenate([np.full_like(total[..., :1], -np.inf), total], axis=-1)
 
@@ -122,7 +126,8 @@ class CapLaw:
         low = scale * cap_energy(dimple, k, c, l)
         high = scale * cap_energy(np.clip(top, dimple, np.maximum(neck, dimple)), k, c, l)
         barrier = np.where(reachable, (high - low) / self.thermal_energy, np.inf)
-        y = np.linspace(0, 1, self.points) * neck[..., None]
+        # Finer towards the neck, where the drag a/(1-a) rises steeply.
+        y = np.tanh(np.linspace(0, 1, self.points) * np.arctanh(neck)[..., None])
         wide = lambda a: a[..., None]
         tau = mean_escape_time(
             y,

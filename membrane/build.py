@@ -151,7 +151,7 @@ def equilibrium_cargo(cargo: Cargo, total: float, order: float) -> dict[str, flo
     gain = (n - 1) * (1 + cargo.oligomers.bond_energy) + (cargo.oligomers.affinity - n * cargo.affinity) * p
     log_u1 = brentq(lambda x: math.exp(x) + math.exp(min(n * x + gain, 50.0)) - total, -200.0, math.log(total))
     u1 = math.exp(log_u1)
-    return {MONOMER: u1, OLIGOMER: total - u1}
+    return {MONOMER: u1, OLIGOMER: max(total - u1, 0.0)}
 
 
 def _diffusion(section) -> tuple[float, float]:

@@ -3,11 +3,12 @@
 import difflib
 import types
 import typing
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -21,9 +22,29 @@ class ConfigError(ValueError):
 
 
 class Section(BaseModel):
-    """A part of the configuration: immutable, unknown keys are errors."""
+    """A part of the configuration: immutable, unknown keys are errors, and yes is no number."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_yes_for_a_number(cls, value, info):
+        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
+            raise ValueError("Input should be a valid value of its kind; yes, no, true and false are none here")
+        return value
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML that refuses a key given twice, where the safe loader silently takes the last."""
+
+    def construct_mapping(self, node, deep=False):
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
 
 
 class Geometry(Section):
@@ -212,7 +233,7 @@ class Config(Section):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
 
-def load(path: str | Path, overrides: typing.Sequence[str] = ()) -> Config:
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """Read, override (``dotted.key=VALUE``) and validate a YAML file; raises ConfigError with all faults at once."""
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -223,10 +244,10 @@ def load(path: str | Path, overrides: typing.Sequence[str] = ()) -> Config:
     return parse(text, overrides, source=str(path))
 
 
-def parse(text: str, overrides: typing.Sequence[str] = (), source: str = "configuration") -> Config:
+def parse(text: str, overrides: Sequence[str] = (), source: str = "configuration") -> Config:
     """As :func:`load`, from the text itself."""
     try:
-        raw = yaml.safe_load(text)
+        raw = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         raise ConfigError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):

@@ -70,7 +70,10 @@ def removal_masks(domains: Domains, index: int, grid: Grid, interface_width: flo
     inside = np.roll(inside, shift, (0, 1))
     outer = ndimage.distance_transform_edt(~inside, sampling=grid.spacing)
     inner = ndimage.distance_transform_edt(inside, sampling=grid.spacing)
-    distance = np.roll(outer - inner, [-s for s in shift], (0, 1))
+    # Both are measured between centres of pixels: the rim lies half a pixel nearer.
+    half = 0.5 * max(grid.spacing)
+    signed = np.where(inside, half - inner, outer - half)
+    distance = np.roll(signed, [-s for s in shift], (0, 1))
     profile = lambda d: 0.5 * (1 - np.tanh(2 * d / interface_width))
     low, high = -4 * max(grid.spacing), 4 * max(grid.spacing)
     for _ in range(50):

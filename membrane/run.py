@@ -70,6 +70,7 @@ class Endosome:
             **shared,
         )
         self.buds.rows = list(events[events["endosome"] == index])
+        self.buds.without_membrane = 0 if saved is None else int(saved["without_membrane"])
         self.series = SeriesWatcher(
             physics.model,
             physics.supply,
@@ -103,7 +104,8 @@ class Endosome:
         """All that a checkpoint keeps."""
         state = {name: np.asarray(getattr(self.state, name)) for name in STATE_ARRAYS}
         key = np.asarray(jax.random.key_data(self.state.key))
-        return state | {"key": key, "series": np.array(self.series.rows)} | self.buds.books.as_arrays()
+        watched = {"series": np.array(self.series.rows), "without_membrane": np.array(self.buds.without_membrane)}
+        return state | {"key": key} | watched | self.buds.books.as_arrays()
 
 
 class Run:
@@ -139,7 +141,7 @@ class Run:
                 for error in failures:
                     if not isinstance(error, NumericalFailure):
                         raise error
-                whole = not failures and not self.stop()
+                whole = not failures and all(int(e.state.tick) == end for e in self.endosomes)
                 self.save(frame=whole and (end % physics.frame_ticks == 0 or end == physics.duration_ticks))
                 self._report()
                 if failures:

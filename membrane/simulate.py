@@ -1,7 +1,7 @@
 """The host loop: compiled chunks of steps between the ticks at which somebody wants to see the state."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -16,6 +16,7 @@ CHUNK_STEPS = 32
 """Most steps between two looks at error and Courant number."""
 
 
+@runtime_checkable
 class Watcher(Protocol):
     """Somebody who wants to see the state at certain ticks and may return a changed one (a bud removed)."""
 
@@ -48,10 +49,10 @@ def simulate(
     """Advance to ``until_tick`` (a multiple of 2^max_exponent), or to the first chunk boundary at which
     ``should_stop``.
 
-    The partition into chunks and the steps are functions of the state alone, so that a run resumed from any state
-    equals the uninterrupted one. A chunk whose error or Courant number is far beyond its limit, or whose fields are
-    no longer sound, is done again from its start with half the step. Raises NumericalFailure when the smallest step
-    does not help.
+    The partition into chunks and the steps are functions of the state and of the ticks to stop at, so that a run
+    resumed from any state towards the same ticks equals the uninterrupted one. A chunk whose error or Courant
+    number is far beyond its limit, or whose fields are no longer sound, is done again from its start with half the
+    step. Raises NumericalFailure when the smallest step does not help.
     """
     while int(state.tick) < until_tick and not should_stop():
         tick, step_ticks = int(state.tick), int(state.step_ticks)
@@ -59,13 +60,14 @@ def simulate(
         steps = min(CHUNK_STEPS, (horizon - tick) // step_ticks)
         new, report = stepper.chunk(model, state, jnp.asarray(steps, jnp.int32))
         report = jax.device_get(report)
-        if not report.sound or stepper.strain(report.error, report.courant) > stepper.rejection:
+        error, courant = float(report.error), float(report.courant)
+        if not report.sound or stepper.strain(error, courant) > stepper.rejection:
             if step_ticks == 1:
                 raise NumericalFailure(_failure(model, state, report, stepper), state)
             state = _with_step(state, step_ticks // 2)
             continue
         tick += steps * step_ticks
-        state = _with_step(new, stepper.next_step_ticks(tick, step_ticks, float(report.error), float(report.courant)))
+        state = _with_step(new, stepper.next_step_ticks(tick, step_ticks, error, courant))
         for watcher in watchers:
             watcher.advanced(np.asarray(report.reacted, np.float64))
         for watcher in watchers:

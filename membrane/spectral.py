@@ -18,14 +18,12 @@ def ghosted(fields, before: int = 1, after: int = 1):
     """
     frame = [(0, 0, 0)] * (fields.ndim - 2) + [(before, after, 0)] * 2
     padded = jax.lax.pad(fields, jnp.zeros((), fields.dtype), frame)
-    for axis in (Y, X):
+    for axis in (fields.ndim + Y, fields.ndim + X):
         n = fields.shape[axis]
-        cut = lambda start, size, axis=axis: jax.lax.slice_in_dim(padded, start, start + size, axis=axis % padded.ndim)
-        put = lambda part, start, axis=axis: jax.lax.dynamic_update_slice_in_dim(
-            padded, part, start, axis % padded.ndim
-        )
-        padded = put(cut(n, before), 0) if before else padded
-        padded = put(cut(before, after), before + n) if after else padded
+        for target, source, size in ((0, n, before), (before + n, before, after)):
+            if size:
+                part = jax.lax.slice_in_dim(padded, source, source + size, axis=axis)
+                padded = jax.lax.dynamic_update_slice_in_dim(padded, part, target, axis)
     return padded
 
 

@@ -1,5 +1,6 @@
 """The cap law of one domain: its closed forms (Lipowsky 1992, 1993), its rate (Kramers 1940) and its drag."""
 
+# ruff: noqa: E741
 import warnings
 
 import numpy as np
@@ -35,8 +36,9 @@ def flat_host(tension=0.0, kappa=KAPPA, curvature=0.0):
     return Host(tension, kappa, curvature)
 
 
-def brute_energy(y, k, c, l):  # noqa: E741
-    """The energy of design.md in other words: bending of a cap, tension times lost area, rim, Gauss-Bonnet; over 2 pi kappa."""
+def brute_energy(y, k, c, l):
+    """The energy of design.md in other words: bending of a cap, tension times lost area, rim, Gauss-Bonnet; over 2 pi
+    kappa."""
     s_and_g = k - 4
     bending = 0.25 * (4 * y - c) ** 2
     return bending + s_and_g * y**2 + l * np.sqrt(1 - y**2)
@@ -126,7 +128,8 @@ def test_instability_with_curvature(k, c):
 
 @pytest.mark.parametrize(("c0", "contrast"), [(0.004, 0.0), (0.02, 0.0), (0.04, 0.0), (0.01, 0.5 * KAPPA)])
 def test_bud_equals_dimple(c0, contrast):
-    """The closed bud equals the dimple in energy at l = k (1-y) sqrt(1-y^2), y = (sqrt(1+8c/k)-1)/2, where y is the dimple."""
+    """The closed bud equals the dimple in energy at l = k (1-y) sqrt(1-y^2), y = (sqrt(1+8c/k)-1)/2, where y is the
+    dimple."""
     size, tension = 60.0, 0.002
     k = 4 + 0.5 * tension * size**2 / KAPPA + 2 * contrast / KAPPA
     c = c0 * size
@@ -169,14 +172,16 @@ def test_stationary_states_are_stationary():
 
 
 def parabolic_wells(x, height):
-    """Two parabolic wells at -1 and 1 joined smoothly by a parabolic barrier: V'' = 4 height at both, -4 height between."""
+    """Two parabolic wells at -1 and 1 joined smoothly by a parabolic barrier: V'' = 4 height at both, -4 height
+    between."""
     inner = height * (1 - 2 * x**2)
     return np.where(np.abs(x) < 0.5, inner, 2 * height * (1 - np.abs(x)) ** 2)
 
 
 @pytest.mark.parametrize("height_kT", [5.0, 6.0, 7.0, 8.0])
 def test_kramers_rate(height_kT):
-    """V16: escape at sqrt(V''_min |V''_max|)/(2 pi gamma) exp(-dV/kT) at 5-8 kT, 5 %, in a well without anharmonic terms."""
+    """V16: escape at sqrt(V''_min |V''_max|)/(2 pi gamma) exp(-dV/kT) at 5-8 kT, 5 %, in a well without anharmonic
+    terms."""
     drag, height = 0.37, height_kT * KT
     x = np.linspace(-3, 1, 4001)
     start = int(np.argmin(np.abs(x + 1)))
@@ -187,7 +192,8 @@ def test_kramers_rate(height_kT):
 
 @pytest.mark.parametrize("height_kT", [0.0, 3.0, 12.0])
 def test_escape_time_is_the_double_integral(height_kT):
-    """tau = int gamma/kT e^(V/kT) int e^(-V/kT) for a quartic well with varying drag, against adaptive integration, 1e-4."""
+    """tau = int gamma/kT e^(V/kT) int e^(-V/kT) for a quartic well with varying drag, against adaptive integration,
+    1e-4."""
     energy = lambda x: height_kT * (x**2 - 1) ** 2
     drag = lambda x: 1 + 0.5 * x**2
     x = np.linspace(-2, 1, 6001)
@@ -213,9 +219,11 @@ def test_escape_time_is_batched():
 
 
 def dissipation(y, size):
-    """Drag against dy/dt by quadrature: 2 eta_m e:e over the strained cap and the host around it, and the disc's Stokes drag.
+    """Drag against dy/dt by quadrature: 2 eta_m e:e over the strained cap and the host around it, and the disc's
+    Stokes drag.
 
-    A ring of the flat domain at radius r goes to polar angle psi, 2 R sin(psi/2) = r (areas), where its circumference is
+    A ring of the flat domain at radius r goes to polar angle psi, 2 R sin(psi/2) = r (areas), where its circumference
+    is
     2 pi R sin(psi), R = L/(2y): a stretch R sin(psi)/r along, and its inverse across. The host flows in as rho rho'/r.
     """
     h = 1e-6 * (1 - y)
@@ -244,7 +252,9 @@ def test_drag_is_the_stated_dissipation(y):
     assert found == pytest.approx(dissipation(y, size), rel=1e-5)
 
 
-@pytest.mark.parametrize(("size", "c0", "neck"), [(60.0, 0.05, 5.0), (60.0, 0.06, 5.0), (90.0, 0.045, 5.0), (90.0, 0.045, 2.0)])
+@pytest.mark.parametrize(
+    ("size", "c0", "neck"), [(60.0, 0.05, 5.0), (60.0, 0.06, 5.0), (90.0, 0.045, 5.0), (90.0, 0.045, 2.0)]
+)
 def test_rate_is_the_inverse_of_the_escape_time(size, c0, neck):
     """The law's rate against independent adaptive integration of energy and drag from dimple to scission, 2 %."""
     k, c, l = 4.0, c0 * size, LINE_TENSION * size / KAPPA
@@ -305,9 +315,16 @@ def test_domains_below_twice_the_neck_never_bud():
     answer = law(neck_radius=5.0)(domain([3.0, 9.99, 10.0, 10.01], 0.5), flat_host())
     assert answer.rate_per_s[:3].tolist() == [0, 0, 0]
     assert np.all(np.isinf(answer.barrier_kBT[:3]))
-    assert answer.neck_closed.tolist() == [False, False, False, True]
+    assert answer.neck_closed.tolist() == [False, False, False, True]  # c = 5 at L = 10: beyond l >= 4 - c
     assert answer.rate_per_s[3] > 0
     assert np.all(answer.neck_radius_nm == 5.0)
+
+
+def test_neck_closes_by_itself_only_above_the_exact_size():
+    """neck_closed is L >= 4 kappa/(lambda + kappa |c0|), design.md section 5."""
+    for c0 in (0.0, 0.02, -0.05):
+        limit = 4 * KAPPA / (LINE_TENSION + KAPPA * abs(c0))
+        assert law()(domain([0.999 * limit, 1.001 * limit], c0), flat_host()).neck_closed.tolist() == [False, True]
 
 
 @pytest.mark.parametrize("neck", [0.5, 5.0])
@@ -318,7 +335,9 @@ def test_negative_control(neck):
     assert np.all(answer.closing_energy > 0)
     assert np.max(answer.rate_per_s) < 1e-30
     below = law(neck)(domain(sizes, line_tension=0.5), flat_host(0.3e-3))
-    assert np.min(below.closing_energy) < 0, "sigma* is 0.365 uN/m: at 0.3 a bud must exist, else this control says nothing"
+    assert np.min(below.closing_energy) < 0, (
+        "sigma* is 0.365 uN/m: at 0.3 a bud must exist, else this control says nothing"
+    )
 
 
 @pytest.mark.parametrize("name", ["neck_radius", "thermal_energy"])

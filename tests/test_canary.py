@@ -1,4 +1,5 @@
-"""A canary for jaxlib: reductions under vmap on the CPU, which jaxlib 0.10.2 computes wrongly and silently (jax 39103)."""
+"""A canary for jaxlib: reductions under vmap on the CPU, which jaxlib 0.10.2 computes wrongly and silently (jax
+39103)."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,8 @@ import pytest
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-13)])
 def test_reductions_under_vmap(dtype, tolerance):
-    """jit(vmap(row -> sum((M row)^2))) over 129^2 points equals numpy's; power-of-two counts would not show the fault."""
+    """jit(vmap(row -> sum((M row)^2))) over 129^2 points equals numpy's; power-of-two counts would not show the
+    fault."""
     rng = np.random.default_rng(0)
     matrix, points = rng.normal(size=(3, 3)), rng.normal(size=(129**2, 3))
     rows, m = jnp.asarray(points, dtype), jnp.asarray(matrix, dtype)

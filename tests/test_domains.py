@@ -1,4 +1,5 @@
-"""Domains on a periodic plane: area, perimeter, centre and roundness of known shapes, percolation, and removal masks."""
+"""Domains on a periodic plane: area, perimeter, centre and roundness of known shapes, percolation, and removal
+masks."""
 
 import numpy as np
 import pytest
@@ -43,7 +44,8 @@ CENTRES = {
 @pytest.mark.parametrize("centre", CENTRES.values(), ids=CENTRES.keys())
 @pytest.mark.parametrize("radius", [32.0, 45.0, 60.5, 100.0])
 def test_disc(radius, centre):
-    """A disc anywhere: area pi R^2 within 1 %, perimeter 2 pi R within 2 %, centre within half a pixel, circularity 1 within 1 %."""
+    """A disc anywhere: area pi R^2 within 1 %, perimeter 2 pi R within 2 %, centre within half a pixel, circularity 1
+    within 1 %."""
     domains = find_domains(disc(GRID, centre, radius), GRID)
     assert len(domains) == 1
     assert domains.area[0] == pytest.approx(np.pi * radius**2, rel=0.01)
@@ -56,7 +58,8 @@ def test_disc(radius, centre):
 
 @pytest.mark.parametrize("radius", [14.0, 20.0])
 def test_small_disc(radius):
-    """A disc of four to five pixels radius keeps its area within 3 % (averaged over its place within 1 %) and is one domain."""
+    """A disc of four to five pixels radius keeps its area within 3 % (averaged over its place within 1 %) and is one
+    domain."""
     areas = []
     for shift in np.random.default_rng(0).uniform(0, 4, (12, 2)):
         domains = find_domains(disc(GRID, 100 + shift, radius), GRID)
@@ -68,7 +71,8 @@ def test_small_disc(radius):
 
 @pytest.mark.parametrize(("a", "b"), [(60.0, 60.0), (80.0, 50.0), (90.0, 30.0)])
 def test_ellipse(a, b):
-    """An ellipse of semi-axes a, b, tilted and across the corner: circularity 2ab/(a^2+b^2) and area pi a b within 1 %."""
+    """An ellipse of semi-axes a, b, tilted and across the corner: circularity 2ab/(a^2+b^2) and area pi a b within 1
+    %."""
     y, x = nearest(GRID, (5.0, 380.0))
     tilt = 0.4
     u, v = np.cos(tilt) * x + np.sin(tilt) * y, -np.sin(tilt) * x + np.cos(tilt) * y
@@ -92,7 +96,8 @@ def stripe(grid, winding, half_width=40.0):
 
 @pytest.mark.parametrize("winding", [(0, 1), (1, 0), (1, 1), (1, -1)])
 def test_stripe_percolates(winding):
-    """A stripe along x, along y or round both ways is one percolating domain without centre; its area and perimeter are known."""
+    """A stripe along x, along y or round both ways is one percolating domain without centre; its area and perimeter
+    are known."""
     half = 40.0
     domains = find_domains(stripe(GRID, winding, half), GRID)
     assert domains.percolating.tolist() == [True]
@@ -112,7 +117,8 @@ def test_nearly_percolating_stripe_does_not():
 
 
 def test_touching_only_across_the_boundary_is_one_domain():
-    """Two rectangles that meet only across the edge of the box are one domain, of the area of both, centred on the edge."""
+    """Two rectangles that meet only across the edge of the box are one domain, of the area of both, centred on the
+    edge."""
     phi = np.full(GRID.shape, -1.0)
     phi[40:60, :10] = phi[40:60, -14:] = 1.0
     domains = find_domains(phi, GRID)
@@ -174,7 +180,8 @@ def test_empty_and_full_fields():
 @pytest.mark.parametrize("centre", [CENTRES["middle"], CENTRES["near the corner"]], ids=["middle", "corner"])
 @pytest.mark.parametrize("radius", [20.0, 45.0, 60.5])
 def test_removal_masks(radius, centre):
-    """The vesicle mask integrates to the domain's area, 1e-6; 0 <= vesicle <= hole <= 1; the hole reaches 2.5 xi further."""
+    """The vesicle mask integrates to the domain's area, 1e-6; 0 <= vesicle <= hole <= 1; the hole reaches 2.5 xi
+    further."""
     phi = disc(GRID, centre, radius)
     domains = find_domains(phi, GRID)
     vesicle, hole = removal_masks(domains, 0, GRID, WIDTH)

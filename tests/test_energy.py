@@ -1,4 +1,5 @@
-"""Chemical potentials against derivations by hand and against the gradient of F (1e-10), chemical equilibria in closed form."""
+"""Chemical potentials against derivations by hand and against the gradient of F (1e-10), chemical equilibria
+in closed form."""
 
 from pathlib import Path
 
@@ -31,7 +32,7 @@ HELFRICH = Helfrich(25 * KT, 0.05, {CYT: 0.185, LUM: -0.185, OLIGOMER: 0.2}, 0.0
 def five_fields(helfrich: Helfrich | None = HELFRICH, ceramide: Ceramide = CERAMIDE, grid: Grid = GRID) -> Sheet:
     """All species with unequal mobilities in Lo and Ld."""
     means = dict(zip(SPECIES, (-0.4, 0.08, 0.05, 0.06, 0.04), strict=True))
-    diffusion = {name: (1e6, 3e5) for name in SPECIES}
+    diffusion = dict.fromkeys(SPECIES, (1000000.0, 300000.0))
     return Sheet(
         grid, lipids=LIPIDS, diffusion=diffusion, mean_fields=means, helfrich=helfrich, ceramide=ceramide, cargo=CARGO
     )
@@ -55,8 +56,14 @@ def distance(got, expected) -> float:
 
 
 def bending_by_hand(helfrich: Helfrich, c0, grid: Grid) -> np.ndarray:
-    """The field with the transform kappa sigma/(kappa q^2 + sigma) c0_q, 0 at q = 0; full complex transform of numpy."""
-    q2 = sum(np.meshgrid(*[(2 * np.pi * np.fft.fftfreq(n, length / n)) ** 2 for n, length in zip(grid.shape, grid.extent)], indexing="ij"))
+    """The field with the transform kappa sigma/(kappa q^2 + sigma) c0_q, 0 at q = 0; full complex transform of
+    numpy."""
+    q2 = sum(
+        np.meshgrid(
+            *[(2 * np.pi * np.fft.fftfreq(n, length / n)) ** 2 for n, length in zip(grid.shape, grid.extent)],
+            indexing="ij",
+        )
+    )
     kappa, sigma = helfrich.bending_rigidity, helfrich.tension
     stiffness = kappa * sigma / (kappa * q2 + sigma)
     stiffness[0, 0] = 0.0
@@ -64,7 +71,8 @@ def bending_by_hand(helfrich: Helfrich, c0, grid: Grid) -> np.ndarray:
 
 
 def test_local_potentials_are_those_derived_by_hand():
-    """b (phi^3 - phi), ln c/(1-c) - chi p, ln u1/u0 - chi_1 p, (ln un + 1)/n - ln u0 - 1 - ...: to 1e-12 of the largest."""
+    """b (phi^3 - phi), ln c/(1-c) - chi p, ln u1/u0 - chi_1 p, (ln un + 1)/n - ln u0 - 1 - ...: to 1e-12 of
+    the largest."""
     sheet, fields = five_fields(), random_fields(1)
     phi, cyt, lum, u1, un = np.asarray(fields)
     p = np.where(np.abs(phi) < 1, (3 * phi - phi**3) / 2, np.sign(phi))
@@ -84,7 +92,8 @@ def test_local_potentials_are_those_derived_by_hand():
 
 
 def test_bending_potential_is_the_relaxed_stiffness_pulled_back_by_each_coefficient():
-    """mu_i(with Helfrich) - mu_i(without) = C_i [kappa sigma/(kappa q^2 + sigma)] c0, and exactly 0 for species without C_i."""
+    """mu_i(with Helfrich) - mu_i(without) = C_i [kappa sigma/(kappa q^2 + sigma)] c0, and exactly 0 for
+    species without C_i."""
     fields = random_fields(2)
     bent, flat = five_fields(), five_fields(None)
     with_bending = bent.chemical_potentials(bent.named(fields), seen(bent, fields))
@@ -98,7 +107,8 @@ def test_bending_potential_is_the_relaxed_stiffness_pulled_back_by_each_coeffici
 
 @pytest.mark.parametrize("seed", [3, 4])
 def test_chemical_potentials_are_the_gradient_of_the_free_energy(seed):
-    """mu_i = dF/dX_i per cell area to 1e-10 for all five species on random fields, all terms and the gradient energy on."""
+    """mu_i = dF/dX_i per cell area to 1e-10 for all five species on random fields, all terms and the gradient
+    energy on."""
     sheet, fields = five_fields(), random_fields(seed)
     mu = sheet.chemical_potentials(sheet.named(fields), seen(sheet, fields))
     gradient = jax.grad(sheet.free_energy)(fields) / GRID.cell_area
@@ -107,11 +117,14 @@ def test_chemical_potentials_are_the_gradient_of_the_free_energy(seed):
 
 
 def test_gradient_of_the_free_energy_is_its_finite_difference():
-    """Directional derivative of F against the extrapolated difference of F to 1e-9: the automatic derivative is one of F."""
+    """Directional derivative of F against the extrapolated difference of F to 1e-9: the automatic derivative
+    is one of F."""
     sheet, fields = five_fields(), random_fields(5)
     fields = fields.at[0].multiply(0.8)
     direction = jnp.asarray(np.random.default_rng(6).normal(size=fields.shape)) * 1e-2
-    central = lambda e: (sheet.free_energy(fields + e * direction) - sheet.free_energy(fields - e * direction)) / (2 * e)
+    central = lambda e: (
+        (sheet.free_energy(fields + e * direction) - sheet.free_energy(fields - e * direction)) / (2 * e)
+    )
     difference = (4 * central(0.003) - central(0.006)) / 3
     automatic = jnp.sum(jax.grad(sheet.free_energy)(fields) * direction)
     assert float(difference) == pytest.approx(float(automatic), rel=1e-9)
@@ -221,8 +234,13 @@ def test_reaction_vanishes_at_the_full_equilibrium_and_has_the_right_sign_beside
 
 
 def test_reaction_rate_is_mass_action_on_a_flat_membrane():
-    """du_n/dt = k_off (u1^n e^g - un) with g = (n-1)(1+eps) + (chi_n - n chi_1) p, to 1e-12; the back rate is k_off un."""
-    named = {"phi": jnp.array([-1.0, 0.2, 1.0]), MONOMER: jnp.array([0.01, 0.02, 0.03]), OLIGOMER: jnp.array([0.1, 0.02, 0.3])}
+    """du_n/dt = k_off (u1^n e^g - un) with g = (n-1)(1+eps) + (chi_n - n chi_1) p, to 1e-12; the back rate is
+    k_off un."""
+    named = {
+        "phi": jnp.array([-1.0, 0.2, 1.0]),
+        MONOMER: jnp.array([0.01, 0.02, 0.03]),
+        OLIGOMER: jnp.array([0.1, 0.02, 0.3]),
+    }
     potentials = jax.grad(lambda f: jnp.sum(CARGO.density(f)))(named)
     p = np.asarray(lo_order(named["phi"]))
     gain = 5 * 5.5 + (1.6 - 6 * 0.7) * p
@@ -232,7 +250,8 @@ def test_reaction_rate_is_mass_action_on_a_flat_membrane():
 
 @pytest.mark.parametrize(("cyt", "lum", "sign"), [(0.2, 0.05, 1), (0.05, 0.2, -1), (0.2, 0.2, 0)])
 def test_leaflet_of_ceramide_is_the_sign_of_curvature(cyt, lum, sign):
-    """A patch of cytosolic ceramide has c0 = +0.185 (c_cyt - c_lum) and dips into the lumen (h < 0), luminal the reverse, symmetric none."""
+    """A patch of cytosolic ceramide has c0 = +0.185 (c_cyt - c_lum) and dips into the lumen (h < 0), luminal
+    the reverse, symmetric none."""
     helfrich = Helfrich(25 * KT, 0.05, {CYT: 0.185, LUM: -0.185})
     sheet = five_fields(helfrich)
     y, x = GRID.points
@@ -260,13 +279,19 @@ def test_shipped_curvatures_give_the_leaflets_their_signs():
 
 @pytest.mark.parametrize("leaflet", [CYT, LUM])
 def test_ceramide_runs_into_its_closed_steady_state(leaflet):
-    """Uniform Lo: c = k_s c_sat/(k_s + k_d + f k_d/(k_d + f)) with the enzyme, f c/(k_d + f) across; 1e-9 after a run."""
+    """Uniform Lo: c = k_s c_sat/(k_s + k_d + f k_d/(k_d + f)) with the enzyme, f c/(k_d + f) across; 1e-9
+    after a run."""
     synthesis, saturation, turnover, flip = 30.0, 0.4, 12.0, 20.0
     ceramide = Ceramide(KT, 10.0, 0.5, synthesis, saturation, turnover, flip, leaflet)
     grid = Grid((9, 12), (30.0, 44.0), "float64")
     means = {"phi": 1.0, CYT: 0.08, LUM: 0.05}
     sheet = Sheet(
-        grid, lipids=LIPIDS, diffusion={name: (1e6, 3e5) for name in means}, mean_fields=means, ceramide=ceramide, initial_noise=0.0
+        grid,
+        lipids=LIPIDS,
+        diffusion=dict.fromkeys(means, (1000000.0, 300000.0)),
+        mean_fields=means,
+        ceramide=ceramide,
+        initial_noise=0.0,
     )
     state, _ = Bdf2(1e-3, 0, 1.0).chunk(sheet, sheet.initial_state(jax.random.key(0), 1), jnp.asarray(3000, jnp.int32))
     made = synthesis * saturation / (synthesis + turnover + flip * turnover / (turnover + flip))

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from membrane import events as module
-from membrane.build import build_sheet
 from membrane.bud import CapLaw, Domain, Host
+from membrane.build import build_sheet
 from membrane.config import load
 from membrane.domains import find_domains
 from membrane.endosome import Books, Supply, content
@@ -72,11 +72,20 @@ def make_state(model, phi=None, composition=BUDDING, tick=0):
 
 
 def make_watcher(model, state, *, reserve=1e6, rate=0.0, seed=1, endosome=0, interval=1 << 20, rules=RULES):
-    """A watcher with books opened on ``state``; its interval of a second makes a domain without barrier certain to bud."""
+    """A watcher with books opened on ``state``; its interval of a second makes a domain without barrier certain to
+    bud."""
     supply = Supply(reserve, rate, PLUG[: len(model.species)])
     books = Books.open(content(state.fields, model.grid.cell_area))
     return BudWatcher(
-        model, rules, supply, books, endosome=endosome, seed=seed, tick_s=TICK_S, interval=interval, tick=int(state.tick)
+        model,
+        rules,
+        supply,
+        books,
+        endosome=endosome,
+        seed=seed,
+        tick_s=TICK_S,
+        interval=interval,
+        tick=int(state.tick),
     )
 
 
@@ -87,7 +96,8 @@ def look(model, state, **options):
 
 
 def test_one_domain_makes_one_event(model):
-    """A large round domain beyond its barrier gives exactly one event; afterwards no domain is left and the next look is idle."""
+    """A large round domain beyond its barrier gives exactly one event; afterwards no domain is left and the next look
+    is idle."""
     state = make_state(model, tick=2048)
     assert len(find_domains(np.asarray(state.fields[0]), model.grid)) == 1
     watcher, after = look(model, state)
@@ -101,7 +111,8 @@ def test_one_domain_makes_one_event(model):
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("float64", 1e-12), ("float32", 1e-6)])
 def test_content_is_conserved(precision, tolerance):
-    """before = after + vesicle - supply for every species, to 1e-12 (float64) and 1e-6 (float32); the books close alike."""
+    """before = after + vesicle - supply for every species, to 1e-12 (float64) and 1e-6 (float32); the books close
+    alike."""
     model = make_model(precision)
     state = make_state(model)
     before = content(state.fields, model.grid.cell_area)
@@ -114,12 +125,13 @@ def test_content_is_conserved(precision, tolerance):
     row = watcher.rows[0]
     np.testing.assert_allclose(books.supplied, float(row["area_nm2"]) * PLUG, rtol=1e-12)
     assert books.area_taken == float(row["area_nm2"])
-    # The vesicle holds what stood under the stated mask (1 - tanh(2 d/xi))/2, here integrated over the radius.
+    # The vesicle holds what stood under the stated mask (1 - tanh(2 d/xi))/2, integrated over the radius; pixels
+    # allow 2 %.
     r = np.linspace(0, 100, 20001)
     mask, phi = 0.5 * (1 - np.tanh(2 * (r - RADIUS) / WIDTH)), np.tanh((RADIUS - r) / (np.sqrt(2) * WIDTH))
     integral = lambda f: np.trapezoid(mask * f * 2 * np.pi * r, r)
-    assert books.removed[0] == pytest.approx(integral(phi), rel=0.01)
-    assert books.removed[1] == pytest.approx(integral(0.05 + 0.4 * 0.5 * (1 + phi)), rel=0.01)
+    assert books.removed[0] == pytest.approx(integral(phi), rel=0.02)
+    assert books.removed[1] == pytest.approx(integral(0.05 + 0.4 * 0.5 * (1 + phi)), rel=0.02)
 
 
 def test_books_close_after_reactions_and_two_vesicles(model):
@@ -142,7 +154,8 @@ def test_books_close_after_reactions_and_two_vesicles(model):
 
 
 def test_row_of_an_event(model):
-    """Columns: D = sqrt(area/pi), centre, direction +1, what a sheet can know finite and what it cannot NaN, copies from contents."""
+    """Columns: D = sqrt(area/pi), centre, direction +1, what a sheet can know finite and what it cannot NaN, copies
+    from contents."""
     state = make_state(model, tick=5000)
     watcher, _ = look(model, state, endosome=7)
     row, taken = watcher.rows[0], watcher.books.removed
@@ -171,7 +184,8 @@ def test_row_of_an_event(model):
     assert float(row["tension_uN_per_m"]) == pytest.approx(1.0, rel=1e-6)
     assert float(row["neck_radius_nm"]) == 5.0
     assert float(row["barrier_kBT"]) == 0
-    density = shell_density(float(row["diameter_nm"]), shell_g_per_ml=1.16, lumen_g_per_ml=1.06)
+    # The shell is 5 nm thick about the mid-plane.
+    density = shell_density(float(row["diameter_nm"]) + 5.0, shell_g_per_ml=1.16, lumen_g_per_ml=1.06)
     assert float(row["density_g_per_ml"]) == pytest.approx(float(density), rel=1e-12)
     assert is_ilv(np.array([row], EVENT_DTYPE)).tolist() == [True]
 
@@ -227,7 +241,8 @@ def test_percolating_domain_is_refused(model):
 
 
 def test_no_membrane_no_event(model):
-    """A vesicle leaves only while reserve + rate t covers its area: refused 1 % below, released 1 % above, supply in time counts."""
+    """A vesicle leaves only while reserve + rate t covers its area: refused 1 % below, released 1 % above, supply in
+    time counts."""
     state = make_state(model, tick=1_000_000)
     area = float(find_domains(np.asarray(state.fields[0]), model.grid).area[0])
     assert look(model, state, reserve=0.99 * area)[0].rows == []
@@ -280,7 +295,8 @@ def rare(model):
 
 
 def test_draws_depend_on_seed_endosome_and_tick_only(model):
-    """Even odds: the same (seed, endosome, tick) decides alike, each of the three changes it, and half of 200 draws bud."""
+    """Even odds: the same (seed, endosome, tick) decides alike, each of the three changes it, and half of 200 draws
+    bud."""
     state, answer, interval = rare(model)
     assert interval > 100
 
@@ -301,9 +317,7 @@ def test_draws_depend_on_seed_endosome_and_tick_only(model):
     drawn = sum(map(sum, series.values()))
     # Binomial of 210 at 1/2: standard deviation 7.2; four of them.
     assert abs(drawn - 105) < 29
-    row = next(
-        w.rows[0] for i in range(70) if (w := look(model, state, seed=i, interval=interval)[0]).rows
-    )
+    row = next(w.rows[0] for i in range(70) if (w := look(model, state, seed=i, interval=interval)[0]).rows)
     assert int(row["mechanism"]) == module.MECHANISMS["activated"]
     assert float(row["barrier_kBT"]) == pytest.approx(answer.barrier_kBT[0])
 
@@ -325,7 +339,8 @@ def test_removal_restarts_the_scheme_and_leaves_the_far_field(model):
 
 
 def test_first_look_falls_on_the_grid_of_looks(model):
-    """A watcher made at any tick looks at the next whole multiple of its interval, so that resumed runs look at the same ticks."""
+    """A watcher made at any tick looks at the next whole multiple of its interval, so that resumed runs look at the
+    same ticks."""
     for tick, expected in ((0, 1024), (1, 1024), (1023, 1024), (1024, 2048)):
         state = make_state(model, tick=tick)
         assert make_watcher(model, state, interval=1024).next_tick == expected

@@ -1,4 +1,5 @@
-"""The sheet: growth rates (0.1 %), walls (0.1 %), Gibbs-Thomson (2 %), edges in flow (3 %), falling energy, kept totals."""
+"""The sheet: growth rates (0.1 %), walls (0.1 %), Gibbs-Thomson (2 %), edges in flow (3 %), falling energy,
+kept totals."""
 
 import equinox as eqx
 import jax
@@ -22,7 +23,9 @@ FLOW = MembraneFlow(3e-6, 3e-9)
 
 def lipid_sheet(grid: Grid, *, lipids: Lipids = LIPIDS, diffusion=(1e6, 1e6), mean: float = 0.0, **parts) -> Sheet:
     """phi alone; constant mobility and no flow make it diagonal."""
-    return Sheet(grid, lipids=lipids, diffusion={"phi": diffusion}, mean_fields={"phi": mean}, initial_noise=0.0, **parts)
+    return Sheet(
+        grid, lipids=lipids, diffusion={"phi": diffusion}, mean_fields={"phi": mean}, initial_noise=0.0, **parts
+    )
 
 
 def five_fields(grid: Grid, *, flow: MembraneFlow | None = None, dissociation: float = 40.0) -> Sheet:
@@ -31,7 +34,7 @@ def five_fields(grid: Grid, *, flow: MembraneFlow | None = None, dissociation: f
     return Sheet(
         grid,
         lipids=LIPIDS,
-        diffusion={name: (1e6, 3e5) for name in means},
+        diffusion=dict.fromkeys(means, (1000000.0, 300000.0)),
         mean_fields=means,
         helfrich=Helfrich(20 * KT, 0.001, {CYT: 0.185, LUM: -0.185, OLIGOMER: 0.2}),
         ceramide=Ceramide(KT, 10.0, 0.5),
@@ -41,6 +44,7 @@ def five_fields(grid: Grid, *, flow: MembraneFlow | None = None, dissociation: f
     )
 
 
+@eqx.filter_jit
 def rates(sheet: Sheet, fields):
     """Transform of the rates of given fields."""
     return sheet.rates(fields, fft.forward(sheet.projected(fields)))[0]
@@ -103,7 +107,8 @@ V10 = [(0.25, 0.05951287), (0.5, 0.2), (2**-0.5, 0.29166667), (0.9, 0.24452155),
 
 
 def leibler(q: float, coupling: float = 0.5) -> Sheet:
-    """F of physics.md 3.6 with a = -1, K = kappa = sigma = M = 1 and h slaved: a' = a - Lambda^2/kappa is the well's -b."""
+    """F of physics.md 3.6 with a = -1, K = kappa = sigma = M = 1 and h slaved: a' = a - Lambda^2/kappa is the
+    well's -b."""
     well = 1 + coupling**2
     helfrich = Helfrich(1.0, 1.0, {"phi": -coupling})
     grid = Grid((9, 30), (9.0, 2 * (2 * np.pi / q)), "float64")
@@ -166,7 +171,8 @@ def strip(sheet: Sheet, share: float = 0.5, width: float = 5.0) -> np.ndarray:
 
 @pytest.mark.parametrize("diffusion", [(1e6, 1e6), (1e6, 3e5)], ids=["spectral", "finite-volume"])
 def test_relaxed_wall_is_a_tanh_of_the_given_line_tension(diffusion):
-    """V13: F/(2 L_y) = (2 sqrt2/3) sqrt(K b) to 0.1 % and profile tanh(x/(sqrt2 xi)) to 2e-3, 6 points a wall, from a wall 1.6 times too wide."""
+    """V13: F/(2 L_y) = (2 sqrt2/3) sqrt(K b) to 0.1 % and profile tanh(x/(sqrt2 xi)) to 2e-3, 6 points a wall,
+    from a wall 1.6 times too wide."""
     # Six points from -0.9 to 0.9: 2 sqrt2 artanh(0.9) xi = 4.16 xi, so h = 0.8 xi gives 5.2 and 0.69 xi gives 6.
     grid = Grid((9, 87), (31.0, 300.0), "float64")
     assert 4.16 * 5.0 / grid.spacing[1] > 6
@@ -178,9 +184,9 @@ def test_relaxed_wall_is_a_tanh_of_the_given_line_tension(diffusion):
     row = np.asarray(fields[0, 4])
     x = grid.points[1][0]
     i = int(np.flatnonzero((row[:-1] < 0) & (row[1:] >= 0))[0])
-    start_at = x[i] - row[i] * (x[i + 1] - x[i]) / (row[i + 1] - row[i])
-    near = np.abs(x - start_at) < 40
-    assert np.max(np.abs(row - np.tanh((x - start_at) / (np.sqrt(2) * 5)))[near]) < 2e-3 + 1e-2 * (diffusion[0] < 0)
+    centre = np.mean(x[i : i + 2] - np.sqrt(2) * 5 * np.arctanh(row[i : i + 2]))
+    near = np.abs(x - centre) < 40
+    assert np.max(np.abs(row - np.tanh((x - centre) / (np.sqrt(2) * 5)))[near]) < 2e-3
 
 
 def test_measured_wall_without_mixture():
@@ -191,32 +197,45 @@ def test_measured_wall_without_mixture():
     assert (wall.ld, wall.lo) == ({}, {})
 
 
-@pytest.mark.parametrize("affinity", [0.5, 2.0])
-def test_measured_wall_is_that_of_a_relaxed_strip_with_ceramide(affinity):
-    """Excess grand potential of a relaxed strip (finite volume) per wall against measure_wall: 1 %; phases to 1 %."""
-    grid = Grid((9, 210), (31.0, 750.0), "float64")
-    means = {"phi": -0.2, CYT: 0.08, LUM: 0.03}
-    sheet = Sheet(
+def with_ceramide(grid: Grid, means: dict[str, float], affinity: float) -> Sheet:
+    """Lipids of 0.8 pN and ceramide of the given affinity, on the finite-volume path."""
+    return Sheet(
         grid,
         lipids=Lipids.from_wall(line_tension=0.8, interface_width=5.0),
-        diffusion={"phi": (1e6, 3e5), CYT: (1e6, 3e5), LUM: (1e6, 3e5)},
+        diffusion=dict.fromkeys(means, (1000000.0, 300000.0)),
         mean_fields=means,
         ceramide=Ceramide(KT, 10.0, affinity),
     )
+
+
+@pytest.mark.parametrize("affinity", [0.5, 2.0])
+def test_measured_wall_is_that_of_a_relaxed_strip_with_ceramide(affinity):
+    """Excess grand potential of a relaxed strip (finite volume) per wall against measure_wall: 1 %; phases to 1 %."""
+    grid = Grid((9, 84), (31.0, 300.0), "float64")
+    means = {"phi": -0.2, CYT: 0.08, LUM: 0.03}
+    sheet = with_ceramide(grid, means, affinity)
     wall = measure_wall(sheet)
     lo = 0.5 * (1 + strip(sheet, share=0.4))
-    fields = np.stack([(wall.phi_ld + (wall.phi_lo - wall.phi_ld) * lo), *(wall.ld[n] + (wall.lo[n] - wall.ld[n]) * lo for n in (CYT, LUM))])
+    fields = np.stack(
+        [
+            (wall.phi_ld + (wall.phi_lo - wall.phi_ld) * lo),
+            *(wall.ld[n] + (wall.lo[n] - wall.ld[n]) * lo for n in (CYT, LUM)),
+        ]
+    )
     fields += (np.array(list(means.values())) - fields.mean(axis=(1, 2)))[:, None, None]
-    fields = run(sheet, jnp.asarray(fields), Bdf2(5e-5, 0, 1.0), 3000)
+    fields = run(sheet, jnp.asarray(fields), Bdf2(2.5e-5, 0, 1.0), 1500)
     potentials = sheet.chemical_potentials(sheet.named(fields), fft.forward(sheet.projected(fields)))
     mu = np.array([np.asarray(potentials[name]).mean() for name in means])
     spread = max(np.ptp(np.asarray(potentials[name])) for name in means)
     assert spread < 1e-3
-    middle, outside = np.asarray(fields[:, 4, 105]), np.asarray(fields[:, 4, 0])
+    middle, outside = np.asarray(fields[:, 4, 42]), np.asarray(fields[:, 4, 0])
     bulk = lambda s: float(sheet.local_density(dict(zip(means, s, strict=True)))) - mu @ s
     assert bulk(middle) == pytest.approx(bulk(outside), abs=2e-5)
     total = float(sheet.free_energy(fields)) - grid.cell_area * mu @ np.asarray(fields).sum(axis=(1, 2))
     tension = (total - grid.area * 0.5 * (bulk(middle) + bulk(outside))) / (2 * 31.0)
+    # In the small box the walls have taken up ceramide: the wall is that of the phases that are left.
+    mixed = dict(zip(means, (0.4 * middle + 0.6 * outside).tolist(), strict=True))
+    wall = measure_wall(with_ceramide(grid, mixed, affinity))
     assert tension == pytest.approx(wall.line_tension, rel=1e-2)
     assert tension > 1.03 * 0.8
     for phase, names in ((middle, wall.lo), (outside, wall.ld)):
@@ -229,7 +248,7 @@ def test_gibbs_thomson_potential_of_a_disc():
     sheet = lipid_sheet(grid)
     y, x = grid.points
     start = np.tanh((60 - np.hypot(y - 132, x - 120)) / (np.sqrt(2) * 5))
-    fields = run(sheet, jnp.asarray(start)[None], Bdf2(1e-4, 0, 1.0), 400)
+    fields = run(sheet, jnp.asarray(start)[None], Bdf2(5e-5, 0, 1.0), 800)
     mu = np.asarray(jax.grad(sheet.free_energy)(fields)[0]) / grid.cell_area
     assert np.ptp(mu) < 0.005 * mu.mean()
     phi = np.asarray(fields[0])
@@ -244,7 +263,8 @@ def test_gibbs_thomson_potential_of_a_disc():
 @pytest.mark.parametrize("sign", [1, -1], ids=["sinuous", "varicose"])
 @pytest.mark.parametrize("solvent", [1e-13, 3e-9, 1e-7], ids=["membrane", "both", "solvent"])
 def test_flow_flattens_the_edges_of_a_stripe(solvent, sign):
-    """Edges x_j + a_j cos(k y) pull with line force -lambda k^2 a_j along x, so a_i' = -lambda k^2 sum_j G(x_i - x_j) a_j.
+    """Edges x_j + a_j cos(k y) pull with line force -lambda k^2 a_j along x, so a_i' =
+    -lambda k^2 sum_j G(x_i - x_j) a_j.
 
     G(x) = (1/L_x) sum over q_x of exp(i q_x x) (k^2/q^2)/(eta_m q^2 + eta q), q^2 = q_x^2 + k^2: the x-x part of the
     projected response of an incompressible sheet to a line of force, exact for sharp edges in the periodic box (with
@@ -282,7 +302,9 @@ def test_flow_keeps_a_straight_stripe_and_a_round_disc_at_rest():
     y, x = grid.points
     angle, radius = np.arctan2(y - 120, x - 132), np.hypot(y - 120, x - 132)
     disc = lambda a: np.tanh((60 * (1 + a * np.cos(2 * angle)) - radius) / (np.sqrt(2) * 5))
-    moved = lambda phi: float(np.max(np.abs(rates(sheet, jnp.asarray(phi)[None]) - rates(still, jnp.asarray(phi)[None]))))
+    moved = lambda phi: float(
+        np.max(np.abs(rates(sheet, jnp.asarray(phi)[None]) - rates(still, jnp.asarray(phi)[None])))
+    )
     bent = moved(disc(0.1))
     assert moved(strip(sheet)) < 1e-9 * bent
     assert moved(disc(0.0)) < 0.03 * bent
@@ -301,18 +323,26 @@ def energies(sheet: Sheet, stepper: Bdf2, state, steps: int, every: int):
         values.append(float(energy(state)))
         strain = stepper.strain(float(report.error), float(report.courant))
         assert strain < stepper.rejection, strain
-        ticks = stepper.next_step_ticks(int(state.tick), int(state.step_ticks), float(report.error), float(report.courant))
+        ticks = stepper.next_step_ticks(
+            int(state.tick), int(state.step_ticks), float(report.error), float(report.courant)
+        )
         state = eqx.tree_at(lambda s: s.step_ticks, state, jnp.asarray(ticks, jnp.int32))
     return np.array(values), state
 
 
 @pytest.mark.parametrize("flow", [None, FLOW], ids=["still", "flow"])
 def test_free_energy_never_rises(flow):
-    """V17: F of five fields with reaction falls at every one of 700 steps of the shipped control (1 to 64 us), to 1e-12 of its range."""
+    """V17: F of five fields with reaction falls at every one of 500 steps of the shipped control (1 to 64 us),
+    to 1e-12 of its range."""
     grid = Grid((42, 48), (168.0, 192.0), "float64")
     sheet = five_fields(grid, flow=flow)
     stepper = Bdf2(1e-6, 6, 0.1)
-    values, state = energies(sheet, stepper, sheet.initial_state(jax.random.key(3), 1), 700, 1)
+    q2 = grid.k2
+    ripple = np.random.default_rng(3).normal(size=grid.shape)
+    ripple = np.fft.irfft2(np.fft.rfft2(ripple - ripple.mean()) * np.exp(-40 * q2), grid.shape)
+    start = sheet.initial_state(jax.random.key(3), 1).fields
+    start = start.at[0].set(-0.4 + 0.1 * ripple / ripple.std())
+    values, state = energies(sheet, stepper, sheet.state_of(start, jax.random.key(3), 1), 500, 1)
     fallen = values[0] - values[-1]
     assert fallen > 100 * KT
     assert np.max(np.diff(values)) < 1e-12 * fallen
@@ -322,7 +352,8 @@ def test_free_energy_never_rises(flow):
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 1e-5)])
 def test_every_total_is_kept(dtype, tolerance):
-    """V17: means of phi, both ceramides and monomer + n-mer over 300 steps with flow and reaction: 1e-12, in float32 1e-5."""
+    """V17: means of phi, both ceramides and monomer + n-mer over 300 steps with flow and reaction: 1e-12, in
+    float32 1e-5."""
     grid = Grid((30, 36), (120.0, 150.0), dtype)
     sheet = five_fields(grid, flow=FLOW)
     start = sheet.initial_state(jax.random.key(4), 8)

@@ -1,6 +1,7 @@
 """Curvature: spontaneous curvature from composition, and the bending energy of a membrane whose height is relaxed."""
 
 import equinox as eqx
+from jaxtyping import Array
 
 
 class Helfrich(eqx.Module):
@@ -13,7 +14,7 @@ class Helfrich(eqx.Module):
     """
 
     bending_rigidity: float
-    tension: float
+    tension: float | Array
     coefficients: dict[str, float]
     offset: float = 0.0
 

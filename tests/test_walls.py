@@ -1,0 +1,174 @@
+"""The walls of the house: which file may import which, read from the source (design.md section 7)."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "membrane"
+
+WALLS = {
+    # Ground: nothing of ours. `model` is abstract and stands on no grid; `mixing` is the ground of `energy`.
+    "units": "",
+    "grid": "",
+    "config": "",
+    "fft": "",
+    "model": "",
+    "hydrodynamics": "",
+    "endosome": "",
+    "sizes": "units",
+    "bud": "units",
+    "energy": "units",
+    "spectral": "fft grid",
+    # Design.md has sheet, spectral and energy only: noise, thermal agitation and flow are parts of the Sheet's physics
+    # that were given files of their own, below it and above the grid.
+    "noise": "fft grid",
+    "agitation": "fft grid hydrodynamics noise spectral",
+    # fft: fields are transformed where the scheme needs them, by the one file that knows how.
+    "sheet": "agitation energy fft grid hydrodynamics model noise spectral",
+    "stepper": "fft model spectral",
+    "simulate": "fft model stepper",
+    # grid: a label means area and perimeter only with a spacing.
+    "domains": "grid model",
+    # energy: the names of the species, so that no name is written twice; endosome, sizes and units: books and density
+    # of a vesicle.
+    "events": "bud domains endosome energy model sizes units",
+    # The line tension of a mixture is a property of the Sheet's own local density.
+    "wall": "sheet",
+    # A new file for /series, beside events: what is recorded of one endosome.
+    "series": "domains endosome events model units",
+    # events: the archive keeps EVENT_DTYPE and counts ILVs; sizes: it summarises them.
+    "archive": "events model sizes",
+    "build": "agitation bud config endosome energy events grid hydrodynamics noise sheet stepper units wall",
+    # Programs on top.
+    "plot": "archive events sizes units",
+    "run": "archive build config endosome events model plot series simulate sizes units",
+}
+"""File (or package) and all it may import of ours."""
+
+PROGRAMS = ("run", "predict", "ensemble", "cluster", "collect", "infer", "plot")
+
+
+def sources():
+    """{name: [paths]}; a package counts as one name."""
+    found = {p.stem: [p] for p in sorted(ROOT.glob("*.py")) if p.stem != "__init__"}
+    return found | {p.parent.name: sorted(p.parent.glob("*.py")) for p in sorted(ROOT.glob("*/__init__.py"))}
+
+
+def imports(path):
+    """Absolute dotted names of everything that a file imports, anywhere in it, names after `from` included."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import in line {node.lineno}; write membrane.x"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def ours(name):
+    """The files of ours that ``name`` imports."""
+    found = set()
+    for path in sources()[name]:
+        parts = [imported.split(".") for imported in imports(path)]
+        found |= {p[1] for p in parts if p[0] == "membrane" and len(p) > 1}
+    return found - {name}
+
+
+def foreign(name):
+    """The packages of others that ``name`` imports."""
+    return {imported.split(".")[0] for path in sources()[name] for imported in imports(path)}
+
+
+def dotted(path):
+    """Every dotted expression in a file, such as jnp.fft.rfft2."""
+    return {ast.unparse(node) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+
+
+@pytest.mark.parametrize("name", sources())
+def test_walls(name):
+    """A file imports nothing of ours beyond what the table grants it; a new file needs its line, and its reason, in
+    the table."""
+    assert name in WALLS, f"{name} is new: give it a line in WALLS that says what it stands on"
+    assert ours(name) <= set(WALLS[name].split()), f"{name} imports {sorted(ours(name) - set(WALLS[name].split()))}"
+
+
+def test_no_circles():
+    """The imports between files, and between the files of a package, can be put in one order."""
+    graph = {name: ours(name) & set(sources()) for name in sources()}
+    graph |= {
+        f"{path.parent.name}.{path.stem}": {
+            ".".join(parts[1:3])
+            for parts in (imported.split(".") for imported in imports(path))
+            if parts[:2] == ["membrane", path.parent.name] and (path.parent / f"{parts[2]}.py").exists()
+        }
+        for name, paths in sources().items()
+        for path in paths
+        if len(paths) > 1 and path.stem != "__init__"
+    }
+    while graph:
+        free = {name for name, needs in graph.items() if not needs & set(graph)}
+        assert free, f"a circle among {sorted(graph)}"
+        graph = {name: needs for name, needs in graph.items() if name not in free}
+
+
+def test_programs_are_on_top():
+    """No file below imports a program (run, plot, ...); run may call plot."""
+    for name in sources():
+        used = ours(name) & set(PROGRAMS)
+        assert used <= ({"plot"} if name in PROGRAMS else set()), f"{name} imports {sorted(used)}"
+
+
+def test_geometries_do_not_know_each_other():
+    """sheet and vesicle never import each other."""
+    assert "vesicle" not in ours("sheet")
+    if "vesicle" in sources():
+        assert "sheet" not in ours("vesicle")
+
+
+def test_transforms_in_one_file():
+    """Only fft calls the transforms of jax, and only fft knows devices; numpy's frequencies are no transform."""
+    users = set()
+    for name, paths in sources().items():
+        for path in paths:
+            named = dotted(path) | imports(path)
+            if any(
+                n.startswith(("jnp.fft", "jax.numpy.fft", "jax.scipy.fft", "jax.lax.fft", "lax.fft")) for n in named
+            ):
+                users.add(name)
+            transforms = [n for n in named if n.startswith(("np.fft.", "numpy.fft.", "scipy.fft"))]
+            assert all(n.endswith("freq") for n in transforms), f"{path} transforms by itself: {transforms}"
+            devices = ("jax.sharding", "jax.shard_map", "jax.devices", "jax.device_put")
+            assert name == "fft" or not any(n.startswith(devices) for n in named), f"{path} knows devices"
+    assert users == {"fft"}
+
+
+def test_hdf5_in_one_file():
+    """Only archive imports h5py."""
+    assert {name for name in sources() if "h5py" in foreign(name)} == {"archive"}
+
+
+def test_yaml_border():
+    """Only build turns a configuration into physics: config knows no jax and no numpy, and no file of physics knows
+    config."""
+    assert foreign("config") <= {"difflib", "types", "typing", "pathlib", "yaml", "pydantic", "collections"}
+    assert {name for name in sources() if "config" in ours(name)} <= {"build", *PROGRAMS}
+    assert {name for name in sources() if "pydantic" in foreign(name)} == {"config"}
+
+
+def test_mechanics_without_jax():
+    """The bud law, books, units and size statistics need numpy and scipy only."""
+    for name in ("bud", "endosome", "units", "sizes", "grid"):
+        assert not foreign(name) & {"jax", "equinox", "jaxlib"}, name
+
+
+def test_energies_are_pure():
+    """energy imports jax and equinox, no numpy arrays, no transforms, no grid."""
+    assert foreign("energy") <= {"jax", "equinox", "membrane", "jaxtyping"}
+
+
+def test_table_has_no_dead_lines():
+    """Every line of the table is a file, and grants only what exists."""
+    assert set(WALLS) == set(sources())
+    assert set(" ".join(WALLS.values()).split()) <= set(sources())
