@@ -56,8 +56,8 @@ class AbstractModel(eqx.Module):
         """``rates_hat`` plus the compact noise ``block``."""
 
     @abc.abstractmethod
-    def agitate(self, fields, key, tick) -> Array:
-        """Fields after the random displacement that falls on ``tick``, if one does."""
+    def agitate(self, fields, projected_hat, key, tick) -> tuple[Array, Array]:
+        """Fields and transform of their projection after the random displacement that falls on ``tick``, if one does."""
 
     @abc.abstractmethod
     def resolved(self, fields_hat) -> Array:

@@ -185,14 +185,14 @@ class Sheet(AbstractModel):
         if self.is_diagonal or self.helfrich is None:
             return fields[:1]
         named = self.named(fields)
-        return sum(c * named[name] for name, c in self.helfrich.coefficients.items())[None]
+        return sum((c * named[name] for name, c in self.helfrich.coefficients.items()), 0.0 * named["phi"])[None]
 
     def implicit_solve(self, right_hat, shift):
         """Solve (shift + L) x = right_hat; L stabilises, couples monomers with n-mers, and is zero at q = 0.
 
-        The two-step scheme is stable for L >= 3/4 of the stiffest rate less 2/3 of the shift, and what L exceeds
-        the rate of wall motion by, is error. A tanh wall moves with M (K q^2 - b/2) q^2, so that is L for phi
-        wherever it suffices.
+        The two-step scheme is stable for L >= 3/4 of the stiffest rate less 2/3 of the shift; what L exceeds the true rate
+        by, is error. Where it suffices L is the rate of what moves: that of a tanh wall, M (K q^2 - b/2) q^2, without
+        noise, and that of the fluctuating bulk, M (K q^2 + 2 b) q^2, with noise, whose variance it keeps.
         """
         moving, stiffest, others = (self._constant(part) for part in self._stabilisation)
         phi = jnp.maximum(jnp.maximum(moving, -0.1 * shift), 0.75 * stiffest - 0.53 * shift)
@@ -220,13 +220,21 @@ class Sheet(AbstractModel):
         """Adds the noise of phi to the transform of the rates."""
         return rates_hat.at[0].add(self.noise.embed(block))
 
-    def agitate(self, fields, key, tick):
-        """Every ``thermal_flow.interval_ticks``: all fields carried along a random area-preserving displacement."""
+    def agitate(self, fields, projected_hat, key, tick):
+        """Every ``thermal_flow.interval_ticks``: all fields carried along a random area-preserving displacement.
+
+        Returns (fields, transform of their projection).
+        """
         thermal = self.thermal_flow
         if thermal is None:
-            return fields
-        move = lambda f: thermal.carry(f, thermal.displacement(jax.random.fold_in(key, 1)))
-        return jax.lax.cond(tick % thermal.interval_ticks == 0, move, lambda f: f, fields)
+            return fields, projected_hat
+
+        def move(fields, _):
+            moved = thermal.carry(fields, thermal.displacement(jax.random.fold_in(key, 1)))
+            return moved, fft.forward(self.projected(moved))
+
+        stay = lambda fields, projected_hat: (fields, projected_hat)
+        return jax.lax.cond(tick % thermal.interval_ticks == 0, move, stay, fields, projected_hat)
 
     def resolved(self, fields_hat):
         """The modes on which the error of a step is judged: all, or those below the noise filter."""
@@ -322,8 +330,10 @@ class Sheet(AbstractModel):
         1, n_y, k_x)."""
         k2, k = self.grid.k2, np.sqrt(self.grid.k2)
         well, gradient = self.lipids.well, self.lipids.gradient
-        moving = self._mean_mobility * (gradient * k2**2 - 0.5 * well * k2)
-        stiffest = max(self.diffusion["phi"]) / (2 * well) * (2 * well * k2 + gradient * k2**2)
+        curvature = -0.5 * well if self.noise is None else 2 * well
+        moving = self._mean_mobility * (gradient * k2**2 + curvature * k2)
+        # f'' = b (3 phi^2 - 1) at |phi| = 1.2, which small and mixed domains reach.
+        stiffest = max(self.diffusion["phi"]) / (2 * well) * (3.3 * well * k2 + gradient * k2**2)
         if self.flow is not None:
             stiffest = stiffest + 0.5 * well * k2 / np.where(k > 0, self.flow.drag(k), 1.0)
         # Crowding stiffens n-mers: D (u0 + n un) is bounded here by 4 D, three quarters of which suffice.

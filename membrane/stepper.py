@@ -48,7 +48,7 @@ class Bdf2(eqx.Module):
         dt = state.step_ticks.astype(real) * jnp.asarray(self.tick_s, real)
         w = jnp.where(state.history_ticks > 0, state.step_ticks / jnp.maximum(state.history_ticks, 1), 0.0).astype(real)
         key = jax.random.fold_in(state.key, state.tick)
-        fields = model.agitate(state.fields, key, state.tick)
+        fields, projected_hat = model.agitate(state.fields, projected_hat, key, state.tick)
         rate_hat, advection = model.rates(fields, projected_hat)
         right = (1 + w) * rate_hat - w * state.rate_hat - (w / dt) * state.increment_hat
         wiener = state.wiener

@@ -51,7 +51,7 @@ def edge_modes(phi: np.ndarray, grid: Grid, angles: int = 64) -> tuple[float, np
 def test_capillary_modes_of_a_disc():
     """V12: <a_n^2> = kT/(pi lambda R (n^2 - 1)), n = 2, 3, 4, within 3 % beyond twice the statistical error of each."""
     grid = Grid((84, 90), (336.0, 360.0), "float32")
-    flow, noise = MembraneFlow(1e-6, 2e-9), FilteredNoise(grid, 0.1, KT)
+    flow, noise = MembraneFlow(2e-6, 2e-9), FilteredNoise(grid, 0.1, KT)
     tick, step = 1e-6, 8
     sheet = Sheet(
         grid,

@@ -20,7 +20,7 @@ class Helfrich(eqx.Module):
 
     def spontaneous_curvature(self, fields):
         """c0 in 1/nm, shape of the fields."""
-        return self.offset + sum(c * fields[name] for name, c in self.coefficients.items())
+        return self.offset + sum((c * fields[name] for name, c in self.coefficients.items()), 0.0 * fields["phi"])
 
     def stiffness(self, k2):
         """kappa sigma/(kappa q^2 + sigma) in pN nm, from k2 in 1/nm^2; zero at q = 0."""
