@@ -57,7 +57,8 @@ class AbstractModel(eqx.Module):
 
     @abc.abstractmethod
     def agitate(self, fields, projected_hat, key, tick) -> tuple[Array, Array]:
-        """Fields and transform of their projection after the random displacement that falls on ``tick``, if one does."""
+        """Fields and transform of their projection after the random displacement that falls on ``tick``, if one
+        does."""
 
     @abc.abstractmethod
     def resolved(self, fields_hat) -> Array:

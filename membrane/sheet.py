@@ -190,9 +190,9 @@ class Sheet(AbstractModel):
     def implicit_solve(self, right_hat, shift):
         """Solve (shift + L) x = right_hat; L stabilises, couples monomers with n-mers, and is zero at q = 0.
 
-        The two-step scheme is stable for L >= 3/4 of the stiffest rate less 2/3 of the shift; what L exceeds the true rate
-        by, is error. Where it suffices L is the rate of what moves: that of a tanh wall, M (K q^2 - b/2) q^2, without
-        noise, and that of the fluctuating bulk, M (K q^2 + 2 b) q^2, with noise, whose variance it keeps.
+        The two-step scheme is stable for L >= 3/4 of the stiffest rate less 2/3 of the shift; what L exceeds the
+        true rate by, is error. Where it suffices L is the rate of what moves: that of a tanh wall, M (K q^2 - b/2)
+        q^2, without noise, and that of the fluctuating bulk, M (K q^2 + 2 b) q^2, with noise, whose variance it keeps.
         """
         moving, stiffest, others = (self._constant(part) for part in self._stabilisation)
         phi = jnp.maximum(jnp.maximum(moving, -0.1 * shift), 0.75 * stiffest - 0.53 * shift)
@@ -325,7 +325,7 @@ class Sheet(AbstractModel):
         return rates
 
     @property
-    def _stabilisation(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _stabilisation(self) -> tuple:
         """Rates in 1/s: of the moving wall and the stiffest of phi, (n_y, k_x) each, and L of the others (species -
         1, n_y, k_x)."""
         k2, k = self.grid.k2, np.sqrt(self.grid.k2)

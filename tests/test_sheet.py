@@ -210,8 +210,11 @@ def with_ceramide(grid: Grid, means: dict[str, float], affinity: float) -> Sheet
 
 @pytest.mark.parametrize("affinity", [0.5, 2.0])
 def test_measured_wall_is_that_of_a_relaxed_strip_with_ceramide(affinity):
-    """Excess grand potential of a relaxed strip (finite volume) per wall against measure_wall: 1 %; phases to 1 %."""
-    grid = Grid((9, 84), (31.0, 300.0), "float64")
+    """Excess grand potential of a relaxed strip (finite volume) per wall against measure_wall: 1 %; phases to 1 %.
+
+    At 1.8 nm: at 3.6 nm the kinked wall of affinity 2 is pinned to the lattice by a pressure of 1.3e-3 pN/nm.
+    """
+    grid = Grid((9, 168), (31.0, 300.0), "float64")
     means = {"phi": -0.2, CYT: 0.08, LUM: 0.03}
     sheet = with_ceramide(grid, means, affinity)
     wall = measure_wall(sheet)
@@ -223,12 +226,12 @@ def test_measured_wall_is_that_of_a_relaxed_strip_with_ceramide(affinity):
         ]
     )
     fields += (np.array(list(means.values())) - fields.mean(axis=(1, 2)))[:, None, None]
-    fields = run(sheet, jnp.asarray(fields), Bdf2(2.5e-5, 0, 1.0), 1500)
+    fields = run(sheet, jnp.asarray(fields), Bdf2(2.5e-5, 0, 1.0), 2400)
     potentials = sheet.chemical_potentials(sheet.named(fields), fft.forward(sheet.projected(fields)))
     mu = np.array([np.asarray(potentials[name]).mean() for name in means])
     spread = max(np.ptp(np.asarray(potentials[name])) for name in means)
     assert spread < 1e-3
-    middle, outside = np.asarray(fields[:, 4, 42]), np.asarray(fields[:, 4, 0])
+    middle, outside = np.asarray(fields[:, 4, 84]), np.asarray(fields[:, 4, 0])
     bulk = lambda s: float(sheet.local_density(dict(zip(means, s, strict=True)))) - mu @ s
     assert bulk(middle) == pytest.approx(bulk(outside), abs=2e-5)
     total = float(sheet.free_energy(fields)) - grid.cell_area * mu @ np.asarray(fields).sum(axis=(1, 2))
