@@ -293,7 +293,7 @@ class Sheet(AbstractModel):
         return ld + (lo - ld) * lo_weight
 
     @property
-    def _mean_mobility(self) -> float:
+    def _mean_mobility(self):
         share = 0.5 * (1 + min(max(self.mean_fields["phi"], -1.0), 1.0))
         return self._diffusion("phi", share) / (2 * self.lipids.well)
 
