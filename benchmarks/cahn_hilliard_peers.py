@@ -160,9 +160,7 @@ def main():
     coarse, fine = etdrk4(field, 0.1, GRID.k2), membrane(field, "float64", 4, repeats=0)[0]
     print(f"reference: ETDRK4 dt 0.05; differs from its dt 0.1 by {difference(coarse, spectral):.1e}, ", end="")
     print(f"from membrane float64 dt 1/64 by {difference(fine, spectral):.1e}", flush=True)
-    print(
-        f"{'solver':30} {'type':8} {'dt':>9} {'time s':>8} {'first s':>8} {'error':>8} {'own':>8}  ratio (our dt or tol)"
-    )
+    print(f"{'solver':30} {'type':8} {'dt':>9} {'time s':>8} {'first s':>8} {'error':>8} {'own':>8}  ratio (our run)")
 
     ours = []
 
