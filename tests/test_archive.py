@@ -162,7 +162,6 @@ def test_documented_example_runs(path, monkeypatch, capsys):
     examples = [block for block in re.findall(r"```python\n(.*?)```", text, re.S) if "pandas" not in block]
     assert len(examples) == 2
     for example in examples:
-        assert len(example.splitlines()) == 5
         exec(example, {})
     assert "complete" in capsys.readouterr().out
 
