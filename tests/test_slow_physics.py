@@ -16,7 +16,7 @@ from membrane.simulate import simulate
 from membrane.stepper import Bdf2
 
 KT = 0.42821
-"""A tenth of kT at 37 C: the law is that of small slopes, and <h'^2> = kT q_max/(pi lambda) is 0.14 at 37 C, 0.014 here."""
+"""A tenth of kT at 37 C, so that slopes are small: their mean square kT q_max/(pi lambda) is 0.014."""
 LAMBDA = 1.0
 LIPIDS = Lipids.from_wall(line_tension=LAMBDA, interface_width=5.0)
 
