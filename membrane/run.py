@@ -368,9 +368,10 @@ def _summary(output: Path) -> None:
         low, high = median_interval(
             ilvs["diameter_nm"], ilvs["endosome"], int(record.attributes["number_of_endosomes"])
         )
+        interval = f" (95 % {low:.1f}-{high:.1f})" if np.isfinite(low) else ""
         lines.append(
             f"{len(ilvs)} ILVs from {len(np.unique(ilvs['endosome']))} of {record.attributes['number_of_endosomes']} "
-            f"endosomes; median {size['median_nm']:.1f} nm (95 % {low:.1f}-{high:.1f}), "
+            f"endosomes; median {size['median_nm']:.1f} nm{interval}, "
             f"IQR {size['q25_nm']:.1f}-{size['q75_nm']:.1f} nm, "
             f"{100 * size['fraction_40_100_nm']:.0f} % in 40-100 nm"
         )
