@@ -1,184 +1,399 @@
-"""The bud law: what becomes of one domain. Here the closed spherical cap (Lipowsky 1992, J. Phys. II 2:1825).
+"""Exact axisymmetric mechanics of one domain in its host: shapes, energies and the path from flat to closed neck.
 
-A domain of area pi L^2 is a cap of curvature C = 2y/L in a flat host, 0 <= y <= 1 (y = 0 flat, y = 1 a closed
-vesicle of diameter L). With l = lambda L/kappa_in, c = c0 L, s = sigma L^2/kappa_in, g = (kappa_G,in -
-kappa_G,out)/kappa_in and k = 4 + s/2 + 2g its energy is
+Lengths in units of L (domain area pi L^2), energies in units of kappa_in. The generating curve carries the tangent
+angle psi(s) over the arc length s from the pole of the domain, dr/ds = cos psi, 2H = psi' + sin(psi)/r. Its energy
+without the rim's is
 
-    E(y)/(2 pi kappa_in) = k y^2 - 2 c y + l sqrt(1 - y^2) + c^2/4.
+    G = pi int_in (2H - c)^2 r ds + pi k int_out [(2H)^2 - 2 c_out (2H)] r ds + 2 pi g (1 - cos psi_rim) + s A_excess,
 
-Its rim, the neck, has radius L sqrt(1 - y^2). With y = sin t the stationary states solve 2 k sin t - 2 c = l tan t:
-a dimple below and a barrier above cos^3 t = l/(2k); both vanish where (l/2k)^(2/3) + (c/k)^(2/3) = 1. The cap
-overestimates barriers (1.4 to 44 times) and the instability (6-38 % for c <= 2): docs/budding.md.
+c = c0_in L, c_out = c0_out L, k = kappa_out/kappa_in, g = (kappa_G,in - kappa_G,out)/kappa_in (Gauss-Bonnet leaves only
+this contrast), s = sigma L^2/kappa_in, sigma the whole cost of drawing flat host area, kappa_out c0_out^2/2 included.
+A_excess is membrane area less its projection (flat host) or the host's area (spherical host, whose lumen keeps its
+volume). The rim adds 2 pi l alpha, l = lambda L/kappa_in, alpha its radius.
+
+Path: alpha = 1/cosh x. For every x the energy is least at this alpha and at fixed domain area; l does not enter, so one
+path serves all line tensions, and a state is in equilibrium at l*(x) = -G'(x)/(2 pi alpha'(x)). x > 0 bends into the
+lumen (psi > 0), x < 0 away. docs/bud.md has boundary conditions, derivations and convergence.
 """
 
-from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from numpy.polynomial import legendre
+
+DECAY_LENGTHS = 12.0
+"""A flat host is cut off at so many of its lengths sqrt(kappa_out/sigma)."""
+
+BEGIN, TURNS = 0.8, 4
+"""Where on the path and in how many stages a problem is reached from an easier one."""
+
+FIRST_STEPS, NEWTON_STEPS, NEWTON_TOLERANCE, LARGEST_CHANGE = 40, 8, 1e-9, 0.3
 
 
-@dataclass(frozen=True)
-class Domain:
-    """Domains as arrays of one shape: area (nm^2), spontaneous curvature (1/nm), line tension (pN), bending rigidity
-    and Gaussian modulus contrast kappa_G,in - kappa_G,out (pN nm)."""
+class Problem(NamedTuple):
+    """One domain and its host, or arrays of them, dimensionless: c, c_out, s, k, g, and ``host_curvature`` = -L/R_v for
+    buds into the lumen of a host of radius R_v, +L/R_v for buds away from it, 0 for a flat host."""
 
-    area: np.ndarray
-    spontaneous_curvature: np.ndarray
-    line_tension: np.ndarray
-    bending_rigidity: np.ndarray
-    gaussian_modulus_contrast: np.ndarray
-
-
-@dataclass(frozen=True)
-class Host:
-    """The flat membrane around them: tension (pN/nm), bending rigidity (pN nm), spontaneous curvature (1/nm)."""
-
-    tension: float
-    bending_rigidity: float
-    spontaneous_curvature: float = 0.0
+    spontaneous_curvature: jax.Array
+    host_spontaneous_curvature: jax.Array
+    tension: jax.Array
+    rigidity_ratio: jax.Array
+    gaussian_contrast: jax.Array
+    host_curvature: jax.Array
 
 
-@dataclass(frozen=True)
-class BudAnswer:
-    """What a law answers, arrays of the shape of the domains.
+LEAST_TORQUE = 0.5
+"""Problems of less :func:`spontaneous_torque` are reached from the easier one."""
 
-    ``barrier_kBT`` from the dimple to the neck of scission (0: none left, inf: out of reach), ``rate_per_s`` of
-    reaching it, ``diameter_nm`` of the vesicle, ``neck_radius_nm`` at scission, ``neck_closed`` (whether exact
-    mechanics would close the neck without help: L >= 4 kappa_in/(lambda + kappa_in c0)), ``direction`` (+1 into the
-    lumen), and ``closing_energy`` (closed bud less dimple, pN nm).
-    """
-
-    barrier_kBT: np.ndarray
-    rate_per_s: np.ndarray
-    diameter_nm: np.ndarray
-    neck_radius_nm: np.ndarray
-    neck_closed: np.ndarray
-    direction: np.ndarray
-    closing_energy: np.ndarray
+EASY = Problem(2.5, 0.0, 0.3, None, None, None)
+"""Least spontaneous curvature and tension of the problem that the search sets out from."""
 
 
-def mean_escape_time(y, energy, drag, thermal_energy, start):
-    """Mean first-passage time from y[start] to y[-1], reflecting at y[0] (Kramers 1940; exact for overdamped motion).
+class Resolution(NamedTuple):
+    """Number of polynomials for psi on the domain and on the host, spacing of the path in x, its least rim radius over L,
+    and how many points it has at x < 0."""
 
-        tau = integral_{y_start}^{y_end} dy (gamma(y)/kT) exp(E(y)/kT) integral_{y_0}^{y} dz exp(-E(z)/kT)
-
-    ``y``, ``energy``, ``drag`` have shape (..., points), ``start`` is an index of shape (...,). Exponentials are
-    integrated exactly between points; any barrier from none to hundreds of kT (exponents are scaled by the largest
-    drop, so that nothing overflows below it).
-    """
-    beta_e = energy / thermal_energy
-    width = np.diff(y, axis=-1)
-    # log-sum-exp of the inner integral, so that deep wells and high barriers need no special case.
-    inner_log = _log_cumulative(-beta_e, width)
-    outer_log = np.log(drag / thermal_energy) + beta_e + inner_log
-    chosen = np.arange(y.shape[-1]) >= np.asarray(start)[..., None]
-    outer_log = np.where(chosen, outer_log, -np.inf)
-    with np.errstate(over="ignore"):
-        return np.exp(_log_cumulative(outer_log, width)[..., -1])
+    inner: int = 16
+    outer: int = 28
+    step: float = 0.1
+    least_rim: float = 0.027
+    backward: int = 5
 
 
-def _log_cumulative(log_f, width):
-    """log of the cumulative integral of exp(log_f); the first entry is -inf."""
-    # Logarithmic mean of neighbours: exact for exponentials, of second order for the rest.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        high, fall = np.maximum(log_f[..., 1:], log_f[..., :-1]), np.abs(np.diff(log_f, axis=-1))
-        mean = np.where(fall > 1e-6, -np.expm1(-fall) / fall, 1 - 0.5 * fall)
-        pieces = np.where(np.isneginf(high), -np.inf, high + np.log(mean * width))
-    total = np.logaddexp.accumulate(pieces, axis=-1)
-    return np.concatenate([np.full_like(total[..., :1], -np.inf), total], axis=-1)
+class Path(NamedTuple):
+    """States along the path, arrays (points,): ``x``; ``energy`` G, ``slope`` dG/dx, ``bend`` d2G/dx2; ``neck_radius``
+    (smallest radius beyond the bud's equator; the rim's while there is no neck); ``contact_angle`` psi at the rim;
+    ``drag`` of membrane shear against dx/dt over eta_m L^2; ``residual`` of the equations (nan or large: no such state);
+    ``state`` (points, unknowns)."""
+
+    x: jax.Array
+    energy: jax.Array
+    slope: jax.Array
+    bend: jax.Array
+    neck_radius: jax.Array
+    contact_angle: jax.Array
+    drag: jax.Array
+    residual: jax.Array
+    state: jax.Array
 
 
-class CapLaw:
-    """The closed spherical cap with tension, spontaneous curvature and Gaussian modulus.
+class Profile(NamedTuple):
+    """One arc at its quadrature points: arc length s, radius r, height z, angle psi, psi', weights of ds."""
 
-    Scission happens when the rim has shrunk to ``neck_radius`` (nm); a domain with L below twice that never buds.
-    ``thermal_energy`` is kT (pN nm). The drag against dy/dt is
+    s: jax.Array
+    r: jax.Array
+    z: jax.Array
+    psi: jax.Array
+    bend: jax.Array
+    weight: jax.Array
 
-        gamma(y) = 4 pi eta_m L^2 [a I(a) + a/(1-a)] + 2 (eta_cyt + eta_lum) L^3,  a = y^2,
-        I(a) = [1/(1-a) - (1-a) + 2 ln(1-a)]/a^3  (1/3 at a = 0):
-
-    viscous shear of the area-preserving cap (stretch cos(psi/2) along parallels), radial flow of the host toward the
-    shrinking rim, and a disc pushed broadside through the solvents at half the apex speed (docs/budding.md).
-    """
-
-    points = 400
-
-    def __init__(
-        self, *, neck_radius: float, thermal_energy: float, membrane_viscosity: float, solvent_viscosity: float
-    ):
-        for name, value in (("neck_radius", neck_radius), ("thermal_energy", thermal_energy)):
-            if not value > 0:
-                raise ValueError(f"{name} {value} must be positive")
-        self.neck_radius, self.thermal_energy = neck_radius, thermal_energy
-        self.membrane_viscosity, self.solvent_viscosity = membrane_viscosity, solvent_viscosity
-
-    def __call__(self, domain: Domain, host: Host) -> BudAnswer:
-        """Answer for every domain; the spontaneous curvature that counts is c0_in - (kappa_out/kappa_in) c0_out."""
-        kappa = np.asarray(domain.bending_rigidity, float)
-        size = np.sqrt(np.asarray(domain.area, float) / np.pi)
-        contrast = domain.spontaneous_curvature - host.bending_rigidity / kappa * host.spontaneous_curvature
-        l = domain.line_tension * size / kappa  # noqa: E741
-        c = np.abs(contrast) * size
-        k = 4 + 0.5 * host.tension * size**2 / kappa + 2 * domain.gaussian_modulus_contrast / kappa
-        dimple, top = stationary_states(k, c, l)
-        reachable = size > 2 * self.neck_radius
-        neck = np.sqrt(np.maximum(1 - (self.neck_radius / np.maximum(size, 2 * self.neck_radius)) ** 2, 0))
-        scale = 2 * np.pi * kappa
-        low = scale * cap_energy(dimple, k, c, l)
-        high = scale * cap_energy(np.clip(top, dimple, np.maximum(neck, dimple)), k, c, l)
-        barrier = np.where(reachable, (high - low) / self.thermal_energy, np.inf)
-        # Finer towards the neck, where the drag a/(1-a) rises steeply.
-        y = np.tanh(np.linspace(0, 1, self.points) * np.arctanh(neck)[..., None])
-        wide = lambda a: a[..., None]
-        tau = mean_escape_time(
-            y,
-            wide(scale) * cap_energy(y, wide(k), wide(c), wide(l)),
-            self._drag(y, wide(size)),
-            self.thermal_energy,
-            np.argmin(np.abs(y - wide(dimple)), axis=-1),
-        )
-        with np.errstate(divide="ignore"):
-            rate = np.where(reachable, 1 / tau, 0.0)
-        return BudAnswer(
-            barrier_kBT=barrier,
-            rate_per_s=rate,
-            diameter_nm=size,
-            neck_radius_nm=np.full_like(size, self.neck_radius),
-            neck_closed=reachable & (l >= 4 - c),
-            direction=np.where(contrast < 0, -1, 1),
-            closing_energy=scale * cap_energy(np.ones_like(size), k, c, l) - low,
-        )
-
-    def _drag(self, y, size):
-        a = y**2
-        small = np.where(a < 1e-2, a, 0.0)
-        series = 1 / 3 + small / 2 + 3 * small**2 / 5 + 2 * small**3 / 3
-        big = np.where(a < 1e-2, 0.5, a)
-        closed = (1 / (1 - big) - (1 - big) + 2 * np.log1p(-big)) / big**3
-        shear = np.where(a < 1e-2, series, closed)
-        membrane = 4 * np.pi * self.membrane_viscosity * size**2 * (a * shear + a / (1 - a))
-        return membrane + 2 * self.solvent_viscosity * size**3
+    @property
+    def mean_curvature(self):
+        """2H = psi' + sin(psi)/r."""
+        return self.bend + jnp.sin(self.psi) / self.r
 
 
-def cap_energy(y, k, c, l):  # noqa: E741
-    """E/(2 pi kappa_in) = k y^2 - 2 c y + l sqrt(1 - y^2) + c^2/4, absolute (flat: l + c^2/4)."""
-    return k * y**2 - 2 * c * y + l * np.sqrt(np.maximum(1 - y**2, 0)) + c**2 / 4
+class Rule(NamedTuple):
+    """Gauss-Legendre on (0, 1): points, weights, integrals from 0 to each point, polynomials and their slopes there."""
+
+    t: np.ndarray
+    weight: np.ndarray
+    integral: np.ndarray
+    value: np.ndarray
+    slope: np.ndarray
 
 
-def stationary_states(k, c, l):  # noqa: E741
-    """(y of the dimple, y of the barrier) of the cap, arrays; both 0 where no barrier is left.
+@lru_cache
+def _rule(degrees: int) -> Rule:
+    points = (3 * degrees + 1) // 2
+    x, w = legendre.leggauss(points)
+    basis = np.eye(points)
+    antiderivative = np.stack([legendre.legval(x, legendre.legint(b, lbnd=-1)) for b in basis], 1)
+    slopes = np.stack([legendre.legval(x, legendre.legder(b)) for b in basis[:, :points]], 1)
+    vandermonde = legendre.legvander(x, points - 1)
+    integral = antiderivative @ np.linalg.inv(vandermonde) / 2
+    return Rule((x + 1) / 2, w / 2, integral, vandermonde[:, :degrees], 2 * slopes[:, :degrees])
 
-    Bisection of 2 k sin t - 2 c - l tan t on either side of its maximum cos^3 t = l/(2k), to rounding.
-    """
-    k, c, l = np.broadcast_arrays(*(np.asarray(v, float) for v in (k, c, l)))  # noqa: E741
-    slope = lambda t: 2 * k * np.sin(t) - 2 * c - l * np.tan(t)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        crest = np.arccos(np.clip(np.where(k > 0, l / (2 * k), 1.0), 0, 1) ** (1 / 3))
-    held = (k > 0) & (slope(crest) > 0)
-    roots = []
-    for lower, upper, rising in ((np.zeros_like(k), crest, True), (crest, np.full_like(k, np.pi / 2), False)):
-        for _ in range(60):
-            middle = 0.5 * (lower + upper)
-            go_up = (slope(middle) < 0) == rising
-            lower, upper = np.where(go_up, middle, lower), np.where(go_up, upper, middle)
-        roots.append(np.where(held, np.sin(0.5 * (lower + upper)), 0.0))
-    return tuple(roots)
+
+# The curve. Unknowns: inner (a, S), outer (b,) or (b, S_out) ------------------------------------------------------
+
+
+def _domain(inner, x, resolution) -> Profile:
+    """psi = y m(t) sum a_k P_k(t), y = tanh x; m = s/S crowds points at the rim on the scale of its radius."""
+    rule = _rule(resolution.inner)
+    a, length, alpha = inner[:-1], inner[-1], 1 / jnp.cosh(x)
+    stretch = jnp.log1p(1 / alpha)
+    rest = stretch * (1 - rule.t)
+    m, dm = 1 - jnp.expm1(rest) / jnp.expm1(stretch), stretch * jnp.exp(rest) / jnp.expm1(stretch)
+    poly = rule.value @ a
+    psi, ds = jnp.tanh(x) * m * poly, length * dm
+    r = rule.integral @ (ds * jnp.cos(psi))
+    # Off the solution the arc misses the rim; spreading the gap keeps r regular at both ends.
+    r = r + m * (alpha - rule.weight @ (ds * jnp.cos(psi)))
+    z = rule.integral @ (ds * jnp.sin(psi))
+    bend = jnp.tanh(x) * (dm * poly + m * (rule.slope @ a)) / ds
+    return Profile(length * m, r, z, psi, bend, ds * rule.weight)
+
+
+def _host(outer, rim_angle, x, problem, closed, resolution) -> tuple[Profile, jax.Array]:
+    """psi = (1-d) e^(-bt) psi_rim + d psi_end + t(1-t) sum b_k P_k(t), s = S_out d(t), ds/dt growing from alpha to
+    S_out; and the radius at its end. psi_end: 0 for a flat host, -+pi at the far pole of a spherical one."""
+    rule = _rule(resolution.outer)
+    alpha = 1 / jnp.cosh(x)
+    if closed:
+        b, length = outer[:-1], outer[-1]
+        end = jnp.pi * jnp.sign(problem.host_curvature)
+    else:
+        b, end = outer, 0.0
+        length = DECAY_LENGTHS / jnp.sqrt(problem.tension / problem.rigidity_ratio + 1e-8)
+    stretch = jnp.log1p(length / alpha)
+    d, dd = jnp.expm1(stretch * rule.t) / jnp.expm1(stretch), stretch * jnp.exp(stretch * rule.t) / jnp.expm1(stretch)
+    fall, bump, poly = jnp.exp(-stretch * rule.t), rule.t * (1 - rule.t), rule.value @ b
+    psi = (1 - d) * fall * rim_angle + d * end + bump * poly
+    dpsi = dd * end - (dd + stretch * (1 - d)) * fall * rim_angle + (1 - 2 * rule.t) * poly
+    dpsi = dpsi + bump * (rule.slope @ b)
+    ds = length * dd
+    r, last = alpha + rule.integral @ (ds * jnp.cos(psi)), alpha + rule.weight @ (ds * jnp.cos(psi))
+    r = r - d * last if closed else r
+    z = rule.integral @ (ds * jnp.sin(psi))
+    return Profile(length * d, r, z, psi, dpsi / ds, ds * rule.weight), last
+
+
+# The Lagrangian, domain and host apart: they meet only in psi_rim and the multiplier of the volume ----------------
+
+
+def _inner_lagrangian(v, x, problem, closed, resolution):
+    """v = (a, S, two multipliers[, that of the volume])."""
+    count = resolution.inner
+    domain, y = _domain(v[: count + 1], x, resolution), jnp.tanh(x)
+    area, angle = domain.r * domain.weight, y * jnp.sum(v[:count])
+    energy = jnp.pi * jnp.sum((domain.mean_curvature - problem.spontaneous_curvature) ** 2 * area)
+    energy = energy + 2 * jnp.pi * problem.gaussian_contrast * (1 - jnp.cos(angle))
+    energy = energy if closed else energy + jnp.pi * problem.tension * y**2
+    # Divided by y, so that the condition on the rim's radius stays regular at the flat state.
+    tilt = 4 * jnp.sum((jnp.sin(domain.psi / 2) / y) ** 2 * area) - 1
+    value = energy + v[count + 1] * tilt + v[count + 2] * (2 * jnp.sum(area) - 1)
+    return value + v[count + 3] * _volume(domain, problem) if closed else value
+
+
+def _outer_lagrangian(v, x, problem, closed, resolution):
+    """v = (psi_rim, b) or (psi_rim, b, S_out, multipliers of closure and volume)."""
+    count = resolution.outer + 1
+    host, last = _host(v[1 : count + 1] if closed else v[1:count], v[0], x, problem, closed, resolution)
+    area, curved = host.r * host.weight, host.mean_curvature
+    bending = jnp.sum((curved**2 - 2 * problem.host_spontaneous_curvature * curved) * area)
+    energy = jnp.pi * problem.rigidity_ratio * bending
+    if not closed:
+        return energy + 2 * jnp.pi * problem.tension * jnp.sum(2 * jnp.sin(host.psi / 2) ** 2 * area)
+    energy = energy + 2 * jnp.pi * problem.tension * jnp.sum(area)
+    volume = _volume(host, problem) - jnp.sign(problem.host_curvature)
+    return energy + v[count + 1] * last + v[count + 2] * volume
+
+
+def _volume(arc, problem):
+    """Volume under an arc over that of the host's sphere."""
+    return 0.75 * jnp.abs(problem.host_curvature) ** 3 * jnp.sum(arc.r**2 * jnp.sin(arc.psi) * arc.weight)
+
+
+def _split(z, x, closed, resolution):
+    """The arguments of both Lagrangians: z = (a, S, 2 multipliers, b[, S_out, 2 multipliers])."""
+    here = resolution.inner + 3
+    rim = jnp.tanh(x) * jnp.sum(z[: resolution.inner])
+    inner = jnp.concatenate([z[:here], z[-1:]]) if closed else z[:here]
+    return inner, jnp.concatenate([rim[None], z[here:]])
+
+
+def _lagrangian(z, x, problem, closed, resolution):
+    inner, outer = _split(z, x, closed, resolution)
+    value = _inner_lagrangian(inner, x, problem, closed, resolution)
+    return value + _outer_lagrangian(outer, x, problem, closed, resolution)
+
+
+def _system(z, x, problem, closed, resolution):
+    """Gradient and Hessian of the Lagrangian in z, assembled from the two small Hessians."""
+    inner, outer = _split(z, x, closed, resolution)
+
+    def parts(lagrangian, v):
+        gradient = jax.grad(lagrangian)
+        twice = lambda u: (gradient(u, x, problem, closed, resolution),) * 2
+        return jax.jacfwd(twice, has_aux=True)(v)
+
+    (h_in, g_in), (h_out, g_out) = parts(_inner_lagrangian, inner), parts(_outer_lagrangian, outer)
+    n, y, here = resolution.inner, jnp.tanh(x), resolution.inner + 3
+    gradient = jnp.zeros_like(z).at[:here].add(g_in[:here]).at[here:].add(g_out[1:]).at[:n].add(y * g_out[0])
+    hessian = jnp.zeros((z.size, z.size), z.dtype)
+    hessian = hessian.at[:here, :here].add(h_in[:here, :here]).at[here:, here:].add(h_out[1:, 1:])
+    hessian = hessian.at[:n, :n].add(y**2 * h_out[0, 0])
+    hessian = hessian.at[:n, here:].add(y * h_out[0, 1:]).at[here:, :n].add(y * h_out[1:, :1])
+    if closed:
+        gradient = gradient.at[-1].add(g_in[-1])
+        hessian = hessian.at[:here, -1].add(h_in[:here, -1]).at[-1, :here].add(h_in[-1, :here])
+    return gradient, hessian
+
+
+def spontaneous_torque(problem: Problem):
+    """What bends a flat domain into the lumen: c - k c_out + 2 h, of the order of the true one."""
+    host = problem.rigidity_ratio * problem.host_spontaneous_curvature
+    return problem.spontaneous_curvature - host + 2 * problem.host_curvature
+
+
+def unknowns(closed: bool, resolution: Resolution) -> int:
+    """Length of the vector of unknowns, multipliers included."""
+    return resolution.inner + 3 + resolution.outer + 3 * closed
+
+
+# Solving ----------------------------------------------------------------------------------------------------------
+
+
+def _guess(x, problem, closed, resolution):
+    """The spherical cap in a host that relaxes like a catenoid."""
+    y = jnp.tanh(x)
+    arc = jnp.arcsin(y) / y
+    parts = [2 * arc, jnp.zeros(resolution.inner - 1), arc, jnp.zeros(2 + resolution.outer)]
+    if closed:
+        # The far host is its sphere, held by the pressure 2 sigma/R_v less the pull of its spontaneous curvature.
+        h, sign = problem.host_curvature, jnp.sign(problem.host_curvature)
+        pull = problem.tension / jnp.abs(h) - problem.rigidity_ratio * problem.host_spontaneous_curvature * sign
+        parts += [jnp.pi / jnp.abs(h) - arc, 0.0, -sign * 8 * jnp.pi / (3 * jnp.abs(h)) * pull]
+    return jnp.concatenate([jnp.atleast_1d(jnp.asarray(p, y.dtype)) for p in parts])
+
+
+def _newton(z, x, problem, closed, resolution, limit):
+    """(state, its derivative in x, size of the last correction) by Newton's method; far steps are shortened."""
+    shape = np.ones(z.size)
+    shape[resolution.inner + 1 : resolution.inner + 3] = shape[z.size - 2 * closed :] = 0.0
+
+    def body(carry):
+        z, _, _, count = carry
+        gradient, hessian = _system(z, x, problem, closed, resolution)
+        slope = lambda x: _gradient(z, x, problem, closed, resolution)
+        moving = jax.jvp(slope, (x,), (jnp.ones_like(x),))[1]
+        solved = jnp.linalg.solve(hessian, jnp.stack([gradient, moving], 1))
+        size = jnp.max(jnp.abs(solved[:, 0] * shape))
+        return z - jnp.minimum(1, LARGEST_CHANGE / size) * solved[:, 0], -solved[:, 1], size, count + 1
+
+    going = lambda carry: (carry[2] > NEWTON_TOLERANCE**0.5) & (carry[3] < limit)
+    start = (z, jnp.zeros_like(z), jnp.asarray(jnp.inf, z.dtype), 0)
+    z, along, last, _ = jax.lax.while_loop(going, body, start)
+    return z, along, last
+
+
+def _gradient(z, x, problem, closed, resolution):
+    return jax.grad(_lagrangian)(z, x, problem, closed, resolution)
+
+
+def _describe(z, along, x, problem, closed, resolution):
+    """(energy G, G', G'', neck radius, contact angle, drag) of a solved state and its derivative along the path."""
+
+    def curve(z, x):
+        inner, outer = _split(z, x, closed, resolution)
+        count = resolution.outer + 1
+        domain = _domain(inner[: resolution.inner + 1], x, resolution)
+        unknowns = outer[1 : count + 1] if closed else outer[1:count]
+        return domain, _host(unknowns, outer[0], x, problem, closed, resolution)[0], outer[0]
+
+    def material(z, x):
+        """Radius, and area enclosed between the arc's start and each point (over pi)."""
+        domain, host, _ = curve(z, x)
+        rules = _rule(resolution.inner), _rule(resolution.outer)
+        areas = [rule.integral @ (2 * p.r * p.weight / rule.weight) for rule, p in zip(rules, (domain, host))]
+        whole = jnp.sum(2 * host.r * host.weight)
+        return domain.r, areas[0], host.r, areas[1], whole
+
+    domain, host, angle = curve(z, x)
+    lagrangian = lambda z, x: _lagrangian(z, x, problem, closed, resolution)
+    energy = lagrangian(z, x)
+    slope_of = jax.grad(lagrangian, 1)
+    slope, bend = jax.jvp(slope_of, (z, x), (along, jnp.ones_like(x)))
+
+    (r_in, a_in, r_out, a_out, whole), rates = jax.jvp(material, (z, x), (along, jnp.ones_like(x)))
+    # A host that draws area from its undulations stretches evenly; parallels minus meridians is its shear.
+    growth = rates[4] / whole if closed else 0.0
+    strain_in = (rates[0] - jnp.cos(domain.psi) * rates[1] / (2 * r_in)) / r_in
+    strain_out = (rates[2] - jnp.cos(host.psi) * (rates[3] - growth * a_out) / (2 * r_out)) / r_out - growth / 2
+    drag = 8 * jnp.pi * (jnp.sum(strain_in**2 * r_in * domain.weight) + jnp.sum(strain_out**2 * r_out * host.weight))
+    return energy, slope, bend, _neck(domain, host, angle, 1 / jnp.cosh(x)), angle, drag
+
+
+def _neck(domain, host, angle, rim):
+    """Smallest radius beyond the equator of the bud: where psi falls through pi/2, to second order from the nearest
+    point."""
+    right = 0.5 * jnp.pi
+    waists = []
+    for arc in (domain, host):
+        distance = jnp.where(arc.bend < 0, jnp.abs(arc.psi - right), jnp.inf)
+        at = jnp.argmin(distance)
+        waists.append(arc.r[at] + (1 - jnp.sin(arc.psi[at])) / arc.bend[at])
+    inside = jnp.where(jnp.max(domain.psi) > right, waists[0], rim)
+    return jnp.minimum(rim, jnp.where(angle > right, waists[1], inside))
+
+
+@partial(jax.jit, static_argnames=("closed", "resolution"))
+def trace(problem: Problem, *, closed: bool, resolution: Resolution = Resolution()) -> Path:
+    """The path of one problem (scalars) or, leading axis, of many. ``closed``: whether the host is a sphere.
+
+    Continuation in x from |x| = step/2 both ways by Hermite extrapolation and Newton's method. States beyond the first
+    that cannot be reached are nan: there the rim's radius ceases to be a coordinate (a neck that has left the rim)."""
+    if jnp.ndim(problem.tension):
+        one = partial(trace.__wrapped__, closed=closed, resolution=resolution)
+        return jax.vmap(lambda p: one(p))(problem)
+    step, down = resolution.step, resolution.backward
+    up = round(float(np.arccosh(1 / resolution.least_rim)) / step + 0.5)
+    # One loop, compiled once: upward from the flat state, then from the cap at x = BEGIN downward, last from -step/2 down.
+    # A domain that its host bends away has no state near x = 0: an easier problem is walked to the cap and turned into
+    # it there.
+    against = spontaneous_torque(problem) < LEAST_TORQUE
+    begin = round(BEGIN / step)
+    walks = [np.arange(begin), np.full(TURNS, begin), np.arange(begin + 1, up), np.arange(begin - 1, -1, -1)]
+    walks.append(np.arange(-1, -1 - down, -1))
+    index, sizes = np.concatenate(walks), [len(walk) for walk in walks]
+    heading = np.repeat([1.0, 0.0, 1.0, -1.0, -1.0], sizes)
+    share = np.concatenate([np.ones(begin), np.arange(TURNS)[::-1] / TURNS, np.zeros(sum(sizes[2:]))])
+    # How a point starts: from the cap (0), its neighbour as it is or by its tangent (1), two neighbours (2).
+    known = np.concatenate([np.minimum(np.arange(n) + k, 2) for n, k in zip(sizes, (0, 1, 1, 1, 0))])
+    known[begin : begin + TURNS] = 1
+    turned = np.arange(len(index)) == begin + TURNS - 1
+    returns = np.arange(len(index)) == sum(sizes[:3])
+    easy = problem._replace(
+        spontaneous_curvature=jnp.full_like(problem.tension, EASY.spontaneous_curvature),
+        tension=jnp.maximum(problem.tension, EASY.tension),
+        host_spontaneous_curvature=jnp.zeros_like(problem.tension),
+    )
+    easy = jax.tree.map(partial(jnp.where, against), easy, problem)
+
+    # The second walk to small x is for the easier problem's sake.
+    sparing = np.repeat([False, True, False, True, False], sizes)
+    sparing[begin + TURNS - 1] = False
+
+    def one(carry, at):
+        near, before, cap, good = carry
+        x, heading, share, known, turned, returns, spared = at
+        here = jax.tree.map(lambda p, e: p + share * (e - p), problem, easy)
+        near, before = jax.tree.map(partial(jnp.where, returns), (cap[:2], cap[:2]), (near, before))
+        good = jnp.where(returns, cap[2], good | (known == 0))
+        h, (z1, d1), (z0, d0) = heading * step, near, before
+        cubic = 5 * z0 + 2 * h * d0 - 4 * z1 + 4 * h * d1
+        neighbour = z1 + h * d1
+        start = jnp.where(known == 0, _guess(x, here, closed, resolution), jnp.where(known == 1, neighbour, cubic))
+        limit = jnp.where(known == 0, FIRST_STEPS, NEWTON_STEPS) * (good & (against | ~spared))
+        z, along, last = _newton(start, x, here, closed, resolution, limit)
+        good = good & ((last < NEWTON_TOLERANCE**0.5) | (spared & ~against))
+        along = jnp.where(spared & ~against, d1, along)
+        found = (*_describe(z, along, x, here, closed, resolution), last, z)
+        cap = jax.tree.map(partial(jnp.where, turned), (z, along, good), cap)
+        return ((z, along), near, cap, good), tuple(jnp.where(good, f, jnp.nan) for f in found)
+
+    nothing = (jnp.zeros(unknowns(closed, resolution)),) * 2
+    xs, off = jnp.asarray((index + 0.5) * step), jnp.asarray(False)
+    _, found = jax.lax.scan(
+        one, (nothing, nothing, (*nothing, off), off), (xs, heading, share, known, turned, returns, sparing)
+    )
+    # Of the points met twice, those of the upward walk count unless it was that of the easier problem.
+    upward, downward, rest = np.arange(begin), sum(sizes[:3]) + np.arange(begin)[::-1], np.arange(sum(sizes[:4]), len(index))
+    middle = np.arange(begin + TURNS - 1, sum(sizes[:3]))
+    picked = lambda f: jnp.concatenate([f[rest[::-1]], jnp.where(against, f[downward], f[upward]), f[middle]])
+    x, (energy, slope, bend, neck, angle, drag, residual, state) = picked(xs), [picked(f) for f in found]
+    return Path(x, energy, slope, bend, neck, angle, drag, residual, state)

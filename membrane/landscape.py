@@ -1,0 +1,220 @@
+"""From an energy landscape to an answer: wells, barriers, necks and rates of one domain on its path from flat to closed.
+
+Every bud law supplies a :class:`Landscape` over the same coordinate x, rim radius L/cosh x; :func:`answer` reads it.
+The state x moves by overdamped Langevin dynamics, gamma(x) dx/dt = -F'(x) + noise of strength 2 kT gamma, so that times
+are mean first-passage times, exact for any barrier; for high ones they are Kramers' (:func:`kramers_rate`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+RIGHT_ANGLE = 0.5 * np.pi
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Domains as arrays of one shape: area (nm^2), spontaneous curvature (1/nm), line tension (pN), bending rigidity
+    and Gaussian modulus contrast kappa_G,in - kappa_G,out (pN nm; Gauss-Bonnet leaves no more of the two moduli)."""
+
+    area: np.ndarray
+    spontaneous_curvature: np.ndarray
+    line_tension: np.ndarray
+    bending_rigidity: np.ndarray
+    gaussian_modulus_contrast: np.ndarray
+
+    @property
+    def size(self) -> np.ndarray:
+        """L = sqrt(area/pi) in nm, the diameter of the closed vesicle."""
+        return np.sqrt(np.asarray(self.area, float) / np.pi)
+
+
+@dataclass(frozen=True)
+class Host:
+    """The membrane around them: tension (pN/nm; one value, or one a domain), bending rigidity (pN nm), spontaneous
+    curvature (1/nm), radius (nm; inf: flat)."""
+
+    tension: float | np.ndarray
+    bending_rigidity: float
+    spontaneous_curvature: float = 0.0
+    radius: float = np.inf
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """Energy of domains along the path, arrays (domains, points) over ascending ``coordinate`` (points,) or (domains,
+    points): ``energy`` F(x) in pN nm (inf: no state), ``neck_radius`` in nm, ``contact_angle`` in rad, ``drag`` in
+    pN nm s; and ``size`` L in nm, ``direction`` (+1 into the lumen), arrays (domains,)."""
+
+    coordinate: np.ndarray
+    energy: np.ndarray
+    neck_radius: np.ndarray
+    contact_angle: np.ndarray
+    drag: np.ndarray
+    size: np.ndarray
+    direction: np.ndarray
+
+
+@dataclass(frozen=True)
+class BudAnswer:
+    """What a law answers, arrays of the shape of the domains.
+
+    The dimple is the first minimum of F, the barrier the highest state between it and the gate of scission (a neck
+    of the stated radius), the bud the lowest state beyond the barrier. ``neck_closed``: F falls all the way from the
+    barrier to the gate; else the bud keeps an open neck of ``neck_radius_nm`` (nan: there is no bud, F only rises).
+
+    ``barrier_kBT`` dimple to barrier (0: no dimple or an open bud already; inf: out of reach), ``rate_per_s`` of
+    becoming a bud; ``opening_barrier_kBT``, ``opening_rate_per_s`` from the open bud back; ``scission_barrier_kBT``,
+    ``scission_rate_per_s`` from the open bud to the gate, and ``aided_rate_per_s`` with the scission aid's force;
+    ``bud_energy_kBT`` bud less dimple; ``diameter_nm`` of the vesicle; ``contact_angle_rad`` of the dimple; ``direction``.
+    """
+
+    barrier_kBT: np.ndarray
+    rate_per_s: np.ndarray
+    opening_barrier_kBT: np.ndarray
+    opening_rate_per_s: np.ndarray
+    scission_barrier_kBT: np.ndarray
+    scission_rate_per_s: np.ndarray
+    aided_rate_per_s: np.ndarray
+    bud_energy_kBT: np.ndarray
+    diameter_nm: np.ndarray
+    neck_radius_nm: np.ndarray
+    contact_angle_rad: np.ndarray
+    neck_closed: np.ndarray
+    direction: np.ndarray
+
+
+@dataclass(frozen=True)
+class Gate:
+    """When a neck breaks: at ``neck_radius`` (nm). ``constriction_force`` (pN) is what a scission aid (ESCRT-III) adds,
+    an energy f r at neck radius r, that is a line tension f/(2 pi) of the neck (Agudo-Canalejo & Lipowsky 2018).
+    ``thermal_energy`` is kT (pN nm)."""
+
+    neck_radius: float
+    thermal_energy: float
+    constriction_force: float = 0.0
+
+    def __post_init__(self):
+        for name, value in (("neck_radius", self.neck_radius), ("thermal_energy", self.thermal_energy)):
+            if not value > 0:
+                raise ValueError(f"{name} {value} must be positive")
+        if not self.constriction_force >= 0:
+            raise ValueError(f"constriction_force {self.constriction_force} must not be negative")
+
+
+def answer(landscape: Landscape, gate: Gate) -> BudAnswer:
+    """Read every domain's landscape (see :class:`BudAnswer`). Domains with L <= 2 neck radii never bud."""
+    rows = [_answer_one(landscape, gate, i) for i in range(len(landscape.size))]
+    columns = {name: np.array([row[name] for row in rows]) for name in _NOTHING}
+    columns["neck_closed"] = columns["neck_closed"].astype(bool)
+    sizes = {"diameter_nm": np.asarray(landscape.size, float), "direction": np.asarray(landscape.direction, int)}
+    return BudAnswer(**columns, **sizes)
+
+
+_NOTHING = {
+    "barrier_kBT": np.inf,
+    "rate_per_s": 0.0,
+    "opening_barrier_kBT": np.nan,
+    "opening_rate_per_s": np.inf,
+    "scission_barrier_kBT": np.inf,
+    "scission_rate_per_s": 0.0,
+    "aided_rate_per_s": 0.0,
+    "bud_energy_kBT": np.nan,
+    "neck_radius_nm": np.nan,
+    "contact_angle_rad": np.nan,
+    "neck_closed": False,
+}
+
+
+def _answer_one(landscape: Landscape, gate: Gate, i: int) -> dict:
+    pick = lambda v: np.broadcast_to(v, landscape.energy.shape)[i]
+    usable = np.isfinite(landscape.energy[i])
+    if landscape.size[i] <= 2 * gate.neck_radius or not usable.any():
+        return dict(_NOTHING)
+    neck = pick(landscape.neck_radius)[usable]
+    through = np.nonzero(neck <= gate.neck_radius)[0]
+    end = (through[0] if len(through) else len(neck) - 1) + 1
+    x, neck = pick(landscape.coordinate)[usable][:end], neck[:end]
+    energy = landscape.energy[i][usable][:end] / gate.thermal_energy
+    angle, drag = pick(landscape.contact_angle)[usable][:end], pick(landscape.drag)[usable][:end]
+
+    first = _first_minimum(energy)
+    shown = dict(_NOTHING)
+    if angle[first] > RIGHT_ANGLE:
+        # The first state at rest has a neck already: the domain is a bud from the start.
+        top, bud = 0, first
+        shown |= {"barrier_kBT": 0.0, "opening_barrier_kBT": np.inf, "opening_rate_per_s": 0.0}
+    else:
+        top = first + int(np.argmax(energy[first:]))
+        bud = top + int(np.argmin(energy[top:]))
+        shown |= {"barrier_kBT": float(energy[top] - energy[first]), "contact_angle_rad": float(angle[first])}
+    closed = bud == end - 1
+    passage = lambda e, start, stop, low=0: 1 / mean_escape_time(
+        x[low : stop + 1], e[low : stop + 1], drag[low : stop + 1] / gate.thermal_energy, start - low
+    )
+    with np.errstate(divide="ignore"):
+        shown["rate_per_s"] = float(passage(energy, first if top else 0, bud))
+        if closed:
+            # A last rise up to the gate is no bud state: there the neck must be pulled.
+            has_bud = top < end - 1
+            shown |= {"neck_closed": has_bud, "scission_barrier_kBT": 0.0, "scission_rate_per_s": np.inf}
+            shown |= {"aided_rate_per_s": np.inf, "neck_radius_nm": float(neck[-1]) if has_bud else np.nan}
+        else:
+            beyond = bud + int(np.argmax(energy[bud:]))
+            aided = energy + gate.constriction_force * neck / gate.thermal_energy
+            shown |= {
+                "neck_radius_nm": float(neck[bud]),
+                "scission_barrier_kBT": float(energy[beyond] - energy[bud]),
+                "scission_rate_per_s": float(passage(energy, bud, end - 1, top)),
+                "aided_rate_per_s": float(passage(aided, bud, end - 1, top)),
+            }
+            if top:
+                back = [v[first:][::-1] for v in (-x, energy, drag / gate.thermal_energy)]
+                shown |= {
+                    "opening_barrier_kBT": float(energy[top] - energy[bud]),
+                    "opening_rate_per_s": float(1 / mean_escape_time(*back, end - 1 - bud)),
+                }
+    shown["bud_energy_kBT"] = float(energy[bud] - energy[first])
+    return shown
+
+
+def _first_minimum(energy) -> int:
+    """Index of the first local minimum, the last point where there is none."""
+    rising = np.nonzero(np.diff(energy) > 0)[0]
+    return int(rising[0]) if len(rising) else len(energy) - 1
+
+
+def kramers_rate(well_curvature, barrier_curvature, drag, barrier, thermal_energy):
+    """Kramers' rate sqrt(F''_well |F''_barrier|) exp(-dF/kT)/(2 pi gamma), gamma at the barrier (Kramers 1940, Physica
+    7:284). From the mean first-passage time with both exponentials taken to second order: valid for dF of several kT
+    and a drag that hardly changes across the barrier's width sqrt(kT/|F''|). Units of F'' and gamma belong to one
+    coordinate."""
+    return np.sqrt(well_curvature * np.abs(barrier_curvature)) * np.exp(-barrier / thermal_energy) / (2 * np.pi * drag)
+
+
+def mean_escape_time(x, energy, drag, start):
+    """Mean first-passage time from x[start] to x[-1], reflecting at x[0] (Kramers 1940; exact for overdamped motion).
+
+        tau = integral_{x_start}^{x_end} dx (gamma(x)/kT) exp(F(x)/kT) integral_{x_0}^{x} dz exp(-F(z)/kT)
+
+    ``x``, ``energy`` (F/kT), ``drag`` (gamma/kT) have shape (..., points), ``start`` is an index of shape (...,).
+    Exponentials are integrated exactly between points, as logarithms: any barrier from none to hundreds of kT.
+    """
+    width = np.diff(x, axis=-1)
+    inner_log = _log_cumulative(-energy, width)
+    outer_log = np.log(drag) + energy + inner_log
+    chosen = np.arange(np.shape(x)[-1]) >= np.asarray(start)[..., None]
+    outer_log = np.where(chosen, outer_log, -np.inf)
+    with np.errstate(over="ignore"):
+        return np.exp(_log_cumulative(outer_log, width)[..., -1])
+
+
+def _log_cumulative(log_f, width):
+    """log of the cumulative integral of exp(log_f); the first entry is -inf."""
+    # Logarithmic mean of neighbours: exact for exponentials, of second order for the rest.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        high, fall = np.maximum(log_f[..., 1:], log_f[..., :-1]), np.abs(np.diff(log_f, axis=-1))
+        mean = np.where(fall > 1e-6, -np.expm1(-fall) / fall, 1 - 0.5 * fall)
+        pieces = np.where(np.isneginf(high), -np.inf, high + np.log(mean * width))
+    total = np.logaddexp.accumulate(pieces, axis=-1)
+    return np.concatenate([np.full_like(total[..., :1], -np.inf), total], axis=-1)
