@@ -1,0 +1,152 @@
+"""What a bud law costs: python benchmarks/bud.py [--cores N]
+
+A complete evaluation of a domain is its energy landscape and the answer read from it: wells, barrier, neck and rates. 64
+domains are drawn over the range of configs/ceramide.yaml (L 25-90 nm, c0 0.02-0.055 /nm; host of c0 0.008 /nm,
+1 uN/m and 216 nm radius, or flat). Rows: the exact law interpolated, warm, and with the filling of its lattice, each
+path solved, and the closed spherical cap. The peer is a plain continuation with scipy.integrate.solve_bvp of one branch
+of the shape equations, flat host. Medians, without compilation, which is timed on its own; on one core unless told
+otherwise. Aims: 1000 evaluations a second interpolated, 5 solved.
+"""
+
+import argparse
+import os
+import sys
+import time
+
+ROUNDS, COUNT = 5, 64
+KT, KAPPA_IN, KAPPA_OUT, LINE_TENSION, TENSION, OUTSIDE = 4.2821, 171.28, 85.64, 1.1, 1e-3, 0.008
+AIMS = {"interpolated, warm": 1000, "solved": 5}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cores", type=int, default=1)
+    arguments = parser.parse_args()
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.cores])
+    import jax
+
+    print(f"jax {jax.__version__}, {jax.default_backend()}, {arguments.cores} core(s), {COUNT} domains")
+    print("host      law                     evaluations/s       aim   ms/domain   first call s")
+    for name, radius in (("216 nm", 216.0), ("flat", float("inf"))):
+        for law, rate, first in measure(radius):
+            aim = f"{AIMS[law]:8d}" if law in AIMS else 8 * " "
+            print(f"{name:8s}  {law:22s} {rate:14.1f}  {aim} {1e3 / rate:11.3f} {first:14.1f}")
+    seconds, points = peer()
+    print(f"peer: solve_bvp, flat host, one branch of {points} states: {seconds:.2f} s, {1 / seconds:.2f} branches/s")
+    return 0
+
+
+def measure(radius):
+    """Rows (law, evaluations a second, seconds of the first call, compilation included)."""
+    from membrane.budlaw import ExactLaw
+    from membrane.cap import CapLaw
+    from membrane.landscape import Gate, Host
+
+    gate, viscosities = Gate(5.0, KT), {"membrane_viscosity": 3e-6, "solvent_viscosity": 3e-9}
+    host = Host(TENSION, KAPPA_OUT, OUTSIDE, radius)
+    solved, cap = ExactLaw(gate, direct=True, **viscosities), CapLaw(gate, **viscosities)
+    rate = lambda law: COUNT / sorted(clock(lambda i=i: law(domains(i), host)) for i in range(ROUNDS))[ROUNDS // 2]
+
+    first = clock(lambda: solved(domains(0), host))
+    yield "solved", rate(solved), first
+    # The program is compiled by now: the first call of a new law only fills its lattice.
+    cold = sorted(
+        (clock(lambda law=law: law(domains(0), host)), i, law) for i, law in enumerate(interpolants(gate, viscosities))
+    )
+    middle = cold[len(cold) // 2]
+    yield "interpolated, cold", COUNT / middle[0], middle[0]
+    warm = middle[2]
+    for i in range(ROUNDS):
+        warm(domains(i), host)
+    yield "interpolated, warm", rate(warm), middle[0]
+    yield "cap", rate(cap), clock(lambda: cap(domains(0), host))
+
+
+def interpolants(gate, viscosities):
+    from membrane.budlaw import ExactLaw
+
+    return [ExactLaw(gate, **viscosities) for _ in range(3)]
+
+
+def domains(seed):
+    """64 domains drawn at random."""
+    import numpy as np
+
+    from membrane.landscape import Domain
+
+    rng = np.random.default_rng(seed)
+    full = lambda value: np.full(COUNT, value)
+    size, curvature = rng.uniform(25, 90, COUNT), rng.uniform(0.02, 0.055, COUNT)
+    return Domain(np.pi * size**2, curvature, full(LINE_TENSION), full(KAPPA_IN), full(0.0))
+
+
+def clock(run) -> float:
+    """Seconds of one call."""
+    begun = time.perf_counter()
+    run()
+    return time.perf_counter() - begun
+
+
+def peer(c=2.4, c_out=0.48, tension=0.02, ratio=0.5):
+    """(seconds, states) of one branch of the shape equations, flat host, L = kappa_in = 1, at falling rim radius alpha:
+
+        psi'' = -psi' cos psi/r + sin psi cos psi/r^2 + gamma sin psi/(kappa r),
+        gamma' = (kappa/2) [(psi' - c)^2 - sin^2 psi/r^2] + Sigma,    r' = cos psi
+
+    (Juelicher & Lipowsky 1996, PRE 53:2670); Sigma holds the domain's area and is the tension in the host. Median of
+    three; each state starts from the one before."""
+    import numpy as np
+
+    x = 0.05 + 0.1 * np.arange(29)
+    return sorted(clock(lambda: branch(1 / np.cosh(x), c, c_out, tension, ratio)) for _ in range(3))[1], len(x)
+
+
+def branch(alphas, c, c_out, tension, ratio):
+    """Line tension kappa_in/L that each state is in equilibrium at."""
+    import numpy as np
+    from scipy.integrate import solve_bvp
+
+    start, reach = 1e-3, 12 * np.sqrt(ratio / tension)
+
+    def arc(kappa, curvature, sigma, psi, u, r, gamma):
+        sine, cosine = np.sin(psi), np.cos(psi)
+        bend = -u * cosine / r + sine * cosine / r**2 + gamma * sine / (kappa * r)
+        return u, bend, cosine, kappa / 2 * ((u - curvature) ** 2 - (sine / r) ** 2) + sigma
+
+    def rates(t, v, p):
+        inner, outer = arc(1.0, c, p[2], *v[:4]), arc(ratio, c_out, shifted, *v[5:])
+        stretched = spread * np.exp(spread * t) / np.expm1(spread) * reach
+        return np.vstack([p[0] * np.array([*inner, v[2]]), stretched * np.array(outer)])
+
+    def ends(a, b, p):
+        # A mere constant of the host's energy, kappa c_out^2/2 an area, is no part of its tension.
+        pole = [a[0] - p[1] * start, a[1] - p[1], a[2] - start, a[3], a[4] - start**2 / 2]
+        moment = b[1] + np.sin(b[0]) / b[2] - c - ratio * (a[6] + np.sin(a[5]) / a[7] - c_out)
+        rim = [b[2] - alpha, a[7] - alpha, b[0] - a[5], moment, b[4] - 0.5]
+        return np.array([*pole, *rim, b[5], b[8] - tension * b[7]])
+
+    shifted, spread = tension - ratio * c_out**2 / 2, np.log(reach / 0.1)
+    t = np.linspace(0, 1, 60)
+    y, far = np.sqrt(1 - alphas[0] ** 2), reach * np.expm1(spread * t) / np.expm1(spread)
+    arc_length = 2 * np.arcsin(y) * t / (2 * y)
+    fall = 2 * np.arcsin(y) * np.exp(-far)
+    guess = [
+        2 * y * arc_length,
+        0 * t + 2 * y,
+        np.sin(2 * y * arc_length + 1e-9) / (2 * y) + start,
+        0 * t,
+        arc_length**2 / 2,
+    ]
+    guess = np.array([*guess, fall, -fall, alphas[0] + far, tension * far])
+    parameters, found = np.array([arc_length[-1], 2 * y, 0.0]), []
+    for alpha in alphas:
+        solution = solve_bvp(rates, ends, t, guess, p=parameters, tol=1e-4, max_nodes=4000)
+        if not solution.success:
+            raise RuntimeError(f"solve_bvp lost the branch at rim radius {alpha:.3f} L: {solution.message}")
+        t, guess, parameters = solution.x, solution.y, solution.p
+        found.append(guess[8, 0] - guess[3, -1])
+    return np.array(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,229 @@
+"""The path from flat to closed neck: at every rim radius alpha = 1/cosh x the state of least energy.
+
+Line tension adds 2 pi l alpha, l = lambda L/kappa_in, and does not enter the states: one path serves all line tensions,
+and its state at x is in equilibrium at l*(x) = -G'(x)/(2 pi alpha'(x)). x > 0 bends into the lumen, x < 0 away.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from membrane.bud.curve import (
+    Problem,
+    Resolution,
+    arcs,
+    gradient,
+    lagrangian,
+    rule_of,
+    spontaneous_torque,
+    system,
+    unknowns,
+)
+
+BEGIN, TURNS = 0.8, 4
+"""Where on the path and in how many stages a problem is reached from an easier one."""
+
+FIRST_STEPS, NEWTON_STEPS, NEWTON_TOLERANCE, LARGEST_CHANGE = 40, 8, 1e-9, 0.3
+
+LEAST_TORQUE = 0.5
+"""Problems of less :func:`spontaneous_torque` are reached from the easier one."""
+
+EASY = Problem(2.5, 0.0, 0.3, None, None, None)
+"""Least spontaneous curvature and tension of the problem that the search sets out from."""
+
+RIGHT_ANGLE = 0.5 * np.pi
+
+
+class Path(NamedTuple):
+    """States along the path, arrays (points,): ``x``; ``energy`` G, ``slope`` dG/dx, ``bend`` d2G/dx2; ``neck_radius``
+    (smallest radius beyond the bud's equator; the rim's while there is no neck); ``contact_angle`` psi at the rim;
+    ``drag`` of membrane shear against dx/dt over eta_m L^2; ``residual``, the last correction of Newton's method;
+    ``state`` (points, unknowns). nan: no such state."""
+
+    x: jax.Array
+    energy: jax.Array
+    slope: jax.Array
+    bend: jax.Array
+    neck_radius: jax.Array
+    contact_angle: jax.Array
+    drag: jax.Array
+    residual: jax.Array
+    state: jax.Array
+
+
+@partial(jax.jit, static_argnames=("closed", "resolution"))
+def trace(problem: Problem, *, closed: bool, resolution: Resolution) -> Path:
+    """The path of one problem (scalars) or, leading axis, of many. ``closed``: whether the host is a sphere.
+
+    Continuation in x from |x| = step/2 by Hermite extrapolation and Newton's method. States beyond the first that
+    cannot be reached are nan: there the rim's radius has a minimum, and the neck has left the rim."""
+    if jnp.ndim(problem.tension):
+        return jax.vmap(partial(trace.__wrapped__, closed=closed, resolution=resolution))(problem)
+    walks = _walks(resolution)
+    # A domain that its host bends away has no state near x = 0: an easier problem is walked to the cap, turned there
+    # into the one asked for, and that walked back to x = 0 and beyond.
+    against = spontaneous_torque(problem) < LEAST_TORQUE
+    easy = problem._replace(
+        spontaneous_curvature=jnp.full_like(problem.tension, EASY.spontaneous_curvature),
+        tension=jnp.maximum(problem.tension, EASY.tension),
+        host_spontaneous_curvature=jnp.zeros_like(problem.tension),
+    )
+    easy = jax.tree.map(partial(jnp.where, against), easy, problem)
+
+    def step(carry, at: _Walks):
+        near, before, cap, good = carry
+        here = jax.tree.map(lambda p, e: p + at.easiness * (e - p), problem, easy)
+        near, before = jax.tree.map(partial(jnp.where, at.returns), (cap[:2], cap[:2]), (near, before))
+        good = jnp.where(at.returns, cap[2], good | (at.known == 0))
+        walked = against | ~at.detour
+        h, (z1, d1), (z0, d0) = at.heading * resolution.step, near, before
+        start = jnp.where(at.known == 1, z1 + h * d1, 5 * z0 + 2 * h * d0 - 4 * z1 + 4 * h * d1)
+        start = jnp.where(at.known == 0, cap_in_catenoid(at.x, here, closed, resolution), start)
+        limit = jnp.where(at.known == 0, FIRST_STEPS, NEWTON_STEPS) * (good & walked)
+        z, along, last = newton(start, at.x, here, closed, resolution, limit)
+        good = good & ((last < NEWTON_TOLERANCE**0.5) | ~walked)
+        z, along = jnp.where(walked, z, z1), jnp.where(walked, along, d1)
+        found = (*describe(z, along, at.x, here, closed, resolution), last, z)
+        cap = jax.tree.map(partial(jnp.where, at.turned), (z, along, good), cap)
+        return ((z, along), near, cap, good), tuple(jnp.where(good & walked, f, jnp.nan) for f in found)
+
+    nothing, off = (jnp.zeros(unknowns(closed, resolution)),) * 2, jnp.asarray(False)
+    _, found = jax.lax.scan(step, (nothing, nothing, (*nothing, off), off), jax.tree.map(jnp.asarray, walks))
+    below, detour, low, high = _order(resolution)
+    picked = lambda f: jnp.concatenate([f[below], jnp.where(against, f[detour], f[low]), f[high]])
+    return Path(jnp.asarray(coordinate(resolution)), *map(picked, found))
+
+
+def coordinate(resolution: Resolution) -> np.ndarray:
+    """x of the points of every path, ascending."""
+    below, _, low, high = _order(resolution)
+    return _walks(resolution).x[np.concatenate([below, low, high])]
+
+
+class _Walks(NamedTuple):
+    """The steps of the search, one after the other so that they are compiled once: up from the flat state to the cap
+    at x = BEGIN; the turn into the problem asked for; up to the narrowest neck; from the cap down; from the flat
+    state down. ``known``: how many neighbours a step starts from; ``easiness``: share of the easier problem; ``detour``:
+    of use only where that is walked; ``turned``: the cap to ``returns`` to."""
+
+    x: np.ndarray
+    heading: np.ndarray
+    easiness: np.ndarray
+    known: np.ndarray
+    detour: np.ndarray
+    turned: np.ndarray
+    returns: np.ndarray
+
+
+def _sizes(resolution):
+    begin = round(BEGIN / resolution.step)
+    up = round(float(np.arccosh(1 / resolution.least_rim)) / resolution.step + 0.5)
+    return begin, TURNS, up - begin - 1, begin, resolution.backward
+
+
+def _walks(resolution) -> _Walks:
+    sizes = begin, turns, up, down, back = _sizes(resolution)
+    index = np.concatenate(
+        [
+            np.arange(begin),
+            np.full(turns, begin),
+            begin + 1 + np.arange(up),
+            begin - 1 - np.arange(down),
+            -1 - np.arange(back),
+        ]
+    )
+    known = np.concatenate([np.minimum(np.arange(n) + k, 2) for n, k in zip(sizes, (0, 1, 1, 1, 0), strict=True)])
+    known[begin : begin + turns] = 1
+    at = np.arange(len(index))
+    turned = at == begin + turns - 1
+    return _Walks(
+        x=(index + 0.5) * resolution.step,
+        heading=np.repeat([1.0, 0.0, 1.0, -1.0, -1.0], sizes),
+        easiness=np.concatenate([np.ones(begin), np.arange(turns)[::-1] / turns, np.zeros(up + down + back)]),
+        known=known,
+        detour=np.repeat([False, True, False, True, True], sizes) & ~turned,
+        turned=turned,
+        returns=at == begin + turns + up,
+    )
+
+
+def _order(resolution):
+    """Steps at x < 0; those at 0 < x < BEGIN on the detour and on the straight way; those beyond."""
+    begin, turns, up, down, back = _sizes(resolution)
+    top = begin + turns + up
+    return (
+        top + down + np.arange(back)[::-1],
+        top + np.arange(down)[::-1],
+        np.arange(begin),
+        begin + turns - 1 + np.arange(up + 1),
+    )
+
+
+def cap_in_catenoid(x, problem, closed, resolution):
+    """First guess: the spherical cap in a host that relaxes like a catenoid."""
+    y = jnp.tanh(x)
+    arc = jnp.arcsin(y) / y
+    parts = [2 * arc, jnp.zeros(resolution.inner - 1), arc, jnp.zeros(2 + resolution.outer)]
+    if closed:
+        # The far host is its sphere, held by the pressure 2 sigma/R_v less the pull of its spontaneous curvature.
+        h, sign = problem.host_curvature, jnp.sign(problem.host_curvature)
+        pull = problem.tension / jnp.abs(h) - problem.rigidity_ratio * problem.host_spontaneous_curvature * sign
+        parts += [jnp.pi / jnp.abs(h) - arc, 0.0, -sign * 8 * jnp.pi / (3 * jnp.abs(h)) * pull]
+    return jnp.concatenate([jnp.atleast_1d(jnp.asarray(p, y.dtype)) for p in parts])
+
+
+def newton(z, x, problem, closed, resolution, limit):
+    """(state, its derivative in x, size of the last correction) by Newton's method; far steps are shortened."""
+    shape = np.ones(z.size)
+    shape[resolution.inner + 1 : resolution.inner + 3] = shape[z.size - 2 * closed :] = 0.0
+
+    def body(carry):
+        z, _, _, count = carry
+        residual, hessian = system(z, x, problem, closed, resolution)
+        moving = jax.jvp(lambda x: gradient(z, x, problem, closed, resolution), (x,), (jnp.ones_like(x),))[1]
+        solved = jnp.linalg.solve(hessian, jnp.stack([residual, moving], 1))
+        size = jnp.max(jnp.abs(solved[:, 0] * shape))
+        return z - jnp.minimum(1, LARGEST_CHANGE / size) * solved[:, 0], -solved[:, 1], size, count + 1
+
+    going = lambda carry: (carry[2] > NEWTON_TOLERANCE**0.5) & (carry[3] < limit)
+    start = (z, jnp.zeros_like(z), jnp.asarray(jnp.inf, z.dtype), 0)
+    z, along, last, _ = jax.lax.while_loop(going, body, start)
+    return z, along, last
+
+
+def describe(z, along, x, problem, closed, resolution):
+    """(energy G, G', G'', neck radius, contact angle, drag) of a solved state and its derivative along the path."""
+
+    def material(z, x):
+        """Radius, and area over pi enclosed between the arc's start and each point, of both arcs; area of the host."""
+        domain, host, *_ = arcs(z, x, problem, closed, resolution)
+        rules = rule_of(resolution.inner), rule_of(resolution.outer)
+        areas = [r.integral @ (2 * p.r * p.weight / r.weight) for r, p in zip(rules, (domain, host), strict=True)]
+        return domain.r, areas[0], host.r, areas[1], jnp.sum(2 * host.r * host.weight)
+
+    domain, host, angle, _ = arcs(z, x, problem, closed, resolution)
+    value = lambda z, x: lagrangian(z, x, problem, closed, resolution)
+    slope, bend = jax.jvp(jax.grad(value, 1), (z, x), (along, jnp.ones_like(x)))
+
+    (r_in, _, r_out, a_out, whole), rates = jax.jvp(material, (z, x), (along, jnp.ones_like(x)))
+    # A host that draws area from its undulations stretches evenly; parallels minus meridians is its shear.
+    growth = rates[4] / whole if closed else 0.0
+    strain_in = (rates[0] - jnp.cos(domain.psi) * rates[1] / (2 * r_in)) / r_in
+    strain_out = (rates[2] - jnp.cos(host.psi) * (rates[3] - growth * a_out) / (2 * r_out)) / r_out - growth / 2
+    drag = 8 * jnp.pi * (jnp.sum(strain_in**2 * r_in * domain.weight) + jnp.sum(strain_out**2 * r_out * host.weight))
+    return value(z, x), slope, bend, neck_radius(domain, host, angle, 1 / jnp.cosh(x)), angle, drag
+
+
+def neck_radius(domain, host, angle, rim):
+    """Smallest radius beyond the equator of the bud: where psi falls through pi/2, to second order from the nearest
+    point."""
+    waists = []
+    for arc in (domain, host):
+        distance = jnp.where(arc.bend < 0, jnp.abs(arc.psi - RIGHT_ANGLE), jnp.inf)
+        at = jnp.argmin(distance)
+        waists.append(arc.r[at] + (1 - jnp.sin(arc.psi[at])) / arc.bend[at])
+    inside = jnp.where(jnp.max(domain.psi) > RIGHT_ANGLE, waists[0], rim)
+    return jnp.minimum(rim, jnp.where(angle > RIGHT_ANGLE, waists[1], inside))

@@ -1,0 +1,311 @@
+"""python -m membrane.predict CONFIG.yaml: will a domain bud, at which diameter, over which barrier, after how long.
+
+One domain of the Lo phase in its Ld host, both of the composition that coexists in the mixture, is put to the bud law at
+one diameter after the other; nothing is simulated. Exit codes: 0 answered, 2 bad input.
+"""
+
+import os
+
+# A warm compilation cache makes XLA print two long lines about CPU features that are of no concern here.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import numpy as np
+import platformdirs
+
+from membrane.build import build_law, build_sheet
+from membrane.config import Config, ConfigError, load
+from membrane.landscape import BudAnswer, Domain, Host
+from membrane.units import PN_PER_NM_PER_UN_PER_M, thermal_energy
+from membrane.wall import measure_wall
+
+ANSWERED, BAD_INPUT = 0, 2
+
+DIAMETERS_NM = tuple(range(20, 161, 10))
+
+YEAR_S = 365.25 * 86400
+
+NEVER_S = 1e9
+"""What takes longer than 30 years does not happen."""
+
+PARTS = 8
+"""The law is asked at so many diameters for each row of the table, to find where its answer changes."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a domain of a configuration finds: line tension (pN), spontaneous curvatures of the coexisting phases (1/nm),
+    rigidities and Gaussian contrast (pN nm), tension (pN/nm), host radius (nm; the sphere of the box's area)."""
+
+    line_tension: float
+    curvature_inside: float
+    curvature_outside: float
+    rigidity_inside: float
+    rigidity_outside: float
+    gaussian_contrast: float
+    tension: float
+    host_radius: float
+    thermal_energy: float
+
+    @property
+    def host(self) -> Host:
+        return Host(self.tension, self.rigidity_outside, self.curvature_outside, self.host_radius)
+
+    def domains(self, diameters) -> Domain:
+        """Domains that make vesicles of these diameters (nm)."""
+        size = np.asarray(diameters, float)
+        full = lambda value: np.full(size.shape, value)
+        return Domain(
+            area=np.pi * size**2,
+            spontaneous_curvature=full(self.curvature_inside),
+            line_tension=full(self.line_tension),
+            bending_rigidity=full(self.rigidity_inside),
+            gaussian_modulus_contrast=full(self.gaussian_contrast),
+        )
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the law answers (``answer``) at rising ``diameters`` (nm), ``shown`` of which are rows of the table."""
+
+    situation: Situation
+    duration_s: float
+    diameters: np.ndarray
+    answer: BudAnswer
+    shown: slice
+
+    @property
+    def waiting_s(self) -> np.ndarray:
+        """Mean time until the domain is a bud, with an open neck or a closed one; inf where no bud exists."""
+        exists = np.isfinite(self.answer.neck_radius_nm)
+        with np.errstate(divide="ignore"):
+            return np.where(exists, 1 / self.answer.rate_per_s, np.inf)
+
+    @property
+    def scission_s(self) -> np.ndarray:
+        """Mean time until the neck of that bud breaks, with the scission aid's force if there is one."""
+        with np.errstate(divide="ignore"):
+            return 1 / self.answer.aided_rate_per_s
+
+    @property
+    def without_barrier(self) -> float:
+        """Smallest diameter (nm) that becomes a bud without a barrier; nan: none does."""
+        return self._first((self.answer.barrier_kBT == 0) & np.isfinite(self.waiting_s))
+
+    @property
+    def closing(self) -> float:
+        """Smallest diameter (nm) that becomes a bud and closes its neck by itself; nan: none does."""
+        return self._first(self.answer.neck_closed & (self.waiting_s <= NEVER_S))
+
+    def within(self, seconds: float) -> float:
+        """Smallest diameter (nm) that becomes a bud within ``seconds``, interpolated; nan: none does."""
+        return crossing(self.diameters, self.waiting_s, seconds)
+
+    def _first(self, holds) -> float:
+        return float(self.diameters[np.argmax(holds)]) if holds.any() else np.nan
+
+
+def crossing(diameters, waiting_s, seconds: float) -> float:
+    """Smallest diameter whose waiting time is at most ``seconds``, between neighbours by the time's logarithm; nan: none."""
+    below = np.nonzero(waiting_s <= seconds)[0]
+    if not len(below):
+        return np.nan
+    at = below[0]
+    if not at or not np.isfinite(waiting_s[at - 1]):
+        return float(diameters[at])
+    ends = np.log([waiting_s[at], waiting_s[at - 1]])
+    return float(np.interp(np.log(seconds), ends, [diameters[at], diameters[at - 1]]))
+
+
+def situation_of(config: Config) -> Situation:
+    """Compositions and line tension of the coexisting phases; ValueError where the mixture has no two phases."""
+    sheet = build_sheet(config)
+    wall, kT = measure_wall(sheet), thermal_energy(config.temperature_C)
+    curvature = lambda phi, rest: float(sheet.helfrich.spontaneous_curvature({"phi": phi, **rest}))
+    membrane = config.membrane
+    return Situation(
+        line_tension=wall.line_tension,
+        curvature_inside=curvature(wall.phi_lo, wall.lo),
+        curvature_outside=curvature(wall.phi_ld, wall.ld),
+        rigidity_inside=membrane.bending_rigidity_lo_kBT * kT,
+        rigidity_outside=membrane.bending_rigidity_ld_kBT * kT,
+        gaussian_contrast=membrane.gaussian_modulus_contrast_kBT * kT,
+        tension=membrane.tension_uN_per_m * PN_PER_NM_PER_UN_PER_M,
+        host_radius=float(np.sqrt(np.prod(config.geometry.box_nm) / (4 * np.pi))),
+        thermal_energy=kT,
+    )
+
+
+def predict(config: Config, diameters=DIAMETERS_NM, law: str = "exact") -> Prediction:
+    """Ask the ``exact`` or the ``cap`` law about domains of these vesicle diameters (nm).
+
+    Raises ValueError for diameters that are not positive and rising or reach that of the host, for another law, and
+    for a mixture without two phases.
+    """
+    situation = situation_of(config)
+    rows = _checked(diameters, situation)
+    count = len(rows) * PARTS - PARTS + 1
+    fine = np.interp(np.arange(count), PARTS * np.arange(len(rows)), rows)
+    answer = build_law(config, law)(situation.domains(fine), situation.host)
+    return Prediction(situation, config.duration_s, fine, answer, slice(None, None, PARTS))
+
+
+def _checked(diameters, situation) -> np.ndarray:
+    diameters, widest = np.asarray(diameters, float), 2 * situation.host_radius
+    rising = diameters.ndim == 1 and diameters.size and (np.diff(diameters) > 0).all()
+    if not rising or not (diameters > 0).all() or not (diameters < widest).all():
+        raise ValueError(
+            f"diameters {', '.join(f'{d:g}' for d in diameters.ravel()) or '(none)'} nm: must be positive, rising and below "
+            f"the {widest:.0f} nm of the host; leave some out or enlarge geometry.box_nm"
+        )
+    return diameters
+
+
+# Words ------------------------------------------------------------------------------------------------------------
+
+
+def report(prediction: Prediction) -> str:
+    """Inputs, table and summary as text."""
+    return "\n\n".join((inputs(prediction), table(prediction), summary(prediction)))
+
+
+def inputs(prediction: Prediction) -> str:
+    """What the law was told."""
+    here = prediction.situation
+    kT = here.thermal_energy
+    lines = (
+        ("line tension of the mixture", f"{here.line_tension:.3f} pN"),
+        ("spontaneous curvature, domain", f"{here.curvature_inside:+.4f} /nm"),
+        ("spontaneous curvature, host", f"{here.curvature_outside:+.4f} /nm"),
+        ("bending rigidity, domain and host", f"{here.rigidity_inside / kT:g} and {here.rigidity_outside / kT:g} kBT"),
+        ("Gaussian modulus, domain less host", f"{here.gaussian_contrast / kT:g} kBT"),
+        ("tension", f"{here.tension / PN_PER_NM_PER_UN_PER_M:g} uN/m"),
+        ("radius of the host", f"{here.host_radius:.0f} nm"),
+    )
+    return "\n".join(f"{name:36s}{value}" for name, value in lines)
+
+
+COLUMNS = ("diameter_nm", "barrier_kBT", "waiting", "neck", "opening_kBT", "angle_deg", "verdict")
+
+
+def table(prediction: Prediction) -> str:
+    """One row a diameter: barrier from dimple to bud, mean waiting time, radius of the bud's neck, barrier back from an
+    open bud, contact angle of the dimple, verdict."""
+    rows = [COLUMNS, *(_row(prediction, i) for i in range(len(prediction.diameters))[prediction.shown])]
+    return "\n".join("  ".join(cell.rjust(12) for cell in row[:-1]) + "  " + row[-1] for row in rows)
+
+
+def _row(prediction, i) -> tuple[str, ...]:
+    answer = prediction.answer
+    neck = answer.neck_radius_nm[i]
+    words = "closes" if answer.neck_closed[i] else f"{neck:.1f} nm" if np.isfinite(neck) else "no bud"
+    return (
+        f"{prediction.diameters[i]:g}",
+        _number(answer.barrier_kBT[i], ".1f"),
+        _duration(prediction.waiting_s[i]),
+        words,
+        _number(answer.opening_barrier_kBT[i], ".1f"),
+        _number(np.degrees(answer.contact_angle_rad[i]), ".0f"),
+        verdict(prediction, i),
+    )
+
+
+def verdict(prediction: Prediction, i: int) -> str:
+    """What becomes of the domain of diameter ``i``, in words."""
+    answer, waiting = prediction.answer, prediction.waiting_s[i]
+    if not np.isfinite(answer.neck_radius_nm[i]):
+        return "no bud state"
+    if waiting > NEVER_S:
+        return f"will not bud in {NEVER_S:.0e} s".replace("e+0", "e")
+    words = "buds" if answer.direction[i] > 0 else "buds outward"
+    words += f" at once ({_duration(waiting)})" if answer.barrier_kBT[i] == 0 else f" within {_duration(waiting)}"
+    if answer.neck_closed[i]:
+        return words
+    if prediction.scission_s[i] > NEVER_S:
+        return f"{words}, stays an open bud; scission aid needed"
+    aided = " with aid" if answer.aided_rate_per_s[i] > answer.scission_rate_per_s[i] else ""
+    return f"{words}, open neck breaks{aided} within {_duration(prediction.scission_s[i])}"
+
+
+def summary(prediction: Prediction) -> str:
+    """The thresholds in one or two sentences."""
+    widest = prediction.diameters[-1]
+    slowest = prediction.within(NEVER_S)
+    if np.isnan(slowest):
+        return f"No budding at any size up to {widest:g} nm."
+    size = lambda value: f"{value:.0f} nm" if np.isfinite(value) else f"no size up to {widest:g} nm"
+    timely, duration = prediction.within(prediction.duration_s), _duration(prediction.duration_s)
+    budding = (
+        f"Domains bud within the run's {duration} from {size(timely)} on"
+        if np.isfinite(timely)
+        else (
+            f"Domains do not bud within the run's {duration} at any size up to {widest:g} nm, within {NEVER_S:.0e} s from "
+            f"{size(slowest)} on"
+        )
+    )
+    barrier = f"the barrier is lost at {size(prediction.without_barrier)}"
+    return f"{budding}; {barrier}. Necks close by themselves at {size(prediction.closing)}."
+
+
+def _number(value, form) -> str:
+    return format(value, form) if np.isfinite(value) else "-"
+
+
+def _duration(seconds: float) -> str:
+    if not np.isfinite(seconds):
+        return "never"
+    if seconds >= 1000 * YEAR_S:
+        return f"1e{np.log10(seconds):.0f} s"
+    units = ((YEAR_S, "years"), (86400, "days"), (3600, "h"), (60, "min"), (1, "s"), (1e-3, "ms"), (1e-6, "us"))
+    scale, unit = next(((s, u) for s, u in units if seconds >= s), (1e-9, "ns"))
+    return f"{seconds / scale:.2g} {unit}" if seconds / scale < 100 else f"{seconds / scale:.0f} {unit}"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Answer one configuration; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    set_up_jax()
+    try:
+        prediction = predict(load(arguments.config, arguments.set), arguments.diameters, arguments.law)
+    except (ConfigError, ValueError) as error:
+        print(f"membrane.predict: {error}", file=sys.stderr)
+        return BAD_INPUT
+    print(report(prediction))
+    return ANSWERED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m membrane.predict", description=__doc__.splitlines()[0])
+    parser.add_argument("config", type=Path, help="YAML file, see configs/")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one dotted key")
+    parser.add_argument(
+        "--diameters",
+        type=_list,
+        default=DIAMETERS_NM,
+        metavar="NM,NM,...",
+        help="of the vesicles (default: 20 to 160)",
+    )
+    parser.add_argument("--law", choices=("exact", "cap"), default="exact", help="which law to ask (default: exact)")
+    return parser
+
+
+def _list(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers; write it as 40,60,80") from None
+
+
+def set_up_jax() -> None:
+    jax.config.update("jax_default_matmul_precision", "highest")
+    jax.config.update("jax_compilation_cache_dir", platformdirs.user_cache_dir("membrane"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
