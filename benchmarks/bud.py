@@ -1,7 +1,7 @@
 """What a bud law costs: python benchmarks/bud.py [--cores N]
 
-A complete evaluation of a domain is its energy landscape and the answer read from it: wells, barrier, neck and rates. 64
-domains are drawn over the range of configs/ceramide.yaml (L 25-90 nm, c0 0.02-0.055 /nm; host of c0 0.008 /nm,
+A complete evaluation of a domain is its energy landscape and the answer read from it: wells, barrier, neck and rates.
+64 domains are drawn over the range of configs/ceramide.yaml (L 25-90 nm, c0 0.02-0.055 /nm; host of c0 0.008 /nm,
 1 uN/m and 216 nm radius, or flat). Rows: the exact law interpolated, warm, and with the filling of its lattice, each
 path solved, and the closed spherical cap. The peer is a plain continuation with scipy.integrate.solve_bvp of one branch
 of the shape equations, flat host. Medians, without compilation, which is timed on its own; on one core unless told

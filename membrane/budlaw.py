@@ -21,7 +21,7 @@ from membrane.landscape import BudAnswer, Domain, Gate, Host, Landscape, answer
 
 RESOLUTION = bud.Resolution(inner=12, outer=20, step=0.3, least_rim=0.027, backward=2)
 
-CURVATURE_STEP, HOST_CURVATURE_STEP, TENSION_STEP, RADIUS_STEP = 0.5, 0.2, 0.75, 0.1
+CURVATURE_STEP, HOST_CURVATURE_STEP, TENSION_STEP, RADIUS_STEP = 0.3, 0.2, 0.75, 0.1
 """Spacing of nodes in c, c_out, ln s and |h|."""
 
 LEAST_TENSION, MOST_TENSION = 1e-4, 2.0
@@ -34,7 +34,7 @@ FLAT = 0.02
 FINE = 8
 """Points of a landscape between two points of the path."""
 
-DOUBTFUL = 50.0
+DOUBTFUL = 150.0
 """Barriers below so many kT are solved directly where a node has no whole path."""
 
 ENERGY, SLOPE, BEND, NECK, ANGLE, DRAG = range(6)

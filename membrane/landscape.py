@@ -1,4 +1,4 @@
-"""From an energy landscape to an answer: wells, barriers, necks and rates of one domain on its path from flat to closed.
+"""From an energy landscape to an answer: wells, barriers, necks and rates of a domain between flat and closed.
 
 Every bud law supplies a :class:`Landscape` over the same coordinate x, rim radius L/cosh x; :func:`answer` reads it.
 The state x moves by overdamped Langevin dynamics, gamma(x) dx/dt = -F'(x) + noise of strength 2 kT gamma, so that times
@@ -59,14 +59,16 @@ class Landscape:
 class BudAnswer:
     """What a law answers, arrays of the shape of the domains.
 
-    The dimple is the first minimum of F, the barrier the highest state between it and the gate of scission (a neck
-    of the stated radius), the bud the lowest state beyond the barrier. ``neck_closed``: F falls all the way from the
-    barrier to the gate; else the bud keeps an open neck of ``neck_radius_nm`` (nan: there is no bud, F only rises).
+    The dimple is the first minimum of F; the gate of scission is a neck of the stated radius. The bud is the lowest
+    state beyond the dimple: the gate itself where F falls into it (``neck_closed``: the neck closes by itself), else a
+    minimum with an open neck of ``neck_radius_nm``. Where F only rises from the dimple to the gate there is no bud
+    (``neck_radius_nm`` nan), and the hill to the gate is the barrier.
 
-    ``barrier_kBT`` dimple to barrier (0: no dimple or an open bud already; inf: out of reach), ``rate_per_s`` of
-    becoming a bud; ``opening_barrier_kBT``, ``opening_rate_per_s`` from the open bud back; ``scission_barrier_kBT``,
-    ``scission_rate_per_s`` from the open bud to the gate, and ``aided_rate_per_s`` with the scission aid's force;
-    ``bud_energy_kBT`` bud less dimple; ``diameter_nm`` of the vesicle; ``contact_angle_rad`` of the dimple; ``direction``.
+    ``barrier_kBT`` dimple to the highest state before the bud (0: no dimple, or a bud from the start; inf: out of
+    reach), ``rate_per_s`` of becoming a bud; ``opening_barrier_kBT``, ``opening_rate_per_s`` from the open bud back;
+    ``scission_barrier_kBT``, ``scission_rate_per_s`` from the open bud to the gate, and ``aided_rate_per_s`` with the
+    scission aid's force; ``bud_energy_kBT`` bud less dimple; ``diameter_nm`` of the vesicle; ``contact_angle_rad`` of
+    the dimple; ``direction``.
     """
 
     barrier_kBT: np.ndarray
@@ -129,59 +131,68 @@ _NOTHING = {
 def _answer_one(landscape: Landscape, gate: Gate, i: int) -> dict:
     pick = lambda v: np.broadcast_to(v, landscape.energy.shape)[i]
     usable = np.isfinite(landscape.energy[i])
-    if landscape.size[i] <= 2 * gate.neck_radius or not usable.any():
-        return dict(_NOTHING)
+    if landscape.size[i] <= 2 * gate.neck_radius or usable.sum() < 2:
+        return _NOTHING
     neck = pick(landscape.neck_radius)[usable]
     through = np.nonzero(neck <= gate.neck_radius)[0]
-    end = (through[0] if len(through) else len(neck) - 1) + 1
-    x, neck = pick(landscape.coordinate)[usable][:end], neck[:end]
-    energy = landscape.energy[i][usable][:end] / gate.thermal_energy
-    angle, drag = pick(landscape.contact_angle)[usable][:end], pick(landscape.drag)[usable][:end]
-
-    first = _first_minimum(energy)
-    shown = dict(_NOTHING)
-    if angle[first] > RIGHT_ANGLE:
-        # The first state at rest has a neck already: the domain is a bud from the start.
-        top, bud = 0, first
-        shown |= {"barrier_kBT": 0.0, "opening_barrier_kBT": np.inf, "opening_rate_per_s": 0.0}
-    else:
-        top = first + int(np.argmax(energy[first:]))
-        bud = top + int(np.argmin(energy[top:]))
-        shown |= {"barrier_kBT": float(energy[top] - energy[first]), "contact_angle_rad": float(angle[first])}
-    closed = bud == end - 1
-    passage = lambda e, start, stop, low=0: 1 / mean_escape_time(
-        x[low : stop + 1], e[low : stop + 1], drag[low : stop + 1] / gate.thermal_energy, start - low
-    )
-    with np.errstate(divide="ignore"):
-        shown["rate_per_s"] = float(passage(energy, first if top else 0, bud))
-        if closed:
-            # A last rise up to the gate is no bud state: there the neck must be pulled.
-            has_bud = top < end - 1
-            shown |= {"neck_closed": has_bud, "scission_barrier_kBT": 0.0, "scission_rate_per_s": np.inf}
-            shown |= {"aided_rate_per_s": np.inf, "neck_radius_nm": float(neck[-1]) if has_bud else np.nan}
-        else:
-            beyond = bud + int(np.argmax(energy[bud:]))
-            aided = energy + gate.constriction_force * neck / gate.thermal_energy
-            shown |= {
-                "neck_radius_nm": float(neck[bud]),
-                "scission_barrier_kBT": float(energy[beyond] - energy[bud]),
-                "scission_rate_per_s": float(passage(energy, bud, end - 1, top)),
-                "aided_rate_per_s": float(passage(aided, bud, end - 1, top)),
-            }
-            if top:
-                back = [v[first:][::-1] for v in (-x, energy, drag / gate.thermal_energy)]
-                shown |= {
-                    "opening_barrier_kBT": float(energy[top] - energy[bud]),
-                    "opening_rate_per_s": float(1 / mean_escape_time(*back, end - 1 - bud)),
-                }
-    shown["bud_energy_kBT"] = float(energy[bud] - energy[first])
-    return shown
+    last = max(through[0] if len(through) else len(neck) - 1, 1)
+    cut = lambda v: pick(v)[usable][: last + 1]
+    path = _Path(cut(landscape.coordinate), cut(landscape.energy) / gate.thermal_energy, cut(landscape.drag))
+    return _read(path, neck[: last + 1], cut(landscape.contact_angle), gate)
 
 
-def _first_minimum(energy) -> int:
-    """Index of the first local minimum, the last point where there is none."""
-    rising = np.nonzero(np.diff(energy) > 0)[0]
-    return int(rising[0]) if len(rising) else len(energy) - 1
+@dataclass(frozen=True)
+class _Path:
+    """x, F/kT and gamma of one domain up to the gate."""
+
+    x: np.ndarray
+    energy: np.ndarray
+    drag: np.ndarray
+
+    def rate(self, start, stop, thermal_energy, low=0):
+        """Inverse mean first-passage time from ``start`` to ``stop`` with a wall at ``low``."""
+        part = slice(low, stop + 1)
+        with np.errstate(divide="ignore"):
+            time = mean_escape_time(self.x[part], self.energy[part], self.drag[part] / thermal_energy, start - low)
+            return float(1 / time)
+
+    def reversed(self):
+        return _Path(-self.x[::-1], self.energy[::-1], self.drag[::-1])
+
+
+def _read(path: _Path, neck, angle, gate: Gate) -> dict:
+    energy, last, kT = path.energy, len(path.x) - 1, gate.thermal_energy
+    rises = np.append(np.diff(energy) > 0, False)
+    dimple = int(np.argmax(rises))
+    at_once = {"scission_barrier_kBT": 0.0, "scission_rate_per_s": np.inf, "aided_rate_per_s": np.inf}
+    if not rises.any():
+        closed = {"barrier_kBT": 0.0, "rate_per_s": path.rate(0, last, kT), "neck_closed": True}
+        closed |= {"neck_radius_nm": float(neck[last]), "bud_energy_kBT": float(energy[last] - energy[0])}
+        return _NOTHING | at_once | closed
+    budded = angle[dimple] > RIGHT_ANGLE
+    falls_in = not rises[last - 1]
+    settles = dimple + 2 + np.nonzero(~rises[dimple + 1 : last - 1] & rises[dimple + 2 : last])[0]
+    states = [dimple] if budded else [*settles, *([last] if falls_in else [])]
+    shown = _NOTHING | ({} if budded else {"contact_angle_rad": float(angle[dimple])})
+    if not states:
+        hill = {"barrier_kBT": float(energy[last] - energy[dimple]), "rate_per_s": path.rate(dimple, last, kT)}
+        return shown | at_once | hill | {"bud_energy_kBT": hill["barrier_kBT"]}
+    bud = int(states[np.argmin(energy[states])])
+    top = 0 if budded else dimple + int(np.argmax(energy[dimple : bud + 1]))
+    shown |= {"barrier_kBT": 0.0 if budded else float(energy[top] - energy[dimple])}
+    shown |= {"rate_per_s": path.rate(0 if budded else dimple, bud, kT), "neck_radius_nm": float(neck[bud])}
+    shown |= {"bud_energy_kBT": float(energy[bud] - energy[dimple])}
+    if bud == last:
+        return shown | at_once | {"neck_closed": True}
+    alone = path.rate(bud, last, kT, low=top)
+    shown |= {"scission_barrier_kBT": float(energy[bud:].max() - energy[bud]), "scission_rate_per_s": alone}
+    aided = _Path(path.x, energy + gate.constriction_force * neck / kT, path.drag)
+    shown |= {"aided_rate_per_s": aided.rate(bud, last, kT, low=top) if gate.constriction_force else alone}
+    if budded:
+        return shown | {"opening_barrier_kBT": np.inf, "opening_rate_per_s": 0.0}
+    back = _Path(path.x[dimple:], energy[dimple:], path.drag[dimple:]).reversed()
+    opening = {"opening_barrier_kBT": float(energy[top] - energy[bud])}
+    return shown | opening | {"opening_rate_per_s": back.rate(last - bud, last - dimple, kT)}
 
 
 def kramers_rate(well_curvature, barrier_curvature, drag, barrier, thermal_energy):

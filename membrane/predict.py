@@ -1,7 +1,7 @@
-"""python -m membrane.predict CONFIG.yaml: will a domain bud, at which diameter, over which barrier, after how long.
+"""python -m membrane.predict CONFIG.yaml: will a domain bud, at which diameter, over which barrier, how soon.
 
-One domain of the Lo phase in its Ld host, both of the composition that coexists in the mixture, is put to the bud law at
-one diameter after the other; nothing is simulated. Exit codes: 0 answered, 2 bad input.
+One domain of the Lo phase in its Ld host, both of the composition that coexists in the mixture, is put to the bud law
+at one diameter after the other; nothing is simulated. Exit codes: 0 answered, 2 bad input.
 """
 
 import os
@@ -12,16 +12,19 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import argparse
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import jax
 import numpy as np
 import platformdirs
 
-from membrane.build import build_law, build_sheet
+from membrane.budlaw import ExactLaw
+from membrane.build import build_sheet
+from membrane.cap import CapLaw
 from membrane.config import Config, ConfigError, load
-from membrane.landscape import BudAnswer, Domain, Host
-from membrane.units import PN_PER_NM_PER_UN_PER_M, thermal_energy
+from membrane.landscape import BudAnswer, Domain, Gate, Host
+from membrane.units import PN_PER_NM_PER_UN_PER_M, PN_S_PER_NM2_PER_MPA_S, PN_S_PER_NM_PER_NPA_S_M, thermal_energy
 from membrane.wall import measure_wall
 
 ANSWERED, BAD_INPUT = 0, 2
@@ -39,8 +42,9 @@ PARTS = 8
 
 @dataclass(frozen=True)
 class Situation:
-    """What a domain of a configuration finds: line tension (pN), spontaneous curvatures of the coexisting phases (1/nm),
-    rigidities and Gaussian contrast (pN nm), tension (pN/nm), host radius (nm; the sphere of the box's area)."""
+    """What a domain of a configuration finds: line tension (pN), spontaneous curvatures of the coexisting phases
+    (1/nm), rigidities and Gaussian contrast (pN nm), tension (pN/nm), host radius (nm; the sphere of the box's area),
+    kT (pN nm)."""
 
     line_tension: float
     curvature_inside: float
@@ -81,10 +85,9 @@ class Prediction:
 
     @property
     def waiting_s(self) -> np.ndarray:
-        """Mean time until the domain is a bud, with an open neck or a closed one; inf where no bud exists."""
-        exists = np.isfinite(self.answer.neck_radius_nm)
+        """Mean time until the domain is a bud or, where there is none, at the gate; inf: never."""
         with np.errstate(divide="ignore"):
-            return np.where(exists, 1 / self.answer.rate_per_s, np.inf)
+            return 1 / self.answer.rate_per_s
 
     @property
     def scission_s(self) -> np.ndarray:
@@ -95,7 +98,7 @@ class Prediction:
     @property
     def without_barrier(self) -> float:
         """Smallest diameter (nm) that becomes a bud without a barrier; nan: none does."""
-        return self._first((self.answer.barrier_kBT == 0) & np.isfinite(self.waiting_s))
+        return self._first(self.answer.barrier_kBT == 0)
 
     @property
     def closing(self) -> float:
@@ -111,7 +114,7 @@ class Prediction:
 
 
 def crossing(diameters, waiting_s, seconds: float) -> float:
-    """Smallest diameter whose waiting time is at most ``seconds``, between neighbours by the time's logarithm; nan: none."""
+    """Smallest diameter whose waiting time is at most ``seconds``, by the time's logarithm; nan: none."""
     below = np.nonzero(waiting_s <= seconds)[0]
     if not len(below):
         return np.nan
@@ -142,17 +145,36 @@ def situation_of(config: Config) -> Situation:
 
 
 def predict(config: Config, diameters=DIAMETERS_NM, law: str = "exact") -> Prediction:
-    """Ask the ``exact`` or the ``cap`` law about domains of these vesicle diameters (nm).
+    """Ask the ``exact`` or the ``cap`` law about domains that make vesicles of these diameters (nm).
 
     Raises ValueError for diameters that are not positive and rising or reach that of the host, for another law, and
     for a mixture without two phases.
     """
-    situation = situation_of(config)
+    return asked(situation_of(config), law_of(config, law), diameters, config.duration_s)
+
+
+def asked(situation: Situation, law, diameters, duration_s: float) -> Prediction:
+    """As :func:`predict`, of any situation and law."""
     rows = _checked(diameters, situation)
     count = len(rows) * PARTS - PARTS + 1
     fine = np.interp(np.arange(count), PARTS * np.arange(len(rows)), rows)
-    answer = build_law(config, law)(situation.domains(fine), situation.host)
-    return Prediction(situation, config.duration_s, fine, answer, slice(None, None, PARTS))
+    return Prediction(
+        situation, duration_s, fine, law(situation.domains(fine), situation.host), slice(None, None, PARTS)
+    )
+
+
+def law_of(config: Config, name: str) -> ExactLaw | CapLaw:
+    """The law ``exact``, every path solved, or ``cap``, with the gate and viscosities of a configuration."""
+    laws = {"exact": partial(ExactLaw, direct=True), "cap": CapLaw}
+    if name not in laws:
+        raise ValueError(f"law {name!r} is unknown; give one of {', '.join(laws)}")
+    budding, flow = config.budding, config.hydrodynamics
+    gate = Gate(budding.neck_radius_nm, thermal_energy(config.temperature_C))
+    return laws[name](
+        gate,
+        membrane_viscosity=flow.membrane_viscosity_nPa_s_m * PN_S_PER_NM_PER_NPA_S_M,
+        solvent_viscosity=(flow.cytosol_viscosity_mPa_s + flow.lumen_viscosity_mPa_s) * PN_S_PER_NM2_PER_MPA_S,
+    )
 
 
 def _checked(diameters, situation) -> np.ndarray:
@@ -160,8 +182,8 @@ def _checked(diameters, situation) -> np.ndarray:
     rising = diameters.ndim == 1 and diameters.size and (np.diff(diameters) > 0).all()
     if not rising or not (diameters > 0).all() or not (diameters < widest).all():
         raise ValueError(
-            f"diameters {', '.join(f'{d:g}' for d in diameters.ravel()) or '(none)'} nm: must be positive, rising and below "
-            f"the {widest:.0f} nm of the host; leave some out or enlarge geometry.box_nm"
+            f"diameters {', '.join(f'{d:g}' for d in diameters.ravel()) or '(none)'} nm: must be positive, rising and "
+            f"below the {widest:.0f} nm of the host; leave some out or enlarge geometry.box_nm"
         )
     return diameters
 
@@ -207,7 +229,7 @@ def _row(prediction, i) -> tuple[str, ...]:
     return (
         f"{prediction.diameters[i]:g}",
         _number(answer.barrier_kBT[i], ".1f"),
-        _duration(prediction.waiting_s[i]),
+        duration(prediction.waiting_s[i]),
         words,
         _number(answer.opening_barrier_kBT[i], ".1f"),
         _number(np.degrees(answer.contact_angle_rad[i]), ".0f"),
@@ -219,44 +241,41 @@ def verdict(prediction: Prediction, i: int) -> str:
     """What becomes of the domain of diameter ``i``, in words."""
     answer, waiting = prediction.answer, prediction.waiting_s[i]
     if not np.isfinite(answer.neck_radius_nm[i]):
-        return "no bud state"
+        return f"no bud state; driven to the gate within {duration(waiting)}" if waiting <= NEVER_S else "no bud state"
     if waiting > NEVER_S:
-        return f"will not bud in {NEVER_S:.0e} s".replace("e+0", "e")
+        return "will not bud in 1e9 s"
     words = "buds" if answer.direction[i] > 0 else "buds outward"
-    words += f" at once ({_duration(waiting)})" if answer.barrier_kBT[i] == 0 else f" within {_duration(waiting)}"
+    words += f" at once ({duration(waiting)})" if answer.barrier_kBT[i] == 0 else f" within {duration(waiting)}"
     if answer.neck_closed[i]:
         return words
     if prediction.scission_s[i] > NEVER_S:
         return f"{words}, stays an open bud; scission aid needed"
     aided = " with aid" if answer.aided_rate_per_s[i] > answer.scission_rate_per_s[i] else ""
-    return f"{words}, open neck breaks{aided} within {_duration(prediction.scission_s[i])}"
+    return f"{words}, open neck breaks{aided} within {duration(prediction.scission_s[i])}"
 
 
 def summary(prediction: Prediction) -> str:
     """The thresholds in one or two sentences."""
-    widest = prediction.diameters[-1]
-    slowest = prediction.within(NEVER_S)
+    widest, time = prediction.diameters[-1], duration(prediction.duration_s)
+    slowest, timely = prediction.within(NEVER_S), prediction.within(prediction.duration_s)
+    size = lambda value: f"{value:.0f} nm" if np.isfinite(value) else f"no size up to {widest:g} nm"
     if np.isnan(slowest):
         return f"No budding at any size up to {widest:g} nm."
-    size = lambda value: f"{value:.0f} nm" if np.isfinite(value) else f"no size up to {widest:g} nm"
-    timely, duration = prediction.within(prediction.duration_s), _duration(prediction.duration_s)
-    budding = (
-        f"Domains bud within the run's {duration} from {size(timely)} on"
-        if np.isfinite(timely)
-        else (
-            f"Domains do not bud within the run's {duration} at any size up to {widest:g} nm, within {NEVER_S:.0e} s from "
-            f"{size(slowest)} on"
+    if np.isnan(timely):
+        budding = (
+            f"No domain up to {widest:g} nm buds within the run's {time}; {size(slowest)} takes {duration(NEVER_S)}"
         )
-    )
-    barrier = f"the barrier is lost at {size(prediction.without_barrier)}"
-    return f"{budding}; {barrier}. Necks close by themselves at {size(prediction.closing)}."
+    else:
+        budding = f"Domains bud within the run's {time} from {size(timely)} on"
+    lost, closing = size(prediction.without_barrier), size(prediction.closing)
+    return f"{budding}. The barrier is lost at {lost}, the neck closes by itself at {closing}."
 
 
 def _number(value, form) -> str:
     return format(value, form) if np.isfinite(value) else "-"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     if not np.isfinite(seconds):
         return "never"
     if seconds >= 1000 * YEAR_S:

@@ -1,9 +1,10 @@
 """How a domain buds, by exact mechanics: shapes, energies and phase diagrams around a configuration, as one PNG.
 
-(a) Shapes along the path of the domain that buds within the stated time: domain (Lo) and host (Ld), true to scale.
-(b) Its energy over that of the dimple, and those of smaller and larger ones. (c) Diameter of the smallest domain that
-buds within the stated time, against line tension and the domain's spontaneous curvature; hatched: none buds; shaded: 40
-to 100 nm; star: the configuration. (d) What becomes of a domain at the configuration's line tension.
+(a) Sections through a domain (Lo) and its host (Ld) as its rim closes, at the smallest diameter that buds within the
+stated time; lumen below, true to scale. (b) Energy on that path over that of the neck that breaks, numbers as in (a), and
+of smaller and larger domains. (c) Diameter of the smallest domain that buds within the stated time; grey: 40 to 100 nm;
+hatched: none up to the host's radius; star: the configuration. (d) What becomes of a domain at the configuration's line
+tension; the ideal neck closes at 4 kappa/L = lambda + kappa c0 + kappa_out c0_out + 2 kappa_out/R_v.
 """
 
 import argparse
@@ -14,16 +15,15 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import jax.numpy as jnp
+import jax
 import matplotlib
 import numpy as np
+from matplotlib import patheffects
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-import jax
 from membrane import bud, predict
-from membrane.build import build_law
 from membrane.config import ConfigError, load
 from membrane.landscape import answer
 from membrane.plot import OKABE_ITO, STYLE, WIDTH_INCH
@@ -31,64 +31,93 @@ from membrane.sizes import EXOSOME_RANGE_NM
 from membrane.units import PN_PER_NM_PER_UN_PER_M
 
 ROOT = Path(__file__).parents[1]
-LO, HOST, DARK = OKABE_ITO[1], OKABE_ITO[0], "0.2"
-CURVATURES = np.linspace(0.008, 0.08, 19)
-LINE_TENSIONS = np.linspace(0.05, 3.0, 30)
-DIAMETERS = np.concatenate([np.arange(16.0, 120.0, 4.0), np.arange(120.0, 201.0, 8.0)])
-SHOWN_SIZES = (0.8, 0.9, 1.0, 1.15)
-"""Domains of panel (b), in units of the one of panel (a)."""
+LO, HOST, STAR, INK = OKABE_ITO[1], OKABE_ITO[0], OKABE_ITO[4], "0.15"
+OPEN, CLOSED = "#F5D58A", "#C3DDEE"
+CURVATURES = np.linspace(0.008, 0.08, 25)
+LINE_TENSIONS = np.linspace(0.0, 3.0, 25)
+STEP_NM, FINE_NM, LEAST_NM, LARGEST_NM = 5.0, 1.0, 15.0, 220.0
+"""Spacing of the diameters that are solved and of those interpolated between them, and their range."""
 
-LARGEST_SHOWN = 110.0
-"""Diameter up to which panel (d) reaches."""
+SIZES_SHOWN = (0.85, 0.93, 1.0, 1.1)
+"""Of panel (b), in units of the diameter of panel (a)."""
+
+SHAPES, LARGEST_SHOWN = 6, 110.0
+"""Number of shapes in panel (a); diameter (nm) up to which panel (d) reaches."""
 
 
 class Survey:
-    """The law's answers around one situation: landscapes without line tension, which only adds 2 pi lambda r_rim."""
+    """A law's answers over curvatures and diameters: solved without line tension, which only adds 2 pi lambda r_rim."""
 
-    def __init__(self, situation, law, seconds):
+    def __init__(self, situation, law, seconds, step=STEP_NM):
         self.situation, self.law, self.seconds = situation, law, seconds
-        self.diameters = DIAMETERS[DIAMETERS < 2 * situation.host_radius]
-        grid = np.meshgrid(CURVATURES, self.diameters, indexing="ij")
-        self.bare = self.landscape(grid[1].ravel(), grid[0].ravel(), 0.0)
+        solved = np.arange(LEAST_NM, min(situation.host_radius, LARGEST_NM), step)
+        self.diameters = np.arange(solved[0], solved[-1] + FINE_NM / 2, FINE_NM)
+        self.landscapes = [refined(self.landscape(solved, c), self.diameters) for c in CURVATURES]
 
-    def landscape(self, diameters, curvatures, line_tension):
-        domains = replace(
-            self.situation.domains(diameters), spontaneous_curvature=np.broadcast_to(curvatures, np.shape(diameters))
-        )
-        bare = self.law.landscape(replace(domains, line_tension=0 * domains.area), self.situation.host)
-        return self.tightened(bare, line_tension)
-
-    @staticmethod
-    def tightened(landscape, line_tension):
-        rim = landscape.size[:, None] / np.cosh(landscape.coordinate)
-        return replace(landscape, energy=landscape.energy + 2 * np.pi * line_tension * rim)
+    def landscape(self, diameters, curvature, line_tension=0.0):
+        domains = self.situation.domains(diameters)
+        full = lambda value: np.full(len(diameters), value)
+        domains = replace(domains, spontaneous_curvature=full(curvature), line_tension=full(line_tension))
+        return self.law.landscape(domains, self.situation.host)
 
     def answers(self, line_tension):
-        """(curvatures, diameters) arrays of waiting time (s; inf away from the lumen), closed neck, open neck."""
-        found = answer(self.tightened(self.bare, line_tension), self.law.gate)
+        """(waiting time in s, whether the neck closes), arrays (curvatures, diameters)."""
+        found = [answer(tightened(row, line_tension), self.law.gate) for row in self.landscapes]
         with np.errstate(divide="ignore"):
-            waiting = np.where(found.direction > 0, 1 / found.rate_per_s, np.inf)
-        shape = len(CURVATURES), len(self.diameters)
-        opened = np.isfinite(found.neck_radius_nm) & ~found.neck_closed
-        return waiting.reshape(shape), found.neck_closed.reshape(shape), opened.reshape(shape)
+            waiting = [np.where(a.direction > 0, 1 / a.rate_per_s, np.inf) for a in found]
+        return np.array(waiting), np.array([a.neck_closed for a in found])
 
     def smallest(self, line_tension):
         """Diameter (nm) at each curvature, nan where none buds in time."""
-        waiting, *_ = self.answers(line_tension)
+        waiting, _ = self.answers(line_tension)
         return np.array([predict.crossing(self.diameters, row, self.seconds) for row in waiting])
 
 
-def shapes(situation, diameter, law):
-    """[(name, x, (r, z) of the domain, (r, z) of the host), ...] in nm from flat to the gate, and the landscape."""
-    landscape = law.landscape(situation.domains([diameter]), situation.host)
-    energy, x = landscape.energy[0], landscape.coordinate
-    solved = np.isfinite(energy)
-    energy, x, neck = energy[solved], x[solved], landscape.neck_radius[0][solved]
-    end = np.append(np.nonzero(neck <= law.gate.neck_radius)[0], len(neck) - 1)[0]
-    dimple = np.append(np.nonzero(np.diff(energy) > 0)[0], 0)[0]
-    barrier = dimple + np.argmax(energy[dimple : end + 1])
-    places = [("dimple", x[dimple]), ("barrier", x[barrier])]
-    places += [("bud", 0.6 * x[barrier] + 0.4 * x[end]), ("neck", 0.25 * x[barrier] + 0.75 * x[end]), ("gate", x[end])]
+def tightened(landscape, line_tension):
+    rim = landscape.size[:, None] / np.cosh(landscape.coordinate)
+    return replace(landscape, energy=landscape.energy + 2 * np.pi * line_tension * rim)
+
+
+def refined(landscape, diameters):
+    """The landscape at other diameters: every state's energy and shape are all but linear between solved ones."""
+    if len(landscape.size) == len(diameters):
+        return landscape
+    x, energy = np.broadcast_to(landscape.coordinate, landscape.energy.shape), landscape.energy
+    # What ends before it has a neck is no path.
+    size = landscape.size[(np.isfinite(energy) & (x > 2)).any(axis=1)]
+    at = np.clip(np.searchsorted(size, diameters) - 1, 0, len(size) - 2)
+    share = ((diameters - size[at]) / (size[at + 1] - size[at]))[:, None]
+    low, high = (np.searchsorted(landscape.size, size[i]) for i in (at, at + 1))
+
+    def between(values):
+        values = np.broadcast_to(values, x.shape)
+        with np.errstate(invalid="ignore"):
+            return (1 - share) * values[low] + share * values[high]
+
+    columns = {name: between(getattr(landscape, name)) for name in ("neck_radius", "contact_angle", "drag")}
+    inside = ((share >= 0) & (share <= 1)) | np.isclose(share, 1)
+    return replace(
+        landscape,
+        energy=np.where(inside, np.nan_to_num(between(energy), nan=np.inf), np.inf),
+        size=diameters,
+        direction=landscape.direction[low],
+        **columns,
+    )
+
+
+# Panels -----------------------------------------------------------------------------------------------------------
+
+
+def states(landscape, gate):
+    """(x, energy in kT over that at the gate) of one domain."""
+    keep = np.isfinite(landscape.energy[0]) & (landscape.coordinate > 0.1)
+    keep &= np.cumsum(landscape.neck_radius[0] <= gate.neck_radius) <= 1
+    energy = landscape.energy[0][keep] / gate.thermal_energy
+    return landscape.coordinate[keep], energy - energy[-1]
+
+
+def shapes(situation, diameter, end):
+    """[(x, (r, z) of the domain, (r, z) of the host)] in nm at evenly spaced x up to ``end``."""
     problem, _, size = bud.problem_of(
         area=np.pi * diameter**2,
         bending_rigidity=situation.rigidity_inside,
@@ -99,127 +128,144 @@ def shapes(situation, diameter, law):
         tension=situation.tension,
         host_radius=situation.host_radius,
     )
-    with jax.enable_x64(True):
-        resolution, closed = bud.Resolution(), bool(np.isfinite(situation.host_radius))
-        problem = bud.Problem(*(jnp.asarray(np.asarray(v), float) for v in problem))
-        path = jax.device_get(bud.trace(problem, closed=closed, resolution=resolution))
-        known, drawn = np.nonzero(np.isfinite(path.energy))[0], []
-        for name, at in places:
-            i = known[np.argmin(np.abs(path.x[known] - at))]
-            arcs = bud.outline(problem, path.x[i], path.state[i], closed=closed, resolution=resolution)
-            drawn.append((name, path.x[i], *(np.asarray(arc) * float(size) for arc in arcs)))
-    return drawn, places
+    closed, resolution = bool(np.isfinite(situation.host_radius)), bud.Resolution()
+    path = jax.device_get(bud.trace(problem, closed=closed, resolution=resolution))
+    known = np.nonzero(np.isfinite(path.energy) & (path.x > 0.1) & (path.x <= end))[0]
+    drawn = []
+    for i in known[np.linspace(0, len(known) - 1, SHAPES).round().astype(int)]:
+        arcs = bud.outline(problem, path.x[i], path.state[i], closed=closed, resolution=resolution)
+        drawn.append((path.x[i], *(np.asarray(arc) * float(size) for arc in arcs)))
+    return drawn
 
 
 def draw_shapes(axes, drawn, diameter):
-    """Sections through the axis, side by side in two rows; cytosol above, lumen below."""
-    reach, columns = 0.95 * diameter, 3
-    for number, (name, _, domain, host) in enumerate(drawn):
-        near = (host[0] <= reach) & (np.cumsum(np.append(0, np.diff(host[0]) < 0)) <= np.sum(host[0] <= reach))
-        stop = np.nonzero(host[0] > reach)[0]
-        host = host[:, : stop[0] + 1] if len(stop) else host[:, near]
-        left, down = 2.15 * reach * (number % columns), -1.45 * diameter * (number // columns)
-        level = host[1][-1]
-        for arc, color in ((host, HOST), (domain, LO)):
-            for side in (-1, 1):
-                axes.plot(left + side * arc[0], down + arc[1] - level, color=color, lw=2, solid_capstyle="butt")
-        axes.text(left, down + 0.12 * diameter, f"{number + 1}  {name}", ha="center", va="bottom")
-    axes.set_aspect("equal")
+    """In two rows; at the edge of every section the host lies at the same height."""
+    reach, columns, row = 1.3 * diameter, SHAPES // 2, 1.9 * diameter
+    for number, (_, domain, host) in enumerate(drawn):
+        left, down = 2.15 * reach * (number % columns), -row * (number // columns)
+        whole = np.hstack([domain, host[:, 1:]])
+        stop = np.append(np.nonzero(whole[0] > reach)[0], whole.shape[1] - 1)[0]
+        down = down - whole[1, stop]
+        for (r, z), color in ((whole[:, :stop], HOST), (domain, LO)):
+            section = np.concatenate([-r[::-1], r]), np.concatenate([z[::-1], z])
+            axes.plot(left + section[0], down + section[1], color=color, lw=2.2, solid_capstyle="butt")
+        axes.text(left, 0.3 * diameter - row * (number // columns), str(number + 1), ha="center", va="center", **BADGE)
+    below = -row - 1.55 * diameter
+    axes.plot([-reach, -reach + 50], [below, below], color=INK, lw=1.5)
+    axes.text(-reach + 58, below, "50 nm", va="center")
+    for at, color, name in ((0.35, LO, "domain (Lo)"), (0.72, HOST, "host (Ld)")):
+        axes.text(at, 0.0, name, color=color, transform=axes.transAxes, va="bottom", fontweight="bold")
+    axes.set(aspect="equal", xlim=(-1.05 * reach, 2.15 * reach * (columns - 1) + 1.05 * reach))
     axes.axis("off")
 
 
-def draw_energies(axes, survey, diameter, places):
-    situation, gate = survey.situation, survey.law.gate
-    sizes = np.array(SHOWN_SIZES) * diameter
-    landscape = survey.landscape(sizes, situation.curvature_inside, situation.line_tension)
-    colors = matplotlib.colormaps["viridis"](np.linspace(0.9, 0.1, len(sizes)))
-    for i, size in enumerate(sizes):
-        keep = np.isfinite(landscape.energy[i]) & (landscape.coordinate > 0)
-        keep &= np.cumsum(landscape.neck_radius[i] <= gate.neck_radius) <= 1
-        rim = 1 / np.cosh(landscape.coordinate[keep])
-        energy = landscape.energy[i][keep] / gate.thermal_energy
-        first = np.append(np.nonzero(np.diff(energy) > 0)[0], 0)[0]
-        axes.plot(rim, energy - energy[first], color=colors[i], lw=1.5, label=f"{size:.0f} nm")
-        if SHOWN_SIZES[i] == 1.0:
-            for number, (_, x) in enumerate(places):
-                at = np.argmin(np.abs(landscape.coordinate[keep] - x))
-                axes.plot(rim[at], energy[at] - energy[first], "o", ms=9, mfc="white", mec=colors[i], zorder=4)
-                axes.text(
-                    rim[at], energy[at] - energy[first], str(number + 1), ha="center", va="center", size=7, zorder=5
-                )
+BADGE = {"size": 7, "bbox": {"boxstyle": "circle,pad=0.2", "fc": "white", "ec": INK, "lw": 0.6}}
+
+
+def draw_energies(axes, survey, diameter, drawn):
+    here, gate = survey.situation, survey.law.gate
+    colors = matplotlib.colormaps["viridis"](np.linspace(0.85, 0.05, len(SIZES_SHOWN)))
+    deepest = 0.0
+    for share, color in zip(SIZES_SHOWN, colors, strict=True):
+        size = share * diameter
+        x, energy = states(survey.landscape([size], here.curvature_inside, here.line_tension), gate)
+        axes.plot(1 / np.cosh(x), energy, color=color, lw=1.5, label=f"{size:.0f} nm")
+        deepest = min(deepest, energy.min())
+        if share == 1:
+            for number, (at, *_) in enumerate(drawn):
+                place = 1 / np.cosh(at), np.interp(at, x, energy)
+                axes.text(*place, str(number + 1), ha="center", va="center", zorder=4, **BADGE)
     axes.axhline(0, color="0.8", lw=0.6, zorder=0)
-    axes.set(xlim=(1.03, 0), xlabel="rim radius / $L$", ylabel="energy over the dimple ($k_BT$)")
-    axes.legend(title="diameter $L$", frameon=False)
+    axes.set(xlim=(1.04, 0), ylim=(1.15 * deepest, -2.2 * deepest))
+    axes.set(xlabel="rim radius / $L$", ylabel="energy over the gate's ($k_BT$)")
+    axes.legend(title="diameter $L$", frameon=False, loc="upper right")
 
 
 def draw_sizes(axes, survey):
-    """Panel (c)."""
-    size = np.array([survey.smallest(value) for value in LINE_TENSIONS])
-    none = np.isnan(size)
-    axes.contourf(
-        CURVATURES, LINE_TENSIONS, np.where(none, 1.0, 0.0), levels=[0.5, 1.5], colors="none", hatches=["////"]
-    )
-    axes.contourf(CURVATURES, LINE_TENSIONS, size, levels=EXOSOME_RANGE_NM, colors=["0.85"])
-    lines = axes.contour(
-        CURVATURES, LINE_TENSIONS, size, levels=[20, 25, 30, 40, 50, 60, 80, 100, 150], colors=DARK, linewidths=1
-    )
+    sizes, here = np.array([survey.smallest(value) for value in LINE_TENSIONS]), survey.situation
+    grid = CURVATURES, LINE_TENSIONS
+    axes.set_facecolor("white")
+    axes.contourf(*grid, np.isnan(sizes).astype(float), levels=[0.5, 1.5], colors="none", hatches=["/////"])
+    axes.contourf(*grid, sizes, levels=EXOSOME_RANGE_NM, colors=["0.88"])
+    lines = axes.contour(*grid, sizes, levels=[20, 30, 35, 40, 50, 60, 80, 100, 150], colors=INK, linewidths=1)
     axes.clabel(lines, fmt="%g nm", fontsize=7)
-    here = survey.situation
-    axes.plot(
-        here.curvature_inside,
-        here.line_tension,
-        "*",
-        ms=11,
-        mfc=OKABE_ITO[4],
-        mec="black",
-        mew=0.6,
-        zorder=5,
-        clip_on=False,
-    )
-    axes.set(xlabel="domain's spontaneous curvature $c_0$ (nm$^{-1}$)", ylabel="line tension $\\lambda$ (pN)")
-    axes.set(xlim=CURVATURES[[0, -1]], ylim=(0, LINE_TENSIONS[-1]))
+    star(axes, here.curvature_inside, here.line_tension)
+    handles = [
+        Patch(fc="0.88", label="{:g}\N{EN DASH}{:g} nm".format(*EXOSOME_RANGE_NM)),
+        Patch(fc="white", ec=INK, hatch="/////", lw=0, label=f"no budding up to {survey.diameters[-1]:.0f} nm"),
+        Line2D([], [], ls="", marker="*", ms=8, mfc=STAR, mec="black", mew=0.6, label="configuration"),
+    ]
+    above(axes, handles)
+    axes.set(xlim=CURVATURES[[0, -1]], ylim=LINE_TENSIONS[[0, -1]], xlabel=CURVATURE, ylabel="line tension (pN)")
 
 
-def draw_fates(axes, survey, rival):
-    """Panel (d)."""
-    here = survey.situation
-    waiting, closed, opened = survey.answers(here.line_tension)
+CURVATURE = "spontaneous curvature of the domain (nm$^{-1}$)"
+
+
+def draw_fates(axes, survey, cap):
+    here, top = survey.situation, LARGEST_SHOWN
+    waiting, closed = survey.answers(here.line_tension)
     smallest = survey.smallest(here.line_tension)
-    top = LARGEST_SHOWN
-    ceiling = np.where(np.isnan(smallest), top, smallest)
-    closing = np.array(
-        [np.append(survey.diameters[row & ready], np.inf)[0] for row, ready in zip(closed, waiting <= survey.seconds)]
+    closing = [np.append(survey.diameters[row], np.inf)[0] for row in closed & (waiting <= survey.seconds)]
+    begins = np.nan_to_num(smallest, nan=top)
+    closing = np.maximum(begins, closing)
+    axes.fill_between(CURVATURES, 0, begins, fc="white", ec="0.75", hatch="/////", lw=0)
+    axes.fill_between(CURVATURES, begins, closing, fc=OPEN, lw=0)
+    axes.fill_between(CURVATURES, closing, top, fc=CLOSED, lw=0)
+    axes.plot(CURVATURES, smallest, color=INK, lw=1.8)
+    axes.plot(CURVATURES, cap.smallest(here.line_tension), color=INK, lw=1.1, ls="--")
+    inner, outer = here.rigidity_inside, here.rigidity_outside
+    pull = here.line_tension + inner * CURVATURES + outer * (here.curvature_outside + 2 / here.host_radius)
+    axes.plot(CURVATURES, 4 * inner / pull, color=INK, lw=1.1, ls=":")
+    star(axes, here.curvature_inside, np.interp(here.curvature_inside, CURVATURES, smallest))
+    axes.set(xlim=CURVATURES[[0, -1]], ylim=(0, top), xlabel=CURVATURE, ylabel="diameter $L$ (nm)")
+    time = predict.duration(survey.seconds)
+    handles = [
+        Patch(fc=CLOSED, label="neck closes"),
+        Patch(fc=OPEN, label="bud with open neck"),
+        Patch(fc="white", ec="0.75", hatch="/////", lw=0, label=f"waits longer than {time}"),
+        Line2D([], [], color=INK, lw=1.8, label=f"buds within {time}"),
+        Line2D([], [], color=INK, lw=1.1, ls="--", label="the same, spherical cap"),
+        Line2D([], [], color=INK, lw=1.1, ls=":", label="ideal neck closes"),
+    ]
+    above(axes, handles)
+
+
+def above(axes, handles):
+    """A legend over the axes, where it covers nothing."""
+    axes.legend(
+        handles=handles, ncols=2, loc="lower left", bbox_to_anchor=(0, 1), frameon=False, fontsize=6.5, columnspacing=1
     )
-    closing = np.clip(np.maximum(closing, ceiling), 0, top)
-    axes.fill_between(CURVATURES, 0, ceiling, fc="white", ec="0.6", hatch="////", lw=0)
-    axes.fill_between(CURVATURES, ceiling, closing, fc="#F6DDA0", lw=0)
-    axes.fill_between(CURVATURES, closing, top, fc="#BFD9EA", lw=0)
-    axes.plot(CURVATURES, smallest, color=DARK, lw=1.5)
-    cap = Survey(here, rival, survey.seconds).smallest(here.line_tension)
-    axes.plot(CURVATURES, cap, color=DARK, lw=1, ls="--")
-    kappa = here.rigidity_inside
-    axes.plot(CURVATURES, 4 * kappa / (here.line_tension + kappa * CURVATURES), color=DARK, lw=1, ls=":")
-    own = np.interp(here.curvature_inside, CURVATURES, smallest)
-    axes.plot(here.curvature_inside, own, "*", ms=11, mfc=OKABE_ITO[4], mec="black", mew=0.6, zorder=5, clip_on=False)
-    axes.set(xlim=CURVATURES[[0, -1]], ylim=(0, top), ylabel="vesicle diameter $L$ (nm)")
-    axes.set(xlabel="domain's spontaneous curvature $c_0$ (nm$^{-1}$)")
+
+
+def star(axes, x, y):
+    halo = [patheffects.withStroke(linewidth=2.5, foreground="white")]
+    axes.plot(x, y, "*", ms=10, mfc=STAR, mec="black", mew=0.7, zorder=5, clip_on=False, path_effects=halo)
 
 
 @matplotlib.rc_context(STYLE)
-def draw(situation, law, rival, seconds) -> Figure:
+def draw(situation, law, cap, seconds) -> Figure:
+    """The four panels; ValueError where no domain buds within ``seconds``."""
     survey = Survey(situation, law, seconds)
-    own = survey.landscape(survey.diameters, situation.curvature_inside, situation.line_tension)
+    row = answer(survey.landscape(survey.diameters, situation.curvature_inside, situation.line_tension), law.gate)
     with np.errstate(divide="ignore"):
-        diameter = predict.crossing(survey.diameters, 1 / answer(own, law.gate).rate_per_s, seconds)
-    figure = Figure(figsize=(WIDTH_INCH, 5.6))
-    panels = figure.subplots(2, 2, width_ratios=(1.15, 1))
-    drawn, places = shapes(situation, diameter, law)
+        diameter = predict.crossing(survey.diameters, 1 / row.rate_per_s, seconds)
+    if np.isnan(diameter):
+        raise ValueError(
+            f"no domain of this configuration buds within {seconds:g} s; give a longer --waiting-s, or raise its "
+            "line tension or spontaneous curvature with --set"
+        )
+    x, _ = states(survey.landscape([diameter], situation.curvature_inside, situation.line_tension), law.gate)
+    with jax.enable_x64(True):
+        drawn = shapes(situation, diameter, x[-1])
+    figure = Figure(figsize=(WIDTH_INCH, 5.4))
+    panels = figure.subplots(2, 2)
     draw_shapes(panels[0, 0], drawn, diameter)
-    draw_energies(panels[0, 1], survey, diameter, places)
+    draw_energies(panels[0, 1], survey, diameter, drawn)
     draw_sizes(panels[1, 0], survey)
-    draw_fates(panels[1, 1], survey, rival)
+    draw_fates(panels[1, 1], survey, Survey(situation, cap, seconds, FINE_NM))
     for axes, letter in zip(panels.flat, "abcd", strict=True):
-        axes.set_title(f"({letter})", loc="left", fontweight="bold")
+        axes.annotate(letter, (0, 1), (-26, 14), "axes fraction", "offset points", weight="bold", size=10)
     return figure
 
 
@@ -230,7 +276,7 @@ def main(arguments=None) -> int:
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images" / "bud_phase_diagram.png")
     parser.add_argument("--tension-uN-per-m", type=float, dest="tension", help="default: the configuration's")
     parser.add_argument("--host-radius-nm", type=float, dest="radius", help="default: sphere of the box; inf: flat")
-    parser.add_argument("--waiting-s", type=float, default=1.0, help="a domain buds if it waits no longer (default: 1)")
+    parser.add_argument("--waiting-s", type=float, default=1.0, help="how long a domain may take (default: 1)")
     options = parser.parse_args(arguments)
     predict.set_up_jax()
     try:
@@ -240,7 +286,7 @@ def main(arguments=None) -> int:
             situation = replace(situation, tension=options.tension * PN_PER_NM_PER_UN_PER_M)
         if options.radius is not None:
             situation = replace(situation, host_radius=options.radius)
-        figure = draw(situation, build_law(config, "exact"), build_law(config, "cap"), options.waiting_s)
+        figure = draw(situation, predict.law_of(config, "exact"), predict.law_of(config, "cap"), options.waiting_s)
         options.output.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(options.output, dpi=300)
     except (ConfigError, ValueError, OSError) as error:

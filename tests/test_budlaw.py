@@ -1,0 +1,143 @@
+"""The bud law of a run: interpolated paths against those solved for the very problem, and what the law makes of them."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from membrane import bud
+from membrane.budlaw import ENERGY, NECK, RESOLUTION, SLOPE, ExactLaw, Paths, continued
+from membrane.landscape import Domain, Gate, Host
+from membrane.units import thermal_energy
+
+KT = thermal_energy(37.0)
+KAPPA_LO, KAPPA_LD = 40 * KT, 20 * KT
+GATE = Gate(5.0, KT)
+X = bud.coordinate(RESOLUTION)
+
+
+def law(**options):
+    return ExactLaw(GATE, membrane_viscosity=3e-6, solvent_viscosity=3e-9, **options)
+
+
+def domains(diameter, curvature, line_tension=1.17):
+    values = np.broadcast_arrays(*(np.asarray(v, float) for v in (diameter, curvature, line_tension, KAPPA_LO, 0.0)))
+    return Domain(np.pi * values[0] ** 2, *values[1:])
+
+
+def compare(host, count, seed):
+    """(interpolated, solved) answers for ``count`` domains over the range of the shipped runs, each at twelve line
+    tensions, where either barrier is below 60 kT."""
+    rng = np.random.default_rng(seed)
+    diameter, curvature = rng.uniform(25, 90, count), rng.uniform(0.02, 0.055, count)
+    asked = domains(np.repeat(diameter, 12), np.repeat(curvature, 12), np.tile(np.linspace(0.5, 9, 12), count))
+    found, exact = law()(asked, host), law(direct=True)(asked, host)
+    np.testing.assert_array_equal(found.diameter_nm, asked.size)
+    low = np.minimum(exact.barrier_kBT, found.barrier_kBT) < 60
+    return {name: (getattr(found, name)[low], getattr(exact, name)[low]) for name in vars(found)}
+
+
+def check(answers, least):
+    """Barriers to 0.3 kT, the same necks, rates of barriers within a factor 1.35 = exp(0.3)."""
+    found, exact = answers["barrier_kBT"]
+    assert (exact > 0).sum() >= least
+    assert np.max(np.abs(found - exact)) < 0.3
+    np.testing.assert_array_equal(*answers["neck_closed"])
+    rates = [rate[exact > 0] for rate in answers["rate_per_s"]]
+    assert np.max(np.abs(np.log(rates[0] / rates[1]))) < 0.3
+
+
+def test_interpolant_against_solutions_flat_host():
+    """30 domains in a flat host."""
+    check(compare(Host(1e-3, KAPPA_LD, 0.008), 30, 1), least=15)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("host", [Host(1e-3, KAPPA_LD, 0.008, 216.0), Host(2e-2, KAPPA_LD, 0.006, 180.0)])
+def test_interpolant_against_solutions_spherical_host(host):
+    """The host of ceramide.yaml, and a smaller and tenser one, 60 domains each."""
+    check(compare(host, 60, 2), least=30)
+
+
+def test_nodes_are_reproduced():
+    """At a node of the lattice interpolation returns the solved path, whatever was asked for before."""
+    paths = Paths(0.5, 0.0)
+    at = np.array([1.5]), np.array([0.2]), np.exp([-3.0]), np.array([0.0])
+    # exp of a multiple of the spacing is a node up to rounding.
+    solved, whole = paths.solved(*at)
+    found, all_whole = paths.interpolated(*at)
+    assert whole.all() and all_whole.all()
+    np.testing.assert_allclose(found[:, :, X > 0], solved[:, :, X > 0], rtol=1e-9, atol=1e-9)
+
+
+def test_threads_share_nodes():
+    """Four threads that ask for the same get the same bits as one, and each node is solved once."""
+    at = np.array([1.1, 1.6]), np.array([0.05, 0.05]), np.array([0.02, 0.03]), np.zeros(2)
+    alone, _ = Paths(0.5, 0.0).interpolated(*at)
+    shared, solved, results = Paths(0.5, 0.0), [], []
+    solve = shared._solve
+    shared._solve = lambda *problem: solved.append(problem) or solve(*problem)
+    threads = [threading.Thread(target=lambda: results.append(shared.interpolated(*at)[0])) for _ in range(4)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert len(solved) == len(set(solved))
+    for result in results:
+        np.testing.assert_array_equal(result, alone)
+
+
+def test_missing_ends_are_continued_at_constant_fall():
+    """Beyond a fold energy and slope belong together (dG/dx by differences of the filled energy, second order) and l*
+    goes on as a straight line."""
+    fine = np.linspace(0.15, 4.05, 400)
+    alpha, held = 1 / np.cosh(fine), 2.0 - 0.5 * fine
+    pull, turn = 2 * np.pi * alpha * np.tanh(fine), 2 * np.pi * alpha * (2 * alpha**2 - 1)
+    slope, bend = pull * held, turn * held - 0.5 * pull
+    energy = np.concatenate([[0], np.cumsum(0.5 * np.diff(fine) * (slope[1:] + slope[:-1]))])
+    whole = np.stack([energy, slope, bend, np.log(alpha), 0 * fine, 0 * fine])
+    cut = np.where(fine < 2.0, whole, np.nan)[None]
+    filled = continued(fine, cut)[0]
+    np.testing.assert_allclose(filled[SLOPE], slope, atol=1e-12)
+    np.testing.assert_allclose(filled[ENERGY], energy, atol=1e-3)
+    np.testing.assert_allclose(filled[NECK], np.log(alpha), atol=1e-12)
+
+
+def test_no_state_is_no_budding():
+    """A path without any state at x > 0 keeps nan, and the law answers: no bud."""
+    nothing = np.full((1, 6, len(X)), np.nan)
+    assert np.isnan(continued(X, nothing)).all()
+    answer = law()(domains([8.0, 6.0], 0.05), Host(1e-3, KAPPA_LD))
+    assert np.isinf(answer.barrier_kBT).all()
+    assert (answer.rate_per_s == 0).all()
+
+
+def test_line_tension_enters_through_the_rim_alone():
+    """F at two line tensions differs by 2 pi delta-lambda L alpha, to rounding."""
+    host = Host(1e-3, KAPPA_LD, 0.004)
+    one, two = (law().landscape(domains([50.0], 0.03, tension), host) for tension in (1.0, 2.5))
+    exists = np.isfinite(one.energy[0])
+    assert exists[one.coordinate > 0.2].all()
+    rim = 2 * np.pi * 1.5 * 50.0 / np.cosh(one.coordinate[exists])
+    np.testing.assert_allclose((two.energy - one.energy)[0, exists], rim, rtol=1e-9, atol=1e-9)
+
+
+def test_buds_take_the_side_of_their_curvature():
+    """A mirrored problem (curvatures of opposite sign, flat host) has the mirrored answer."""
+    there = law()(domains([60.0], 0.03), Host(1e-3, KAPPA_LD, 0.005))
+    back = law()(domains([60.0], -0.03), Host(1e-3, KAPPA_LD, -0.005))
+    assert (there.direction[0], back.direction[0]) == (1, -1)
+    assert there.barrier_kBT[0] == back.barrier_kBT[0]
+
+
+def test_tension_beyond_the_table_is_charged_from_below():
+    """s = sigma L^2/kappa beyond the largest node: the interpolated energy never exceeds the solved one, and rises
+    with s."""
+    paths = Paths(0.5, 0.0)
+    at = lambda s: (np.array([1.5]), np.array([0.0]), np.array([s]), np.zeros(1))
+    (solved, _), (found, _), (lower, _) = (
+        paths.solved(*at(3.0)),
+        paths.interpolated(*at(3.0)),
+        paths.interpolated(*at(2.0)),
+    )
+    up = X > 0
+    assert (found[0, ENERGY, up] <= solved[0, ENERGY, up] + 1e-3).all()
+    assert (found[0, ENERGY, up] > lower[0, ENERGY, up]).all()
