@@ -17,7 +17,7 @@ import numpy as np
 from scipy.interpolate import BPoly
 
 from membrane import bud
-from membrane.landscape import BudAnswer, Domain, Gate, Host, Landscape, answer
+from membrane.landscape import BudAnswer, Domain, Gate, Host, Landscape, answer, bud_direction
 
 RESOLUTION = bud.Resolution(inner=12, outer=20, step=0.3, least_rim=0.027, backward=2)
 
@@ -205,7 +205,7 @@ class ExactLaw:
         kappa, tension = wide(domain.bending_rigidity), wide(host.tension)
         ratio, contrast = host.bending_rigidity / kappa, wide(domain.gaussian_modulus_contrast) / kappa
         inside, outside = wide(domain.spontaneous_curvature), wide(host.spontaneous_curvature)
-        direction = np.where(inside < ratio * outside, -1, 1)
+        direction = bud_direction(domain, host)
         h = -direction * size / host.radius
         h = np.where(np.abs(h) < FLAT, 0.0, h)
         problem = np.stack([direction * inside * size, direction * outside * size, tension * size**2 / kappa, h], -1)

@@ -1,27 +1,32 @@
 """From a configuration to physics: the only border between YAML and arrays, and the only place where units change."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import brentq
 
 from membrane.agitation import ThermalFlow
-from membrane.bud import CapLaw
+from membrane.budlaw import ExactLaw
+from membrane.cap import CapLaw
 from membrane.config import Config
-from membrane.endosome import Supply
+from membrane.endosome import Endosome, Fusion, TensionLaw
 from membrane.energy import Cargo, Ceramide, Helfrich, Lipids, Oligomers, lo_order
 from membrane.energy.cargo import MONOMER, OLIGOMER
 from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
 from membrane.events import Buddings
 from membrane.grid import Grid
 from membrane.hydrodynamics import MembraneFlow
+from membrane.landscape import Gate
 from membrane.noise import FilteredNoise
 from membrane.sheet import Sheet
 from membrane.stepper import Bdf2
 from membrane.units import (
     NM2_PER_UM2,
+    PN_PER_NM_PER_MN_PER_M,
     PN_PER_NM_PER_UN_PER_M,
     PN_S_PER_NM2_PER_MPA_S,
     PN_S_PER_NM_PER_NPA_S_M,
@@ -35,12 +40,15 @@ NOISE_CUTOFF = 0.5
 
 @dataclass(frozen=True)
 class Physics:
-    """All that a run needs: model, stepper, rules of budding, supply, the measured wall, and times in ticks."""
+    """All that a run needs: model, stepper, rules of budding, fusing vesicles, the law and the beginning of an
+    endosome's budget, the measured wall, and times in ticks."""
 
     model: Sheet
     stepper: Bdf2
     rules: Buddings
-    supply: Supply
+    fusion: Fusion
+    tension_law: TensionLaw
+    new_endosome: Callable[[], Endosome]
     wall: Wall
     tick_s: float
     first_step_ticks: int
@@ -74,7 +82,9 @@ def build(config: Config) -> Physics:
         model=model,
         stepper=Bdf2(tick_s, largest.bit_length() - 1, numerics.error_tolerance, numerics.max_courant),
         rules=_rules(config, wall),
-        supply=_supply(config, model),
+        fusion=_fusion(config, model),
+        tension_law=(law := _tension_law(config)),
+        new_endosome=partial(_endosome, config, law),
         wall=wall,
         tick_s=tick_s,
         first_step_ticks=min(4, largest),
@@ -211,21 +221,34 @@ def _thermal_flow(config, flow, noise) -> ThermalFlow | None:
     return ThermalFlow(flow, noise, interval, tick_us * 1e-6)
 
 
+def host_radius(config: Config) -> float:
+    """Radius in nm of the endosome: the sphere of the box's area."""
+    return math.sqrt(math.prod(config.geometry.box_nm) / (4 * math.pi))
+
+
+def bud_law(config: Config) -> ExactLaw | CapLaw:
+    """The law that the configuration asks for."""
+    budding, viscosity = config.budding, config.hydrodynamics.membrane_viscosity_nPa_s_m
+    aid = budding.scission_aid
+    return (ExactLaw if budding.law == "exact" else CapLaw)(
+        Gate(budding.neck_radius_nm, thermal_energy(config.temperature_C), aid.constriction_force_pN if aid else 0.0),
+        membrane_viscosity=viscosity * PN_S_PER_NM_PER_NPA_S_M,
+        solvent_viscosity=_solvent_viscosity(config),
+    )
+
+
 def _rules(config, wall) -> Buddings:
     energy, budding = thermal_energy(config.temperature_C), config.budding
     return Buddings(
-        law=CapLaw(
-            neck_radius=budding.neck_radius_nm,
-            thermal_energy=energy,
-            membrane_viscosity=config.hydrodynamics.membrane_viscosity_nPa_s_m * PN_S_PER_NM_PER_NPA_S_M,
-            solvent_viscosity=_solvent_viscosity(config),
-        ),
+        law=bud_law(config),
         bending_rigidity_lo=config.membrane.bending_rigidity_lo_kBT * energy,
         bending_rigidity_ld=config.membrane.bending_rigidity_ld_kBT * energy,
         gaussian_modulus_contrast=config.membrane.gaussian_modulus_contrast_kBT * energy,
         line_tension=wall.line_tension,
         interface_width=config.lipids.interface_width_nm,
         circularity=budding.circularity,
+        least_diameter=2 * budding.neck_radius_nm,
+        aid_waiting_time=budding.scission_aid.waiting_time_s if budding.scission_aid else math.inf,
         lipid_area_lo=config.lipids.area_per_lipid_lo_nm2,
         lipid_area_ld=config.lipids.area_per_lipid_ld_nm2,
         cargo_site_area=config.cargo.footprint_nm2 if config.cargo else float("nan"),
@@ -234,7 +257,7 @@ def _rules(config, wall) -> Buddings:
     )
 
 
-def _supply(config, model: Sheet) -> Supply:
+def _fusion(config, model: Sheet) -> Fusion:
     section, means = config.supply, dict(model.mean_fields)
     means["phi"] = section.order
     if section.ceramide_cytosolic_fraction is not None:
@@ -244,9 +267,28 @@ def _supply(config, model: Sheet) -> Supply:
     if model.cargo is not None:
         total = section.cargo_fraction if section.cargo_fraction is not None else config.cargo.fraction
         means |= equilibrium_cargo(model.cargo, total, section.order)
-    area = model.grid.area
-    return Supply(
-        reserve=section.reserve_fraction * area,
-        rate=section.rate_fraction_per_s * area,
-        composition=np.array([means[name] for name in model.species]),
+    composition = np.array([means[name] for name in model.species])
+    return Fusion(section.fusion_rate_per_s, section.fusion_diameter_nm, composition)
+
+
+def _tension_law(config) -> TensionLaw:
+    section, energy = config.endosome, thermal_energy(config.temperature_C)
+    return TensionLaw(
+        bending_rigidity=config.membrane.bending_rigidity_ld_kBT * energy,
+        thermal_energy=energy,
+        area_modulus=section.area_modulus_mN_per_m * PN_PER_NM_PER_MN_PER_M,
+        shortest_length=section.shortest_undulation_nm,
+        rest_tension=config.membrane.tension_uN_per_m * PN_PER_NM_PER_UN_PER_M,
+        lysis_tension=section.lysis_tension_mN_per_m * PN_PER_NM_PER_MN_PER_M,
+    )
+
+
+def _endosome(config, law: TensionLaw) -> Endosome:
+    time = config.endosome.volume_regulation_time_s
+    return Endosome.open(
+        law,
+        host_radius(config),
+        config.supply.reserve_fraction,
+        regulation_time=math.inf if time is None else time,
+        supply_diameter=config.supply.fusion_diameter_nm,
     )

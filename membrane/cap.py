@@ -13,7 +13,7 @@ overestimates barriers (1.4 to 44 times) and the instability (6-38 % for c <= 2)
 
 import numpy as np
 
-from membrane.landscape import BudAnswer, Domain, Gate, Host, Landscape, answer
+from membrane.landscape import BudAnswer, Domain, Gate, Host, Landscape, answer, bud_direction
 
 
 class CapLaw:
@@ -41,7 +41,6 @@ class CapLaw:
     def landscape(self, domain: Domain, host: Host) -> Landscape:
         """E(y) over y = tanh x, from flat to the gate."""
         kappa, size = np.asarray(domain.bending_rigidity, float), domain.size
-        contrast = domain.spontaneous_curvature - host.bending_rigidity / kappa * host.spontaneous_curvature
         l, c, k = scaled(domain, host)  # noqa: E741
         rim = np.minimum(self.gate.neck_radius / size, 0.5)
         x = np.linspace(0, 1, self.points) * np.arccosh(1 / rim)[..., None]
@@ -54,7 +53,7 @@ class CapLaw:
             contact_angle=2 * np.arcsin(y),
             drag=self._drag(y, wide(size)) * (1 - y**2) ** 2,
             size=size,
-            direction=np.where(contrast < 0, -1, 1),
+            direction=bud_direction(domain, host),
         )
 
     def _drag(self, y, size):

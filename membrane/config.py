@@ -139,23 +139,41 @@ class HydrodynamicsConfig(Section):
     )
 
 
+class ScissionAid(Section):
+    """ESCRT-III at the neck of an open bud."""
+
+    constriction_force_pN: Positive = Field(description="what it adds to the energy per nm of neck radius")
+    waiting_time_s: NonNegative = Field(description="time from the bud to the aid")
+
+
 class BuddingConfig(Section):
     """From a domain to a vesicle."""
 
+    law: Literal["exact", "cap"] = "exact"
     neck_radius_nm: Positive
     circularity: Annotated[float, Field(gt=0, le=1)] = 0.9
     look_interval_ms: Positive = 1.024
+    scission_aid: ScissionAid | None = None
     shell_density_g_per_ml: Positive
     lumen_density_g_per_ml: Positive
 
 
-class SupplyConfig(Section):
-    """Membrane for new vesicles and its composition; fractions default to the means of the sheet at the start."""
+class EndosomeConfig(Section):
+    """The budget of the whole organelle, a sphere of the box's area."""
 
-    reserve_fraction: NonNegative = Field(description="area in hand at the start, in units of the sheet's area")
-    rate_fraction_per_s: NonNegative = Field(
-        description="area that fusing vesicles bring, in units of the sheet's area"
-    )
+    area_modulus_mN_per_m: Positive = 240.0
+    lysis_tension_mN_per_m: Positive = 7.0
+    shortest_undulation_nm: Positive = Field(default=5.0, description="half the shortest wavelength that stores area")
+    volume_regulation_time_s: Positive | None = Field(default=None, description="none: the lumen keeps its fluid")
+
+
+class SupplyConfig(Section):
+    """Membrane for new vesicles: a reserve and fusing vesicles, both of the composition given; fractions default to the
+    means of the sheet at the start."""
+
+    reserve_fraction: NonNegative = Field(description="area in hand at the start, in units of the endosome's area")
+    fusion_rate_per_s: NonNegative = Field(description="vesicles that fuse with one endosome")
+    fusion_diameter_nm: Positive
     order: Annotated[float, Field(ge=-1, le=1)] = -1.0
     ceramide_cytosolic_fraction: Dilute | None = None
     ceramide_luminal_fraction: Dilute | None = None
@@ -198,6 +216,7 @@ class Config(Section):
     cargo: CargoConfig | None = None
     hydrodynamics: HydrodynamicsConfig
     budding: BuddingConfig
+    endosome: EndosomeConfig = EndosomeConfig()
     supply: SupplyConfig
     numerics: NumericsConfig = NumericsConfig()
     output: OutputConfig
@@ -219,6 +238,12 @@ class Config(Section):
             faults.append(
                 f"numerics.max_step_us {self.numerics.max_step_us:g} is below "
                 f"numerics.tick_us {self.numerics.tick_us:g}"
+            )
+        rest, lysis = self.membrane.tension_uN_per_m, self.endosome.lysis_tension_mN_per_m
+        if rest >= 1e3 * lysis:
+            faults.append(
+                f"membrane.tension_uN_per_m {rest:g} must lie below endosome.lysis_tension_mN_per_m {lysis:g} "
+                f"({1e3 * lysis:g} uN/m)"
             )
         if self.cargo is None and self.supply.cargo_fraction is not None:
             faults.append("supply.cargo_fraction is given, but there is no section cargo")

@@ -10,22 +10,8 @@ from scipy.optimize import brentq
 ROUNDING = 4 * np.finfo(float).eps
 """Relative accuracy to which roots are sought."""
 
-
-@dataclass(frozen=True)
-class Supply:
-    """Membrane for new vesicles: a ``reserve`` in hand at the start (nm^2) and a ``rate`` of arrival (nm^2/s).
-
-    ``composition`` (species,) is that of the membrane which fills the hole a vesicle leaves. A vesicle can leave only
-    while reserve + rate t covers all area taken so far, its own included.
-    """
-
-    reserve: float
-    rate: float
-    composition: np.ndarray
-
-    def available(self, time: float, taken: float) -> float:
-        """Area left to spend at ``time`` (s) after ``taken`` (nm^2)."""
-        return self.reserve + self.rate * time - taken
+QUADRATURE = np.polynomial.legendre.leggauss(12)
+"""Points and weights for the mean tension."""
 
 
 @dataclass
@@ -40,7 +26,6 @@ class Books:
     reacted: np.ndarray
     removed: np.ndarray
     supplied: np.ndarray
-    area_taken: float = 0.0
 
     @classmethod
     def open(cls, content: np.ndarray) -> "Books":
@@ -59,8 +44,7 @@ class Books:
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Books":
         """Inverse of :meth:`as_arrays`."""
-        values = {name: np.asarray(arrays[f"books_{name}"]) for name in cls.__dataclass_fields__}
-        return cls(**values | {"area_taken": float(values["area_taken"])})
+        return cls(**{name: np.asarray(arrays[f"books_{name}"]) for name in cls.__dataclass_fields__})
 
 
 def content(fields, cell_area: float) -> np.ndarray:
@@ -274,17 +258,30 @@ class Endosome:
         it carries as much of the fluid off. Raises ValueError where :meth:`can_release` says no, for sizes that are
         not positive and for another direction.
         """
-        if not self.can_release(area, diameter, direction):
-            left, lumen, vesicles = self._after(area, diameter, direction)
-            raise ValueError(
-                f"no vesicle of {diameter:g} nm and {area:g} nm^2 can leave in direction {direction:+d}: {left:g} nm^2 "
-                f"of membrane would have to enclose {lumen:g} nm^3 of fluid and {vesicles:g} nm^3 of ILVs below the "
-                f"lysis tension of {self.law.lysis_tension:g} pN/nm; ask can_release first"
-            )
+        self._refuse(area, diameter, direction)
         self.area, self.lumen_volume, self.vesicle_volume = self._after(area, diameter, direction)
         account = "ilvs" if direction > 0 else "outward"
         _book(self.area_account, account, -area)
         _book(self.volume_account, account, direction * sphere_volume(diameter))
+
+    def mean_tension(self, area: float, diameter: float, direction: int) -> float:
+        """Mean of the tension (pN/nm) over the shares of membrane and volume that such a vesicle has drawn while it
+        forms: times the area needed it is the work against tension, to first order in the vesicle's share of the host.
+
+        Arguments and ValueError as for :meth:`release`.
+        """
+        self._refuse(area, diameter, direction)
+        left, lumen, vesicles = self._after(area, diameter, direction)
+        drawn = lambda t: self.area + t * (left - self.area)
+        radius = lambda t: _sphere_radius(self.enclosed_volume + t * (lumen + vesicles - self.enclosed_volume))
+        rest = self.law.rest_tension
+        spare = lambda t: drawn(t) - float(self.law.needed_area(radius(t), rest))
+        if spare(1.0) >= 0:
+            return rest
+        spent = brentq(spare, 0.0, 1.0, xtol=ROUNDING, rtol=ROUNDING) if spare(0.0) > 0 else 0.0
+        shares = spent + (1 - spent) * (QUADRATURE[0] + 1) / 2
+        stretched = np.array([self.law.tension(drawn(t), radius(t)) for t in shares])
+        return spent * rest + (1 - spent) * float(QUADRATURE[1] @ stretched) / 2
 
     def exhausted(self, diameter: float) -> bool:
         """True when not even an ILV of ``diameter`` (nm), the least that the caller reckons with, can leave."""
@@ -334,6 +331,15 @@ class Endosome:
         names = [name for name in cls.__dataclass_fields__ if name != "law"]
         values = {name: np.asarray(arrays[f"endosome_{name}"], np.float64).tolist() for name in names}
         return cls(law, **{n: Account(*v) if n.endswith("_account") else v for n, v in values.items()})
+
+    def _refuse(self, area, diameter, direction):
+        if not self.can_release(area, diameter, direction):
+            left, lumen, vesicles = self._after(area, diameter, direction)
+            raise ValueError(
+                f"no vesicle of {diameter:g} nm and {area:g} nm^2 can leave in direction {direction:+d}: {left:g} nm^2 "
+                f"of membrane would have to enclose {lumen:g} nm^3 of fluid and {vesicles:g} nm^3 of ILVs below the "
+                f"lysis tension of {self.law.lysis_tension:g} pN/nm; ask can_release first"
+            )
 
     def _after(self, area, diameter, direction) -> tuple[float, float, float]:
         """Membrane, fluid and ILV volume that such a vesicle would leave."""

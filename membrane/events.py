@@ -1,14 +1,17 @@
 """Budding events: the row that the archive keeps of each, and the watcher that turns domains into them."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import astuple, dataclass, replace
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 
-from membrane.bud import BudAnswer, CapLaw, Domain, Host
 from membrane.domains import Domains, find_domains, removal_masks
-from membrane.endosome import Books, Supply, content
+from membrane.endosome import Books, Endosome, Fusion, content
 from membrane.energy.cargo import MONOMER, OLIGOMER
 from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
+from membrane.landscape import BudAnswer, Domain, Host, bud_direction
 from membrane.model import AbstractModel, State
 from membrane.sizes import shell_density
 from membrane.units import PN_PER_NM_PER_UN_PER_M
@@ -62,16 +65,19 @@ class Buddings:
 
     Rigidity (pN nm), Gaussian contrast kappa_G,Lo - kappa_G,Ld (pN nm), the line tension *measured* for the mixture
     (pN), wall width xi (nm), areas per lipid of a leaflet in Lo and Ld (nm^2), the cargo site (nm^2), and the densities
-    of a vesicle's shell and lumen (g/ml). Domains rounder than ``circularity`` are put to the law.
+    of a vesicle's shell and lumen (g/ml). Domains rounder than ``circularity`` are put to the law, ``least_diameter``
+    (nm) is that of the least vesicle; a scission aid comes ``aid_waiting_time`` (s) after the bud (inf: never).
     """
 
-    law: CapLaw
+    law: Callable[[Domain, Host], BudAnswer]
     bending_rigidity_lo: float
     bending_rigidity_ld: float
     gaussian_modulus_contrast: float
     line_tension: float
     interface_width: float
     circularity: float
+    least_diameter: float
+    aid_waiting_time: float
     lipid_area_lo: float
     lipid_area_ld: float
     cargo_site_area: float
@@ -79,103 +85,161 @@ class Buddings:
     lumen_density: float
 
 
-class BudWatcher:
-    """Looks at one endosome every ``interval`` ticks: labels domains, asks the law, draws, removes, books.
+@dataclass(frozen=True)
+class OpenBud:
+    """A bud whose neck is open: where its domain was last seen (nm), since when (s), over which barrier it came."""
 
-    A domain buds with probability 1 - exp(-k dt), k its Kramers rate and dt the time since the last look; where no
-    barrier is left k is the inverse of the time that the drag needs. Domains that are not round, percolate, or find
-    no membrane left to replace them are refused; the latter are counted in ``without_membrane`` at the last look.
-    Random numbers are functions of (seed, endosome, tick).
+    y: float
+    x: float
+    since_s: float
+    barrier_kBT: float
+
+
+class BudWatcher:
+    """Looks at one endosome every ``interval`` ticks: settles its budget, labels domains, asks the law, draws, removes,
+    books.
+
+    A domain becomes a bud with probability 1 - exp(-k dt), k its rate and dt the time since the last look. If its neck
+    closes by itself it leaves at once; else it stays, an open bud, until it leaves over the hill before scission, with
+    the aid's help once that has come, or opens again; an open bud that stops being a round domain is forgotten. Domains
+    that are not round or percolate are not asked; those that find no membrane left are refused and counted in
+    ``without_membrane`` at the last look. Random numbers are functions of (seed, endosome, tick).
     """
 
     def __init__(
         self,
-        model: AbstractModel,
         rules: Buddings,
-        supply: Supply,
+        fusion: Fusion,
+        budget: Endosome,
         books: Books,
         *,
+        sheet_area: float,
         endosome: int,
         seed: int,
         tick_s: float,
         interval: int,
         tick: int,
     ):
-        self.model, self.rules, self.supply, self.books = model, rules, supply, books
-        self.endosome, self.seed, self.tick_s, self.interval = endosome, seed, tick_s, interval
+        self.rules, self.fusion, self.budget, self.books = rules, fusion, budget, books
+        self.sheet_area, self.endosome, self.seed = sheet_area, endosome, seed
+        self.tick_s, self.interval = tick_s, interval
         self.next_tick = (tick // interval + 1) * interval
         self.rows: list[np.ndarray] = []
+        self.open_buds: list[OpenBud] = []
         self.without_membrane = 0
 
     def advanced(self, reacted: np.ndarray) -> None:
         """Books what reactions added to the means."""
-        self.books.reacted += reacted * self.model.grid.area
+        self.books.reacted += reacted * self.sheet_area
 
-    def see(self, state: State) -> State:
-        """Remove every domain that buds now; one event row each in ``rows``."""
-        tick = int(state.tick)
+    def as_arrays(self) -> dict[str, np.ndarray]:
+        """For a checkpoint."""
+        buds = np.array([astuple(bud) for bud in self.open_buds]).reshape(-1, 4)
+        return {"open_buds": buds, "without_membrane": np.array(self.without_membrane)}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Inverse of :meth:`as_arrays`."""
+        self.open_buds = [OpenBud(*map(float, bud)) for bud in arrays["open_buds"]]
+        self.without_membrane = int(arrays["without_membrane"])
+
+    def see(self, model: AbstractModel, state: State) -> tuple[AbstractModel, State]:
+        """Remove every domain that leaves now, one event row each in ``rows``; the model gets the new tension."""
+        tick, dt = int(state.tick), self.interval * self.tick_s
         self.next_tick = tick + self.interval
         self.without_membrane = 0
-        fields = np.asarray(state.fields)
-        domains = find_domains(fields[0], self.model.grid)
-        candidates = np.nonzero(is_round(domains, self.rules.circularity))[0]
-        if not len(candidates):
-            return state
-        answer = self._ask(domains, fields)
-        chance = -np.expm1(-answer.rate_per_s * self.interval * self.tick_s)
-        draw = np.random.default_rng([self.seed, self.endosome, tick]).random(len(domains))
-        for index in candidates[draw[candidates] < chance[candidates]]:
-            time = tick * self.tick_s
-            if domains.area[index] > self.supply.available(time, self.books.area_taken):
+        arrivals = np.random.default_rng([self.seed, self.endosome, tick, 1])
+        self.budget.advance(dt, self.fusion.arrivals(arrivals, dt))
+        fields, time = np.asarray(state.fields), tick * self.tick_s
+        domains = find_domains(fields[0], model.grid)
+        asked = np.nonzero(is_round(domains, self.rules.circularity))[0]
+        known, self.open_buds = _matched(self.open_buds, domains, asked, model.grid), []
+        draws = np.random.default_rng([self.seed, self.endosome, tick]).random((len(domains), 2))
+        domain, host = self._mechanics(model, domains, fields, asked)
+        answer = self.rules.law(domain, host)
+        for row, index in enumerate(asked):
+            bud, at = known.get(index), _Case(index, row, domain, host, answer, time)
+            fate = self._fate(bud, at, dt, draws[index])
+            if fate in ("leaves", "leaves with aid", "opens up") and not self._can_release(at):
                 self.without_membrane += 1
+            elif fate in ("leaves", "leaves with aid"):
+                barrier = max(bud.barrier_kBT, at("scission_barrier_kBT")) if bud else at("barrier_kBT")
+                state = self._release(model, state, domains, at, barrier, aided=fate == "leaves with aid")
                 continue
-            state = self._release(state, domains, int(index), answer, time)
-        return state
+            elif fate == "opens up":
+                bud = OpenBud(*map(float, domains.centroid[index]), time, at("barrier_kBT"))
+            if bud and fate != "closes down":
+                y, x = map(float, domains.centroid[index])
+                self.open_buds.append(replace(bud, y=y, x=x))
+        return with_tension(model, self.budget.tension), state
 
-    def _curvature(self, fields) -> np.ndarray:
-        helfrich = self.model.helfrich
-        named = {name: np.asarray(f, float) for name, f in self.model.named(fields).items()}
-        return helfrich.spontaneous_curvature(named) * np.ones(fields.shape[1:])
+    def _fate(self, bud, at, dt, draws) -> str | None:
+        """What happens to a domain within ``dt``, or None: nothing. Competing rates are drawn together."""
+        if bud is None:
+            if draws[0] >= -np.expm1(-at("rate_per_s") * dt):
+                return None
+            return "leaves" if at("neck_closed") or np.isinf(at("scission_rate_per_s")) else "opens up"
+        if at("neck_closed"):
+            return "leaves"
+        if np.isnan(at("neck_radius_nm")):
+            return "closes down"
+        aided = at.time - bud.since_s >= self.rules.aid_waiting_time
+        leaving, opening = at("aided_rate_per_s" if aided else "scission_rate_per_s"), at("opening_rate_per_s")
+        if draws[0] >= -np.expm1(-(leaving + opening) * dt):
+            return None
+        if draws[1] * (leaving + opening) >= leaving:
+            return "closes down"
+        return "leaves with aid" if aided else "leaves"
 
-    def _ask(self, domains: Domains, fields) -> BudAnswer:
-        rules, n = self.rules, len(domains)
-        curvature, tension = self._curvature(fields), float(self.model.helfrich.tension)
+    def _mechanics(self, model, domains, fields, asked) -> tuple[Domain, Host]:
+        """The domains ``asked`` and their host, each at the tension that its own vesicle would meet."""
+        rules, n = self.rules, len(asked)
+        named = {name: np.asarray(f, float) for name, f in model.named(fields).items()}
+        curvature = model.helfrich.spontaneous_curvature(named) * np.ones(fields.shape[1:])
         outside = domains.labels == 0
-        host = Host(tension, rules.bending_rigidity_ld, float(curvature[outside].mean()) if outside.any() else 0.0)
         domain = Domain(
-            area=domains.area,
-            spontaneous_curvature=domains.mean(curvature),
+            area=domains.area[asked],
+            spontaneous_curvature=domains.mean(curvature)[asked],
             line_tension=np.full(n, rules.line_tension),
             bending_rigidity=np.full(n, rules.bending_rigidity_lo),
             gaussian_modulus_contrast=np.full(n, rules.gaussian_modulus_contrast),
         )
-        return rules.law(domain, host)
+        mean = float(curvature[outside].mean()) if outside.any() else 0.0
+        host = Host(self.budget.tension, rules.bending_rigidity_ld, mean, self.budget.host_radius)
+        release = zip(domain.area, domain.size, bud_direction(domain, host), strict=True)
+        tension = [self._tension_of(float(area), float(size), int(side)) for area, size, side in release]
+        return domain, replace(host, tension=np.array(tension))
 
-    def _release(self, state: State, domains: Domains, index: int, answer: BudAnswer, time: float) -> State:
+    def _tension_of(self, area, diameter, direction) -> float:
+        possible = self.budget.can_release(area, diameter, direction)
+        return self.budget.mean_tension(area, diameter, direction) if possible else self.budget.tension
+
+    def _can_release(self, at) -> bool:
+        return self.budget.can_release(at.area, at("diameter_nm"), int(at("direction")))
+
+    def _release(self, model, state, domains, at, barrier, *, aided) -> State:
         """One scission: the vesicle takes the domain's area, the rim of its wall heals with new membrane across the
         hole."""
-        grid, rules = self.model.grid, self.rules
+        grid, rules = model.grid, self.rules
         fields = np.asarray(state.fields, float)
-        vesicle, hole = removal_masks(domains, index, grid, rules.interface_width)
-        area, taken = float(domains.area[index]), content(vesicle * fields, grid.cell_area)
+        vesicle, hole = removal_masks(domains, at.index, grid, rules.interface_width)
+        taken = content(vesicle * fields, grid.cell_area)
         rim = content((hole - vesicle) * fields, grid.cell_area)
-        given = area * self.supply.composition
+        given = at.area * self.fusion.composition
         plug = (rim + given) / (hole.sum() * grid.cell_area)
-        state = self.model.remove(state, hole, plug)
+        state = model.remove(state, hole, plug)
         self.books.removed += taken
         self.books.supplied += given
-        self.books.area_taken += area
-        self.rows.append(self._row(domains, index, answer, time, area, taken))
+        self.rows.append(self._row(model, domains, at, barrier, aided, taken))
+        self.budget.release(at.area, at("diameter_nm"), int(at("direction")))
         return state
 
-    def _row(self, domains, index, answer, time, area, taken) -> np.ndarray:
-        rules, species = self.rules, self.model.species
+    def _row(self, model, domains, at, barrier, aided, taken) -> np.ndarray:
+        rules, species, area, index = self.rules, model.species, at.area, at.index
         amount = dict(zip(species, taken, strict=True))
         nan = float("nan")
         lo = float(np.clip(0.5 * (1 + amount["phi"] / area), 0, 1))
         lipids = area * (lo / rules.lipid_area_lo + (1 - lo) / rules.lipid_area_ld) * 2
-        diameter = float(answer.diameter_nm[index])
-        barrier = float(answer.barrier_kBT[index])
+        diameter = at("diameter_nm")
         named = {name: np.asarray(taken / area)[i] for i, name in enumerate(species)}
         density = nan
         outer = diameter + SHELL_THICKNESS
@@ -184,7 +248,7 @@ class BudWatcher:
         row = np.zeros((), EVENT_DTYPE)
         values = {
             "event_id": -1,
-            "time_s": time,
+            "time_s": at.time,
             "endosome": self.endosome,
             "kind": KINDS["scission"],
             "x_nm": domains.centroid[index][1],
@@ -199,18 +263,60 @@ class BudWatcher:
             "ceramide_luminal_fraction": named.get(LUMINAL, nan),
             "cargo_monomer_copies": amount.get(MONOMER, nan) / rules.cargo_site_area,
             "cargo_oligomer_copies": amount.get(OLIGOMER, nan) / rules.cargo_site_area,
-            "spontaneous_curvature_per_nm": float(self.model.helfrich.spontaneous_curvature(named)),
+            "spontaneous_curvature_per_nm": float(model.helfrich.spontaneous_curvature(named)),
             "line_tension_pN": rules.line_tension,
-            "tension_uN_per_m": float(self.model.helfrich.tension) / PN_PER_NM_PER_UN_PER_M,
-            "neck_radius_nm": float(answer.neck_radius_nm[index]),
+            "tension_uN_per_m": at.tension / PN_PER_NM_PER_UN_PER_M,
+            "neck_radius_nm": at("neck_radius_nm"),
             "barrier_kBT": barrier,
-            "direction": int(answer.direction[index]),
-            "mechanism": MECHANISMS["barrier_free" if barrier <= 0 else "activated"],
+            "direction": int(at("direction")),
+            "mechanism": MECHANISMS["aided_scission" if aided else "barrier_free" if barrier <= 0 else "activated"],
             "density_g_per_ml": float(density),
         }
         for name, value in values.items():
             row[name] = value
         return row
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One domain before the law: ``at("barrier_kBT")`` is its entry of the answer."""
+
+    index: int
+    row: int
+    domain: Domain
+    host: Host
+    answer: BudAnswer
+    time: float
+
+    def __call__(self, name: str) -> float:
+        return float(getattr(self.answer, name)[self.row])
+
+    @property
+    def area(self) -> float:
+        return float(self.domain.area[self.row])
+
+    @property
+    def tension(self) -> float:
+        return float(self.host.tension[self.row])
+
+
+def with_tension(model: AbstractModel, tension: float) -> AbstractModel:
+    """``model`` at another ``tension`` (pN/nm): the same compiled program."""
+    before = model.helfrich.tension
+    return eqx.tree_at(lambda m: m.helfrich.tension, model, jnp.asarray(tension, before.dtype))
+
+
+def _matched(buds, domains, asked, grid) -> dict[int, OpenBud]:
+    """{domain: bud}: to every bud the nearest of the domains ``asked``, if the bud lay within that domain's radius."""
+    found = {}
+    for bud in buds if len(asked) else []:
+        offset = domains.centroid[asked] - [bud.y, bud.x]
+        offset -= grid.extent * np.round(offset / grid.extent)
+        distance = np.hypot(*offset.T)
+        nearest = int(np.argmin(distance))
+        if distance[nearest] ** 2 < domains.area[asked[nearest]] / np.pi:
+            found.setdefault(int(asked[nearest]), bud)
+    return found
 
 
 def is_round(domains: Domains, circularity: float) -> np.ndarray:

@@ -40,6 +40,13 @@ class Host:
     radius: float = np.inf
 
 
+def bud_direction(domain: Domain, host: Host) -> np.ndarray:
+    """+1 for domains that bud into the lumen, -1 for those that bud away: the sign of c0_in - (kappa_out/kappa_in)
+    c0_out."""
+    ratio = host.bending_rigidity / np.asarray(domain.bending_rigidity, float)
+    return np.where(domain.spontaneous_curvature < ratio * host.spontaneous_curvature, -1, 1)
+
+
 @dataclass(frozen=True)
 class Landscape:
     """Energy of domains along the path, arrays (domains, points) over ascending ``coordinate`` (points,) or (domains,

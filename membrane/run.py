@@ -30,13 +30,12 @@ from membrane import plot
 from membrane.archive import Archive, ArchiveError, read
 from membrane.build import Physics, build
 from membrane.config import Config, ConfigError, load, parse
-from membrane.endosome import Books, content
-from membrane.events import EVENT_DTYPE, BudWatcher, is_ilv
+from membrane.endosome import Books, Endosome, content
+from membrane.events import EVENT_DTYPE, BudWatcher, is_ilv, with_tension
 from membrane.model import State
 from membrane.series import UNITS, SeriesWatcher
 from membrane.simulate import NumericalFailure, simulate
 from membrane.sizes import median_interval
-from membrane.units import thermal_energy
 
 COMPLETE, BAD_INPUT, FAILED, INTERRUPTED = 0, 2, 3, 75
 STATE_ARRAYS = ("fields", "increment_hat", "rate_hat", "wiener", "tick", "step_ticks", "history_ticks")
@@ -44,8 +43,8 @@ STATE_ARRAYS = ("fields", "increment_hat", "rate_hat", "wiener", "tick", "step_t
 log = logging.getLogger("membrane")
 
 
-class Endosome:
-    """One replica: its state, its watchers, and how both go to a checkpoint and back."""
+class Replica:
+    """One endosome: its state, its watchers, and how both go to a checkpoint and back."""
 
     def __init__(self, physics: Physics, config: Config, index: int, saved: dict | None, events: np.ndarray):
         self.physics, self.index = physics, index
@@ -53,43 +52,42 @@ class Endosome:
         if saved is None:
             self.state = physics.model.initial_state(key, physics.first_step_ticks)
             books = Books.open(content(self.state.fields, physics.model.grid.cell_area))
+            budget = physics.new_endosome()
         else:
             key = jax.random.wrap_key_data(jnp.asarray(saved["key"]))
             self.state = State(key=key, **{name: jnp.asarray(saved[name]) for name in STATE_ARRAYS})
-            books = Books.from_arrays(saved)
-        tick = int(self.state.tick)
-        shared = {"tick_s": physics.tick_s, "tick": tick}
+            books, budget = Books.from_arrays(saved), Endosome.from_arrays(physics.tension_law, saved)
+        shared = {"tick_s": physics.tick_s, "tick": int(self.state.tick)}
         self.buds = BudWatcher(
-            physics.model,
             physics.rules,
-            physics.supply,
+            physics.fusion,
+            budget,
             books,
+            sheet_area=physics.model.grid.area,
             endosome=index,
             seed=config.seed,
             interval=physics.look_ticks,
             **shared,
         )
         self.buds.rows = list(events[events["endosome"] == index])
-        self.buds.without_membrane = 0 if saved is None else int(saved["without_membrane"])
-        self.series = SeriesWatcher(
-            physics.model,
-            physics.supply,
-            books,
-            self.buds,
-            circularity=physics.rules.circularity,
-            interval=physics.series_ticks,
-            rows=None if saved is None else saved["series"],
-            **shared,
-        )
+        if saved is not None:
+            self.buds.restore(saved)
+        rows = None if saved is None else saved["series"]
+        self.series = SeriesWatcher(self.buds, interval=physics.series_ticks, rows=rows, **shared)
         if saved is None:
-            self.series.see(self.state)
+            self.series.see(self.model, self.state)
             self.series.next_tick = physics.series_ticks
+
+    @property
+    def model(self):
+        """The sheet at this endosome's tension."""
+        return with_tension(self.physics.model, self.buds.budget.tension)
 
     def advance(self, until_tick: int, should_stop) -> None:
         """To ``until_tick``, or until asked to stop. Raises NumericalFailure with the last good state kept."""
         try:
             self.state = simulate(
-                self.physics.model,
+                self.model,
                 self.physics.stepper,
                 self.state,
                 until_tick=until_tick,
@@ -104,8 +102,8 @@ class Endosome:
         """All that a checkpoint keeps."""
         state = {name: np.asarray(getattr(self.state, name)) for name in STATE_ARRAYS}
         key = np.asarray(jax.random.key_data(self.state.key))
-        watched = {"series": np.array(self.series.rows), "without_membrane": np.array(self.buds.without_membrane)}
-        return state | {"key": key} | watched | self.buds.books.as_arrays()
+        watched = self.buds.as_arrays() | self.buds.books.as_arrays() | self.buds.budget.as_arrays()
+        return state | {"key": key, "series": np.array(self.series.rows)} | watched
 
 
 class Run:
@@ -117,7 +115,7 @@ class Run:
         saved = archive.latest()
         states, scalars, events, _ = saved if saved else ([None] * config.endosomes, {}, np.zeros(0, EVENT_DTYPE), {})
         self.wall_before = scalars.get("wall_time_s", 0.0)
-        self.endosomes = [Endosome(physics, config, i, s, events) for i, s in enumerate(states)]
+        self.endosomes = [Replica(physics, config, i, s, events) for i, s in enumerate(states)]
         if saved is None:
             self.save(frame=True)
         self.total_ms = physics.duration_ticks * physics.tick_s * 1e3
@@ -158,7 +156,8 @@ class Run:
             self.archive.add_frame(self._frame_index(tick), tick * self.physics.tick_s, self._frame())
         rows = min(len(e.series.rows) for e in self.endosomes)
         table = np.stack([np.array(e.series.rows[:rows]) for e in self.endosomes], axis=1)
-        names = self.endosomes[0].series.names or list(self.endosomes[0].series.row(self.endosomes[0].state))
+        first = self.endosomes[0]
+        names = first.series.names or list(first.series.row(first.model, first.state))
         series = {name: table[:, :, i] for i, name in enumerate(names) if name != "time_s"}
         events = [row for e in self.endosomes for row in e.buds.rows]
         events = np.array(events, EVENT_DTYPE)
@@ -375,27 +374,18 @@ def _summary(output: Path) -> None:
             f"IQR {size['q25_nm']:.1f}-{size['q75_nm']:.1f} nm, "
             f"{100 * size['fraction_40_100_nm']:.0f} % in 40-100 nm"
         )
-        open_necks = int(np.sum(~_closes_by_itself(record)))
-        if open_necks:
-            lines.append(
-                f"{open_necks} of them are smaller than the size at which exact mechanics closes a neck without help; "
-                "the cap law cannot tell (docs/budding.md)"
-            )
     else:
         lines.append("no budding into the lumen: no domain lost or crossed its barrier within the simulated time")
     outward = int(np.sum(~is_ilv(events)))
     if outward:
         lines.append(f"{outward} buds away from the lumen")
+    last = {name: record.series[name][-1] for name in ("open_buds", "exhausted")}
+    if last["open_buds"].any():
+        lines.append(f"{last['open_buds'].sum():.0f} buds with an open neck at the end")
+    if last["exhausted"].any():
+        lines.append(f"{last['exhausted'].sum():.0f} endosomes have no membrane left for any vesicle")
     lines += [f"archive {output}", f"picture {picture}"]
     print("\n".join(lines))
-
-
-def _closes_by_itself(record) -> np.ndarray:
-    """Whether each ILV reaches L = 4 kappa/(lambda + kappa c0) (flat host, no Gaussian contrast)."""
-    membrane = record.config["membrane"]
-    kappa = membrane["bending_rigidity_lo_kBT"] * thermal_energy(record.config["temperature_C"])
-    rows = record.ilvs
-    return rows["diameter_nm"] >= 4 * kappa / (rows["line_tension_pN"] + kappa * rows["spontaneous_curvature_per_nm"])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import numpy as np
 
 from membrane.domains import find_domains
-from membrane.endosome import Books, Supply, content
+from membrane.endosome import content
 from membrane.events import BudWatcher, is_round
 from membrane.model import AbstractModel, State
 from membrane.units import PN_PER_NM_PER_UN_PER_M
@@ -22,7 +22,14 @@ UNITS = {
     "refused_without_membrane": "1",
     "tension_uN_per_m": "uN/m",
     "area_nm2": "nm2",
-    "available_area_nm2": "nm2",
+    "host_radius_nm": "nm",
+    "lumen_volume_nm3": "nm3",
+    "vesicle_volume_nm3": "nm3",
+    "membrane_area_nm2": "nm2",
+    "reserve_area_nm2": "nm2",
+    "fused_area_nm2": "nm2",
+    "exhausted": "1",
+    "open_buds": "1",
     "ilv_count": "1",
     "outward_count": "1",
     "step_us": "us",
@@ -34,24 +41,20 @@ class SeriesWatcher:
     """Appends one row of observables every ``interval`` ticks to ``rows`` (rows, columns), columns as in ``names``.
 
     ``balance_*`` is what the books leave unaccounted for, relative to what the sheet held at the start (for phi, to its
-    area); ``balance_cargo`` that of monomers and n-mers together.
+    area); ``balance_cargo`` that of monomers and n-mers together; ``balance_area`` and ``balance_volume`` those of the
+    endosome's budget. ``exhausted`` is 1 while not even the least vesicle finds membrane.
     """
 
     def __init__(
         self,
-        model: AbstractModel,
-        supply: Supply,
-        books: Books,
         buds: BudWatcher,
         *,
-        circularity: float,
         tick_s: float,
         interval: int,
         tick: int,
         rows: np.ndarray | None = None,
     ):
-        self.model, self.supply, self.books, self.buds = model, supply, books, buds
-        self.circularity, self.tick_s, self.interval = circularity, tick_s, interval
+        self.buds, self.tick_s, self.interval = buds, tick_s, interval
         self.next_tick = (tick // interval + 1) * interval
         self.names: list[str] = []
         self.rows = [] if rows is None else list(rows)
@@ -59,24 +62,25 @@ class SeriesWatcher:
     def advanced(self, reacted: np.ndarray) -> None:
         """Nothing to book."""
 
-    def see(self, state: State) -> State:
-        """Appends a row; the state is returned as it came."""
+    def see(self, model: AbstractModel, state: State) -> tuple[AbstractModel, State]:
+        """Appends a row; model and state are returned as they came."""
         self.next_tick = int(state.tick) + self.interval
-        row = self.row(state)
+        row = self.row(model, state)
         self.names = list(row)
         self.rows.append(np.array(list(row.values()), float))
-        return state
+        return model, state
 
-    def row(self, state: State) -> dict[str, float]:
+    def row(self, model: AbstractModel, state: State) -> dict[str, float]:
         """All columns at ``state``."""
-        grid, time = self.model.grid, int(state.tick) * self.tick_s
+        grid, time = model.grid, int(state.tick) * self.tick_s
+        budget, rules = self.buds.budget, self.buds.rules
         phi = np.asarray(state.fields[0], float)
         domains = find_domains(phi, grid)
-        rounded = is_round(domains, self.circularity)
+        rounded = is_round(domains, rules.circularity)
         directions = [int(event["direction"]) for event in self.buds.rows]
         return {
             "time_s": time,
-            **self.model.observables(state),
+            **model.observables(state),
             "lo_fraction": float((phi > 0).mean()),
             "domain_number": len(domains),
             "mean_domain_radius_nm": float(np.sqrt(domains.area / np.pi).mean()) if len(domains) else float("nan"),
@@ -85,21 +89,29 @@ class SeriesWatcher:
             "refused_percolating": int(domains.percolating.sum()),
             "refused_not_round": int((~rounded & ~domains.percolating).sum()),
             "refused_without_membrane": self.buds.without_membrane,
-            "tension_uN_per_m": float(self.model.helfrich.tension) / PN_PER_NM_PER_UN_PER_M,
+            "tension_uN_per_m": budget.tension / PN_PER_NM_PER_UN_PER_M,
             "area_nm2": grid.area,
-            "available_area_nm2": self.supply.available(time, self.books.area_taken),
+            "host_radius_nm": budget.host_radius,
+            "lumen_volume_nm3": budget.lumen_volume,
+            "vesicle_volume_nm3": budget.vesicle_volume,
+            "membrane_area_nm2": budget.area,
+            "reserve_area_nm2": budget.reserve,
+            "fused_area_nm2": budget.area_account.fused,
+            "exhausted": int(budget.exhausted(rules.least_diameter)),
+            "open_buds": len(self.buds.open_buds),
             "ilv_count": directions.count(1),
             "outward_count": directions.count(-1),
             "step_us": int(state.step_ticks) * self.tick_s * 1e6,
-            **self._balances(state),
+            **self._balances(model, state),
+            "balance_area": budget.area_residual() / budget.area_account.initial,
+            "balance_volume": budget.volume_residual() / budget.volume_account.initial,
         }
 
-    def _balances(self, state) -> dict[str, float]:
-        species, area = self.model.species, self.model.grid.area
-        residual = dict(
-            zip(species, self.books.residual(content(state.fields, self.model.grid.cell_area)), strict=True)
-        )
-        initial = dict(zip(species, self.books.initial, strict=True)) | {"phi": area}
+    def _balances(self, model, state) -> dict[str, float]:
+        species, books = model.species, self.buds.books
+        left = books.residual(content(state.fields, model.grid.cell_area))
+        residual = dict(zip(species, left, strict=True))
+        initial = dict(zip(species, books.initial, strict=True)) | {"phi": model.grid.area}
         balances = {f"balance_{name}": residual[name] / initial[name] for name in species}
         cargo = [name for name in species if name.startswith("cargo")]
         if cargo:

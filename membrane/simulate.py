@@ -18,11 +18,12 @@ CHUNK_STEPS = 32
 
 @runtime_checkable
 class Watcher(Protocol):
-    """Somebody who wants to see the state at certain ticks and may return a changed one (a bud removed)."""
+    """Somebody who wants to see the state at certain ticks and may return a changed one (a bud removed), and the model
+    with other values of its traced parameters (tension)."""
 
     next_tick: int
 
-    def see(self, state: State) -> State:
+    def see(self, model: AbstractModel, state: State) -> tuple[AbstractModel, State]:
         """Called when ``state.tick`` reaches ``next_tick``; sets the next one."""
 
     def advanced(self, reacted: np.ndarray) -> None:
@@ -72,7 +73,7 @@ def simulate(
             watcher.advanced(np.asarray(report.reacted, np.float64))
         for watcher in watchers:
             if watcher.next_tick <= tick:
-                state = watcher.see(state)
+                model, state = watcher.see(model, state)
     return state
 
 

@@ -6,6 +6,7 @@ BOLTZMANN = 0.01380649
 NM2_PER_UM2 = 1e6
 """nm^2/s in one um^2/s."""
 
+PN_PER_NM_PER_MN_PER_M = 1.0
 PN_PER_NM_PER_UN_PER_M = 1e-3
 """pN/nm in one uN/m."""
 

@@ -106,8 +106,8 @@ def coordinate(resolution: Resolution) -> np.ndarray:
 class _Walks(NamedTuple):
     """The steps of the search, one after the other so that they are compiled once: up from the flat state to the cap
     at x = BEGIN; the turn into the problem asked for; up to the narrowest neck; from the cap down; from the flat
-    state down. ``known``: how many neighbours a step starts from; ``easiness``: share of the easier problem; ``detour``:
-    of use only where that is walked; ``turned``: the cap to ``returns`` to."""
+    state down. ``known``: how many neighbours a step starts from; ``easiness``: share of the easier problem;
+    ``detour``: of use only where that is walked; ``turned``: the cap to ``returns`` to."""
 
     x: np.ndarray
     heading: np.ndarray
