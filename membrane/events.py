@@ -154,9 +154,10 @@ class BudWatcher:
         asked = np.nonzero(is_round(domains, self.rules.circularity))[0]
         known, self.open_buds = _matched(self.open_buds, domains, asked, model.grid), []
         draws = np.random.default_rng([self.seed, self.endosome, tick]).random((len(domains), 2))
-        domain, host = self._mechanics(model, domains, fields, asked)
-        answer = self.rules.law(domain, host)
-        for row, index in enumerate(asked):
+        if len(asked):
+            domain, host = self._mechanics(model, domains, fields, asked)
+            answer = self.rules.law(domain, host)
+        for row, index in enumerate(map(int, asked)):
             bud, at = known.get(index), _Case(index, row, domain, host, answer, time)
             fate = self._fate(bud, at, dt, draws[index])
             if fate in ("leaves", "leaves with aid", "opens up") and not self._can_release(at):
