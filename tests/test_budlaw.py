@@ -1,4 +1,5 @@
-"""The bud law of a run: interpolated paths against those solved for the very problem, and what the law makes of them."""
+"""The bud law of a run: interpolated paths against those solved for the very problem, and what the law makes of
+them."""
 
 import threading
 
@@ -66,7 +67,8 @@ def test_nodes_are_reproduced():
     # exp of a multiple of the spacing is a node up to rounding.
     solved, whole = paths.solved(*at)
     found, all_whole = paths.interpolated(*at)
-    assert whole.all() and all_whole.all()
+    assert whole.all()
+    assert all_whole.all()
     np.testing.assert_allclose(found[:, :, X > 0], solved[:, :, X > 0], rtol=1e-9, atol=1e-9)
 
 

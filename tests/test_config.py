@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 import yaml
 
+from membrane.budlaw import ExactLaw
 from membrane.build import build, equilibrium_cargo
+from membrane.cap import CapLaw
 from membrane.config import Config, ConfigError, load, parse
 from membrane.energy import Cargo, Oligomers
 from membrane.energy.cargo import MONOMER, OLIGOMER
+from membrane.landscape import Gate
 from membrane.wall import _common_tangent
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
@@ -57,7 +60,7 @@ def test_shipped_configuration_parses_and_builds(path):
     assert -1e-9 < excess_s < config.output.checkpoint_interval_ms * 1e-3
     for ticks in (physics.look_ticks, physics.series_ticks, physics.frame_ticks, physics.checkpoint_ticks):
         assert ticks % 2**physics.stepper.max_exponent == 0
-    assert physics.supply.composition.shape == (len(physics.model.species),)
+    assert physics.fusion.composition.shape == (len(physics.model.species),)
     dy, dx = physics.model.grid.spacing
     assert max(dy, dx) <= config.lipids.interface_width_nm
 
@@ -83,8 +86,25 @@ def test_units_are_converted_once():
     assert model.helfrich.coefficients["ceramide_cytosolic"] == pytest.approx(0.185)
     assert model.helfrich.coefficients["ceramide_luminal"] == pytest.approx(-0.185)
     assert physics.rules.bending_rigidity_lo == pytest.approx(40 * kT)
-    assert physics.supply.reserve == pytest.approx(0.31 * 96 * 128)
-    assert physics.supply.composition == pytest.approx([-1.0, 0.003, 0.003])
+    assert physics.fusion.composition == pytest.approx([-1.0, 0.003, 0.003])
+    endosome, law = physics.new_endosome(), physics.tension_law
+    assert endosome.geometric_area == pytest.approx(96 * 128)
+    assert endosome.reserve == pytest.approx(0.31 * 96 * 128)
+    assert (law.rest_tension, law.lysis_tension, law.area_modulus) == pytest.approx((1e-3, 7.0, 240.0))
+    assert (law.bending_rigidity, law.shortest_length) == pytest.approx((20 * kT, 5.0))
+    assert endosome.regulation_time == np.inf
+
+
+def test_law_and_aid_are_built():
+    """`budding.law` chooses the law; a scission aid arrives at gate and rules, without one it never comes."""
+    plain = build(load(CERAMIDE, ["budding.law=cap"])).rules
+    assert isinstance(plain.law, CapLaw)
+    assert plain.aid_waiting_time == np.inf
+    aid = ["budding.scission_aid.constriction_force_pN=20", "budding.scission_aid.waiting_time_s=0.5"]
+    helped = build(load(CERAMIDE, aid)).rules
+    assert isinstance(helped.law, ExactLaw)
+    assert helped.law.gate == Gate(5.0, plain.law.gate.thermal_energy, 20.0)
+    assert (helped.aid_waiting_time, helped.least_diameter) == (0.5, 10.0)
 
 
 def test_bare_wall_has_the_line_tension_asked_for():
@@ -112,13 +132,21 @@ def test_mixture_without_two_phases_is_refused(density):
 @pytest.mark.parametrize("written", ["1e-3", "1E-3", "1.0e-3", "0.001", "'1e-3'"])
 def test_numbers_that_yaml_reads_as_text(text, written):
     """PyYAML reads 1e-3 as a string; it is the number 0.001 here, in the file as in --set."""
-    plain = text.replace("rate_fraction_per_s: 0.0 ", f"rate_fraction_per_s: {written} ")
+    plain = text.replace("fusion_rate_per_s: 0.0 ", f"fusion_rate_per_s: {written} ")
     assert plain != text
-    assert parse(plain).supply.rate_fraction_per_s == 1e-3
-    assert parse(text, [f"supply.rate_fraction_per_s={written}"]).supply.rate_fraction_per_s == 1e-3
+    assert parse(plain).supply.fusion_rate_per_s == 1e-3
+    assert parse(text, [f"supply.fusion_rate_per_s={written}"]).supply.fusion_rate_per_s == 1e-3
 
 
 BAD = {
+    "lysis below rest": (
+        {"membrane__tension_uN_per_m": 8000.0},
+        "membrane.tension_uN_per_m 8000 must lie below endosome.lysis_tension_mN_per_m 7 (7000 uN/m)",
+    ),
+    "aid without time": (
+        {"budding__scission_aid": {"constriction_force_pN": 20.0}},
+        "budding.scission_aid.waiting_time_s: required, but missing",
+    ),
     "unknown key": (
         {"lipids__line_tension_pn": 1.0},
         "lipids.line_tension_pn: unknown key; did you mean 'line_tension_pN'?",

@@ -52,8 +52,13 @@ ceramide:
   turnover_rate_per_s: 0.1
   flip_flop_rate_per_s: 1.0
 hydrodynamics: {membrane_viscosity_nPa_s_m: 3.0, cytosol_viscosity_mPa_s: 2.0, lumen_viscosity_mPa_s: 1.0}
-budding: {neck_radius_nm: 2.0, look_interval_ms: 0.256, shell_density_g_per_ml: 1.16, lumen_density_g_per_ml: 1.06}
-supply: {reserve_fraction: 2.0, rate_fraction_per_s: 0.0}
+budding:
+  law: cap
+  neck_radius_nm: 2.0
+  look_interval_ms: 0.256
+  shell_density_g_per_ml: 1.16
+  lumen_density_g_per_ml: 1.06
+supply: {reserve_fraction: 2.0, fusion_rate_per_s: 0.0, fusion_diameter_nm: 60.0}
 output: {series_interval_ms: 0.512, frame_interval_ms: 1.024, checkpoint_interval_ms: 1.024}
 """
 """Two endosomes of 24 x 20 points for 4 ms, artificial enough to bud within the first."""
@@ -174,10 +179,12 @@ def test_events_are_in_order_and_in_the_series(whole):
     for endosome in (0, 1):
         own = events[events["endosome"] == endosome]
         assert series["ilv_count"][-1, endosome] == np.sum(own["direction"] == 1)
-        spent = 2 * 96 * 80 - series["available_area_nm2"][-1, endosome]
+        spent = series["membrane_area_nm2"][0, endosome] - series["membrane_area_nm2"][-1, endosome]
         assert spent == pytest.approx(own["area_nm2"].sum(), rel=1e-9)
     for name in ("balance_phi", "balance_ceramide_cytosolic", "balance_ceramide_luminal"):
         assert np.max(np.abs(series[name])) < 2e-6
+    for name in ("balance_area", "balance_volume"):
+        assert np.max(np.abs(series[name])) < 1e-13
 
 
 def test_archive_reads_with_h5py_alone(whole):

@@ -102,12 +102,12 @@ class Lengths:
     def __init__(self, sheet: Sheet, first: int):
         self.sheet, self.next_tick, self.ticks, self.lengths = sheet, first, [], []
 
-    def see(self, state):
+    def see(self, model, state):
         """Looks again after a sixth of the time so far, on a multiple of 4096 ticks."""
         self.ticks.append(int(state.tick))
         self.lengths.append(self.sheet.grid.area * LAMBDA / float(self.sheet.free_energy(state.fields)))
         self.next_tick = int(state.tick) + max(4096, int(state.tick) // 6 // 4096 * 4096)
-        return state
+        return model, state
 
     def advanced(self, reacted):
         """Nothing to keep."""

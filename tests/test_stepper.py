@@ -168,12 +168,12 @@ class Log:
     def __init__(self, interval: int):
         self.next_tick, self.interval, self.steps, self.states = interval, interval, [], []
 
-    def see(self, state):
+    def see(self, model, state):
         """Notes and goes on."""
         self.steps.append(int(state.step_ticks))
         self.states.append(state)
         self.next_tick += self.interval
-        return state
+        return model, state
 
     def advanced(self, reacted):
         """Nothing to keep."""

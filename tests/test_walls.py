@@ -17,7 +17,11 @@ WALLS = {
     "hydrodynamics": "",
     "endosome": "",
     "sizes": "units",
-    "bud": "units",
+    "landscape": "",
+    "cap": "landscape",
+    "bud": "",
+    # bud: paths; landscape: what every law answers with.
+    "budlaw": "bud landscape",
     "energy": "units",
     "spectral": "fft grid",
     # Design.md has sheet, spectral and energy only: noise, thermal agitation and flow are parts of the Sheet's physics
@@ -30,18 +34,20 @@ WALLS = {
     "simulate": "fft model stepper",
     # grid: a label means area and perimeter only with a spacing.
     "domains": "grid model",
-    # energy: the names of the species, so that no name is written twice; endosome, sizes and units: books and density
-    # of a vesicle.
-    "events": "bud domains endosome energy model sizes units",
+    # energy: the names of the species, so that no name is written twice; endosome, sizes and units: budget, books and
+    # density of a vesicle. Of laws it knows question and answer only (landscape).
+    "events": "domains endosome energy landscape model sizes units",
     # The line tension of a mixture is a property of the Sheet's own local density.
     "wall": "sheet",
     # A new file for /series, beside events: what is recorded of one endosome.
     "series": "domains endosome events model units",
     # events: the archive keeps EVENT_DTYPE and counts ILVs; sizes: it summarises them.
     "archive": "events model sizes",
-    "build": "agitation bud config endosome energy events grid hydrodynamics noise sheet stepper units wall",
+    "build": "agitation budlaw cap config endosome energy events grid hydrodynamics landscape noise sheet stepper units "
+    "wall",
     # Programs on top.
     "plot": "archive events sizes units",
+    "predict": "budlaw build cap config landscape units wall",
     "run": "archive build config endosome events model plot series simulate sizes units",
 }
 """File (or package) and all it may import of ours."""
@@ -159,7 +165,7 @@ def test_yaml_border():
 
 def test_mechanics_without_jax():
     """The bud law, books, units and size statistics need numpy and scipy only."""
-    for name in ("bud", "endosome", "units", "sizes", "grid"):
+    for name in ("landscape", "cap", "endosome", "units", "sizes", "grid"):
         assert not foreign(name) & {"jax", "equinox", "jaxlib"}, name
 
 
