@@ -1,8 +1,8 @@
 """From an energy landscape to an answer: wells, barriers, necks and rates of a domain between flat and closed.
 
 Every bud law supplies a :class:`Landscape` over the same coordinate x, rim radius L/cosh x; :func:`answer` reads it.
-The state x moves by overdamped Langevin dynamics, gamma(x) dx/dt = -F'(x) + noise of strength 2 kT gamma, so that times
-are mean first-passage times, exact for any barrier; for high ones they are Kramers' (:func:`kramers_rate`).
+The state moves by overdamped Langevin dynamics against the drag gamma(x), so that times are mean first-passage times
+(:func:`mean_escape_time`), exact for any barrier; for high ones they are Kramers' (:func:`kramers_rate`).
 """
 
 from dataclasses import dataclass
@@ -202,25 +202,28 @@ def _read(path: _Path, neck, angle, gate: Gate) -> dict:
     return shown | opening | {"opening_rate_per_s": back.rate(last - bud, last - dimple, kT)}
 
 
-def kramers_rate(well_curvature, barrier_curvature, drag, barrier, thermal_energy):
-    """Kramers' rate sqrt(F''_well |F''_barrier|) exp(-dF/kT)/(2 pi gamma), gamma at the barrier (Kramers 1940, Physica
-    7:284). From the mean first-passage time with both exponentials taken to second order: valid for dF of several kT
-    and a drag that hardly changes across the barrier's width sqrt(kT/|F''|). Units of F'' and gamma belong to one
-    coordinate."""
-    return np.sqrt(well_curvature * np.abs(barrier_curvature)) * np.exp(-barrier / thermal_energy) / (2 * np.pi * drag)
+def kramers_rate(well_curvature, barrier_curvature, well_drag, barrier_drag, barrier, thermal_energy):
+    """Kramers' rate sqrt(F''_well |F''_barrier|/(gamma_well gamma_barrier)) exp(-dF/kT)/(2 pi) (Kramers 1940, Physica
+    7:284, in the coordinate of constant drag). From :func:`mean_escape_time` with both exponentials taken to second
+    order: valid for dF of several kT and a drag that hardly changes across a width sqrt(kT/|F''|)."""
+    frequency = np.sqrt(well_curvature * np.abs(barrier_curvature) / (well_drag * barrier_drag))
+    return frequency * np.exp(-barrier / thermal_energy) / (2 * np.pi)
 
 
 def mean_escape_time(x, energy, drag, start):
     """Mean first-passage time from x[start] to x[-1], reflecting at x[0] (Kramers 1940; exact for overdamped motion).
 
-        tau = integral_{x_start}^{x_end} dx (gamma(x)/kT) exp(F(x)/kT) integral_{x_0}^{x} dz exp(-F(z)/kT)
+        tau = integral_{x_start}^{x_end} dq exp(F/kT) integral_{x_0} dq exp(-F/kT),    dq = sqrt(gamma/kT) dx
+
+    F is the energy of the states on a path, not the free energy of a coordinate; dq, the path's length in the metric of
+    the drag, makes tau the same in every coordinate, and is what remains of many degrees of freedom when those
+    across the path are as stiff at the well as at the barrier (Langer 1969, recalled).
 
     ``x``, ``energy`` (F/kT), ``drag`` (gamma/kT) have shape (..., points), ``start`` is an index of shape (...,).
     Exponentials are integrated exactly between points, as logarithms: any barrier from none to hundreds of kT.
     """
-    width = np.diff(x, axis=-1)
-    inner_log = _log_cumulative(-energy, width)
-    outer_log = np.log(drag) + energy + inner_log
+    width, length = np.diff(x, axis=-1), 0.5 * np.log(drag)
+    outer_log = length + energy + _log_cumulative(length - energy, width)
     chosen = np.arange(np.shape(x)[-1]) >= np.asarray(start)[..., None]
     outer_log = np.where(chosen, outer_log, -np.inf)
     with np.errstate(over="ignore"):

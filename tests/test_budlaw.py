@@ -119,7 +119,7 @@ def test_line_tension_enters_through_the_rim_alone():
     exists = np.isfinite(one.energy[0])
     assert exists[one.coordinate > 0.2].all()
     rim = 2 * np.pi * 1.5 * 50.0 / np.cosh(one.coordinate[exists])
-    np.testing.assert_allclose((two.energy - one.energy)[0, exists], rim, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(two.energy[0, exists] - one.energy[0, exists], rim, rtol=1e-9, atol=1e-9)
 
 
 def test_buds_take_the_side_of_their_curvature():

@@ -43,8 +43,8 @@ WALLS = {
     "series": "domains endosome events model units",
     # events: the archive keeps EVENT_DTYPE and counts ILVs; sizes: it summarises them.
     "archive": "events model sizes",
-    "build": "agitation budlaw cap config endosome energy events grid hydrodynamics landscape noise sheet stepper units "
-    "wall",
+    "build": "agitation budlaw cap config endosome energy events grid hydrodynamics landscape noise sheet stepper units"
+    " wall",
     # Programs on top.
     "plot": "archive events sizes units",
     "predict": "budlaw build cap config landscape units wall",
