@@ -21,7 +21,7 @@ from membrane.landscape import BudAnswer, Domain, Gate, Host, Landscape, answer,
 
 RESOLUTION = bud.Resolution(inner=12, outer=20, step=0.3, least_rim=0.027, backward=2)
 
-CURVATURE_STEP, HOST_CURVATURE_STEP, TENSION_STEP, RADIUS_STEP = 0.3, 0.2, 0.75, 0.1
+CURVATURE_STEP, HOST_CURVATURE_STEP, TENSION_STEP, RADIUS_STEP = 0.4, 0.2, 0.75, 0.1
 """Spacing of nodes in c, c_out, ln s and |h|."""
 
 LEAST_TENSION, MOST_TENSION = 1e-4, 2.0

@@ -26,7 +26,7 @@ from membrane.bud.curve import (
 BEGIN, TURNS = 0.8, 4
 """Where on the path and in how many stages a problem is reached from an easier one."""
 
-FIRST_STEPS, NEWTON_STEPS, NEWTON_TOLERANCE, LARGEST_CHANGE = 40, 8, 1e-9, 0.3
+FIRST_STEPS, NEWTON_STEPS, LAST_CORRECTION, LARGEST_CHANGE = 40, 8, 3e-4, 0.3
 
 LEAST_TORQUE = 0.5
 """Problems of less :func:`spontaneous_torque` are reached from the easier one."""
@@ -82,11 +82,17 @@ def trace(problem: Problem, *, closed: bool, resolution: Resolution) -> Path:
         h, (z1, d1), (z0, d0) = at.heading * resolution.step, near, before
         start = jnp.where(at.known == 1, z1 + h * d1, 5 * z0 + 2 * h * d0 - 4 * z1 + 4 * h * d1)
         start = jnp.where(at.known == 0, cap_in_catenoid(at.x, here, closed, resolution), start)
-        limit = jnp.where(at.known == 0, FIRST_STEPS, NEWTON_STEPS) * (good & walked)
-        z, along, last = newton(start, at.x, here, closed, resolution, limit)
-        good = good & ((last < NEWTON_TOLERANCE**0.5) | ~walked)
-        z, along = jnp.where(walked, z, z1), jnp.where(walked, along, d1)
-        found = (*describe(z, along, at.x, here, closed, resolution), last, z)
+
+        def solved():
+            limit = jnp.where(at.known == 0, FIRST_STEPS, NEWTON_STEPS)
+            z, along, last = newton(start, at.x, here, closed, resolution, limit)
+            return z, along, (*describe(z, along, at.x, here, closed, resolution), last, z)
+
+        def passed():
+            return z1, d1, (*(jnp.full_like(at.x, jnp.nan),) * 7, z1)
+
+        z, along, found = jax.lax.cond(good & walked, solved, passed)
+        good = good & ((found[-2] < LAST_CORRECTION) | ~walked)
         cap = jax.tree.map(partial(jnp.where, at.turned), (z, along, good), cap)
         return ((z, along), near, cap, good), tuple(jnp.where(good & walked, f, jnp.nan) for f in found)
 
@@ -188,7 +194,7 @@ def newton(z, x, problem, closed, resolution, limit):
         size = jnp.max(jnp.abs(solved[:, 0] * shape))
         return z - jnp.minimum(1, LARGEST_CHANGE / size) * solved[:, 0], -solved[:, 1], size, count + 1
 
-    going = lambda carry: (carry[2] > NEWTON_TOLERANCE**0.5) & (carry[3] < limit)
+    going = lambda carry: (carry[2] > LAST_CORRECTION) & (carry[3] < limit)
     start = (z, jnp.zeros_like(z), jnp.asarray(jnp.inf, z.dtype), 0)
     z, along, last, _ = jax.lax.while_loop(going, body, start)
     return z, along, last
