@@ -226,11 +226,11 @@ def host_radius(config: Config) -> float:
     return math.sqrt(math.prod(config.geometry.box_nm) / (4 * math.pi))
 
 
-def bud_law(config: Config) -> ExactLaw | CapLaw:
-    """The law that the configuration asks for."""
+def bud_law(config: Config, *, direct: bool = False) -> ExactLaw | CapLaw:
+    """The law that the configuration asks for; ``direct``: the exact one without interpolation."""
     budding, viscosity = config.budding, config.hydrodynamics.membrane_viscosity_nPa_s_m
     aid = budding.scission_aid
-    return (ExactLaw if budding.law == "exact" else CapLaw)(
+    return (partial(ExactLaw, direct=direct) if budding.law == "exact" else CapLaw)(
         Gate(budding.neck_radius_nm, thermal_energy(config.temperature_C), aid.constriction_force_pN if aid else 0.0),
         membrane_viscosity=viscosity * PN_S_PER_NM_PER_NPA_S_M,
         solvent_viscosity=_solvent_viscosity(config),

@@ -12,19 +12,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import argparse
 import sys
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import jax
 import numpy as np
 import platformdirs
 
-from membrane.budlaw import ExactLaw
-from membrane.build import build_sheet
-from membrane.cap import CapLaw
+from membrane.build import bud_law, build_sheet, host_radius
 from membrane.config import Config, ConfigError, load
-from membrane.landscape import BudAnswer, Domain, Gate, Host
-from membrane.units import PN_PER_NM_PER_UN_PER_M, PN_S_PER_NM2_PER_MPA_S, PN_S_PER_NM_PER_NPA_S_M, thermal_energy
+from membrane.landscape import BudAnswer, Domain, Host
+from membrane.units import PN_PER_NM_PER_UN_PER_M, thermal_energy
 from membrane.wall import measure_wall
 
 ANSWERED, BAD_INPUT = 0, 2
@@ -139,18 +136,18 @@ def situation_of(config: Config) -> Situation:
         rigidity_outside=membrane.bending_rigidity_ld_kBT * kT,
         gaussian_contrast=membrane.gaussian_modulus_contrast_kBT * kT,
         tension=membrane.tension_uN_per_m * PN_PER_NM_PER_UN_PER_M,
-        host_radius=float(np.sqrt(np.prod(config.geometry.box_nm) / (4 * np.pi))),
+        host_radius=host_radius(config),
         thermal_energy=kT,
     )
 
 
-def predict(config: Config, diameters=DIAMETERS_NM, law: str = "exact") -> Prediction:
-    """Ask the ``exact`` or the ``cap`` law about domains that make vesicles of these diameters (nm).
+def predict(config: Config, diameters=DIAMETERS_NM) -> Prediction:
+    """Ask the configuration's law about domains that make vesicles of these diameters (nm).
 
-    Raises ValueError for diameters that are not positive and rising or reach that of the host, for another law, and
-    for a mixture without two phases.
+    Raises ValueError for diameters that are not positive and rising or reach that of the host, and for a mixture
+    without two phases.
     """
-    return asked(situation_of(config), law_of(config, law), diameters, config.duration_s)
+    return asked(situation_of(config), bud_law(config, direct=True), diameters, config.duration_s)
 
 
 def asked(situation: Situation, law, diameters, duration_s: float) -> Prediction:
@@ -160,20 +157,6 @@ def asked(situation: Situation, law, diameters, duration_s: float) -> Prediction
     fine = np.interp(np.arange(count), PARTS * np.arange(len(rows)), rows)
     return Prediction(
         situation, duration_s, fine, law(situation.domains(fine), situation.host), slice(None, None, PARTS)
-    )
-
-
-def law_of(config: Config, name: str) -> ExactLaw | CapLaw:
-    """The law ``exact``, every path solved, or ``cap``, with the gate and viscosities of a configuration."""
-    laws = {"exact": partial(ExactLaw, direct=True), "cap": CapLaw}
-    if name not in laws:
-        raise ValueError(f"law {name!r} is unknown; give one of {', '.join(laws)}")
-    budding, flow = config.budding, config.hydrodynamics
-    gate = Gate(budding.neck_radius_nm, thermal_energy(config.temperature_C))
-    return laws[name](
-        gate,
-        membrane_viscosity=flow.membrane_viscosity_nPa_s_m * PN_S_PER_NM_PER_NPA_S_M,
-        solvent_viscosity=(flow.cytosol_viscosity_mPa_s + flow.lumen_viscosity_mPa_s) * PN_S_PER_NM2_PER_MPA_S,
     )
 
 
@@ -290,7 +273,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     set_up_jax()
     try:
-        prediction = predict(load(arguments.config, arguments.set), arguments.diameters, arguments.law)
+        prediction = predict(load(arguments.config, arguments.set), arguments.diameters)
     except (ConfigError, ValueError) as error:
         print(f"membrane.predict: {error}", file=sys.stderr)
         return BAD_INPUT
@@ -309,7 +292,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NM,NM,...",
         help="of the vesicles (default: 20 to 160)",
     )
-    parser.add_argument("--law", choices=("exact", "cap"), default="exact", help="which law to ask (default: exact)")
     return parser
 
 

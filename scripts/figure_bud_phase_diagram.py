@@ -24,6 +24,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from membrane import bud, predict
+from membrane.build import bud_law
 from membrane.config import ConfigError, load
 from membrane.landscape import answer
 from membrane.plot import OKABE_ITO, STYLE, WIDTH_INCH
@@ -281,12 +282,15 @@ def main(arguments=None) -> int:
     predict.set_up_jax()
     try:
         config = load(options.config, options.set)
+        exact, cap = (
+            bud_law(load(options.config, [*options.set, f"budding.law={law}"]), direct=True) for law in ("exact", "cap")
+        )
         situation = predict.situation_of(config)
         if options.tension is not None:
             situation = replace(situation, tension=options.tension * PN_PER_NM_PER_UN_PER_M)
         if options.radius is not None:
             situation = replace(situation, host_radius=options.radius)
-        figure = draw(situation, predict.law_of(config, "exact"), predict.law_of(config, "cap"), options.waiting_s)
+        figure = draw(situation, exact, cap, options.waiting_s)
         options.output.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(options.output, dpi=300)
     except (ConfigError, ValueError, OSError) as error:

@@ -13,6 +13,7 @@ from membrane.landscape import Gate
 from membrane.predict import NEVER_S, Situation, asked, crossing, summary, table, verdict
 
 CERAMIDE = Path(__file__).parents[1] / "configs" / "ceramide.yaml"
+CAP = ["budding.law=cap"]
 KT, KAPPA = 4.2821, 20 * 4.2821
 XI = KAPPA / 1.0
 """Size kappa/lambda (nm) in which the cap's closed forms are written."""
@@ -107,7 +108,7 @@ def test_durations_read_like_speech(seconds, words):
 @pytest.mark.parametrize("diameters", [[], [50.0, 40.0], [0.0, 40.0], [40.0, 500.0], [np.nan]])
 def test_diameters_out_of_range_are_refused(diameters):
     with pytest.raises(ValueError, match="positive, rising and below the 433 nm of the host"):
-        predict.predict(load(CERAMIDE), diameters, "cap")
+        predict.predict(load(CERAMIDE, CAP), diameters)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,7 @@ def test_diameters_out_of_range_are_refused(diameters):
     ],
 )
 def test_bad_input_leaves_with_2_and_says_why(arguments, message, capsys):
-    assert predict.main([*arguments, "--law", "cap"]) == 2
+    assert predict.main([*arguments, "--set", *CAP]) == 2
     shown = capsys.readouterr().err
     assert message in shown
     assert "Traceback" not in shown
@@ -135,7 +136,7 @@ def test_diameters_that_are_no_numbers(capsys):
 
 def test_command_with_the_cap(capsys):
     """Inputs, a row for each diameter and a sentence; the cap wants larger domains than 50 nm here."""
-    assert predict.main([str(CERAMIDE), "--law", "cap", "--diameters", "30,50,70"]) == 0
+    assert predict.main([str(CERAMIDE), "--set", *CAP, "--diameters", "30,50,70"]) == 0
     told, rows, words = capsys.readouterr().out.strip().split("\n\n")
     assert "line tension of the mixture" in told
     assert rows.splitlines()[0].split() == list(predict.COLUMNS)
@@ -151,4 +152,4 @@ def test_exact_law_needs_smaller_domains_than_the_cap():
     assert exact.answer.barrier_kBT[-1] == 0
     assert exact.answer.neck_closed[-1]
     assert 0 < exact.waiting_s[-1] < 0.1
-    assert predict.predict(load(CERAMIDE), [56.0], "cap").answer.barrier_kBT[0] > 1
+    assert predict.predict(load(CERAMIDE, CAP), [56.0]).answer.barrier_kBT[0] > 1

@@ -47,7 +47,7 @@ WALLS = {
     " wall",
     # Programs on top.
     "plot": "archive events sizes units",
-    "predict": "budlaw build cap config landscape units wall",
+    "predict": "build config landscape units wall",
     "run": "archive build config endosome events model plot series simulate sizes units",
 }
 """File (or package) and all it may import of ours."""
