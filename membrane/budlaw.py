@@ -1,15 +1,16 @@
 """The bud law of a run: the exact paths of membrane.bud, solved where they are first needed and interpolated between.
 
 At fixed rigidity ratio and Gaussian contrast a path depends on c = c0_in L, c_out = c0_out L, s = sigma L^2/kappa_in
-and h = L/R_v; line tension only adds 2 pi l alpha. Paths are solved on the nodes of a lattice and interpolated by
-polynomials of second degree through the three nearest nodes in each direction: the energy over that of the
-undisturbed host, G' and G'', the logarithms of neck radius and drag, and the contact angle, at each x. docs/bud.md
-has the measured error.
+and h = L/R_v; line tension only adds 2 pi l alpha. Paths are solved on the nodes of a lattice and interpolated by the
+polynomial of second degree through a node, its neighbours in every direction and the corners toward the problem: the
+energy over that of the undisturbed host, G' and G'', the logarithms of neck radius and drag, and the contact angle, at
+each x. docs/bud.md has the measured error.
 """
 
 import itertools
 import threading
 from concurrent.futures import Future
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,8 +22,12 @@ from membrane.landscape import BudAnswer, Domain, Gate, Host, Landscape, answer,
 
 RESOLUTION = bud.Resolution(inner=12, outer=20, step=0.3, least_rim=0.027, backward=2)
 
-CURVATURE_STEP, HOST_CURVATURE_STEP, TENSION_STEP, RADIUS_STEP = 0.4, 0.2, 0.75, 0.1
+CURVATURE_STEP, HOST_CURVATURE_STEP, TENSION_STEP, RADIUS_STEP = 0.4, 0.1, 0.75, 0.1
 """Spacing of nodes in c, c_out, ln s and |h|."""
+
+LOWERED = ((0, 0), (0, 1), (1, 1))
+"""By how many nodes of c and c_out the centre of the interpolation lies below the nearest, in the order of trial: where
+c or c_out is large paths end before they have a neck."""
 
 LEAST_TENSION, MOST_TENSION = 1e-4, 2.0
 """Smaller s is taken as the least (it changes no energy by more than pi s kappa); beyond the largest every state is
@@ -33,9 +38,6 @@ FLAT = 0.02
 
 FINE = 8
 """Points of a landscape between two points of the path."""
-
-DOUBTFUL = 150.0
-"""Barriers below so many kT are solved directly where a node has no whole path."""
 
 ENERGY, SLOPE, BEND, NECK, ANGLE, DRAG = range(6)
 
@@ -63,26 +65,36 @@ class Paths:
         whole = np.isfinite(found[:, ENERGY, self.coordinate > 0]).all(-1)
         return continued(self.coordinate, found), whole
 
-    def interpolated(self, c, c_out, s, h) -> tuple[np.ndarray, np.ndarray]:
-        """Paths between the nodes, and which of them stand on whole ones only; all h of one sign."""
+    def interpolated(self, c, c_out, s, h, lowered=(0, 0)) -> "Between":
+        """Paths between the nodes; all h of one sign."""
         c, c_out, s, h = np.broadcast_arrays(*(np.asarray(v, float) for v in (c, c_out, s, h)))
         sign, held = int(np.sign(h.flat[0])), np.clip(s, LEAST_TENSION, MOST_TENSION)
-        stencils = [_stencil(c, CURVATURE_STEP), _stencil(c_out, HOST_CURVATURE_STEP)]
-        stencils += [_stencil(np.log(held), TENSION_STEP, variable=np.exp)]
-        # Half a step off zero: the flat host is no limit that a polynomial in h follows.
-        stencils += [_stencil(np.abs(h), RADIUS_STEP, RADIUS_STEP / 2, least=0)] if sign else []
-        offsets = np.array(list(itertools.product(range(3), repeat=len(stencils))))
-        weight = np.prod([w[:, o] for (_, w), o in zip(stencils, offsets.T, strict=True)], axis=0)
-        keys = np.stack([first for first, _ in stencils], axis=-1)[:, None] + offsets
-        unique, where = np.unique(keys.reshape(-1, len(stencils)), axis=0, return_inverse=True)
+        axes = 4 if sign else 3
+        at = np.stack([c, c_out, held, np.abs(h)], axis=-1)[:, :axes]
+        steps = _steps(at)
+        centre = np.round(steps).astype(int)
+        centre[:, :2] -= lowered
+        centre[:, 3:] = np.maximum(centre[:, 3:], 1)
+        side = np.where(steps >= centre, 1, -1)
+        weight, keys = _weights(at, centre, side), centre[:, None] + _simplex(side)
+        unique, where = np.unique(keys.reshape(-1, axes), axis=0, return_inverse=True)
         nodes, whole = self._fetch([(sign, *map(int, key)) for key in unique])
         where = where.reshape(weight.shape)
         result = np.einsum("nk,nkfx->nfx", weight, nodes[where])
-        x, excess = self.coordinate, np.pi * (s - held)[:, None] * (s > held)[:, None]
-        result[:, ENERGY] += excess * np.tanh(x) ** 2
-        result[:, SLOPE] += excess * 2 * np.tanh(x) / np.cosh(x) ** 2
-        result[:, BEND] += excess * 2 * (1 - 2 * np.sinh(x) ** 2) / np.cosh(x) ** 4
-        return result, whole[where].all(-1)
+        x = self.coordinate
+        most = np.max((nodes[:, SLOPE] / _pull(x))[:, x > 0], axis=-1)
+        beyond = np.pi * (s - held)[:, None] * (s > held)[:, None]
+        around = np.pad(
+            np.concatenate([side > 0, side < 0], -1), ((0, 0), (1, keys.shape[1] - 2 * axes - 1)), constant_values=True
+        )
+        found = Between(
+            result, whole[where].all(-1), np.max(most[where], -1, initial=-np.inf, where=around), nodes[where[:, 0]]
+        )
+        for paths in (found.paths, found.nearest):
+            paths[:, ENERGY] += beyond * np.tanh(x) ** 2
+            paths[:, SLOPE] += beyond * 2 * np.tanh(x) / np.cosh(x) ** 2
+            paths[:, BEND] += beyond * 2 * (1 - 2 * np.sinh(x) ** 2) / np.cosh(x) ** 4
+        return found._replace(most=found.most + np.max(beyond, -1) / np.pi)
 
     def _fetch(self, keys) -> tuple[np.ndarray, np.ndarray]:
         """Nodes; those that nobody has begun are solved here, the others awaited."""
@@ -110,51 +122,96 @@ class Paths:
         return np.stack([path.energy - rest, path.slope, path.bend, neck, path.contact_angle, drag])
 
 
+class Between(NamedTuple):
+    """Paths interpolated for problems: ``paths`` (problems, 6, points); whether all their nodes have ``whole`` paths;
+    ``most``, the largest l* at x > 0 of those nodes that the problem lies between, above which each of these falls from
+    flat to the narrowest neck; the path of the ``nearest`` node."""
+
+    paths: np.ndarray
+    whole: np.ndarray
+    most: np.ndarray
+    nearest: np.ndarray
+
+
+def _steps(at):
+    """Values c, c_out, s[, |h|] (..., 3 or 4) counted in nodes."""
+    c, c_out, s, *h = np.moveaxis(at, -1, 0)
+    # Half a step off zero: the flat host is no limit that a polynomial in h follows.
+    parts = [c / CURVATURE_STEP, c_out / HOST_CURVATURE_STEP, np.log(s) / TENSION_STEP]
+    return np.stack([*parts, *(v / RADIUS_STEP - 0.5 for v in h)], axis=-1)
+
+
+def _values(index):
+    """Inverse of :func:`_steps`."""
+    c, c_out, s, *h = np.moveaxis(np.asarray(index), -1, 0)
+    parts = [c * CURVATURE_STEP, c_out * HOST_CURVATURE_STEP, np.exp(s * TENSION_STEP)]
+    return np.stack([*parts, *((v + 0.5) * RADIUS_STEP for v in h)], axis=-1)
+
+
 def _node_values(keys):
     """c, c_out, s and h of nodes (sign, i, j, k[, l])."""
-    sign, i, j, k, *rest = np.array(keys).T
-    h = sign * (rest[0] + 0.5) * RADIUS_STEP if rest else 0.0
-    return np.broadcast_arrays(i * CURVATURE_STEP, j * HOST_CURVATURE_STEP, np.exp(k * TENSION_STEP), h)
+    sign, *index = np.array(keys).T
+    c, c_out, s, *h = _values(np.stack(index, axis=-1)).T
+    return c, c_out, s, sign * h[0] if h else np.zeros_like(c)
 
 
-def _stencil(value, step, origin=0.0, least=None, variable=lambda v: v):
-    """First of the three nodes nearest to each value and the weights (values, 3) of the polynomial in ``variable``
-    through them."""
-    first = np.round((value - origin) / step).astype(int) - 1
-    first = first if least is None else np.maximum(first, least)
-    nodes = variable(origin + step * (first[:, None] + np.arange(3)))
-    at, (a, b, c) = variable(value), nodes.T
-    weights = (at - b) * (at - c) / ((a - b) * (a - c)), (at - a) * (at - c) / ((b - a) * (b - c))
-    return first, np.stack([*weights, (at - a) * (at - b) / ((c - a) * (c - b))], axis=-1)
+def _simplex(side):
+    """Offsets (problems, nodes, axes) of a polynomial of second degree: the centre, its neighbours, and the corners
+    toward ``side``."""
+    axes = side.shape[-1]
+    unit, pairs = np.eye(axes, dtype=int), list(itertools.combinations(range(axes), 2))
+    corners = [side * (unit[i] + unit[j]) for i, j in pairs]
+    fixed = np.broadcast_to(np.concatenate([0 * unit[:1], unit, -unit]), (len(side), 2 * axes + 1, axes))
+    return np.concatenate([fixed, np.stack(corners, 1)], axis=1)
+
+
+def _weights(at, centre, side):
+    """Weights (problems, nodes) of the nodes of :func:`_simplex` at the values ``at``."""
+    axes = at.shape[-1]
+    unit = np.eye(axes, dtype=int)
+    neighbour = lambda offset: np.stack([_values(centre + offset * unit[i])[:, i] for i in range(axes)], -1)
+    low, middle, high = (neighbour(offset) for offset in (-1, 0, 1))
+    up = (at - low) * (at - middle) / ((high - low) * (high - middle))
+    down = (at - high) * (at - middle) / ((low - high) * (low - middle))
+    share = (at - middle) / (np.where(side > 0, high, low) - middle)
+    pairs = np.stack([share[:, i] * share[:, j] for i, j in itertools.combinations(range(axes), 2)], -1)
+    shared = share * (share.sum(-1, keepdims=True) - share)
+    rest = 1 - (up + down).sum(-1, keepdims=True) + pairs.sum(-1, keepdims=True)
+    return np.concatenate([rest, up - shared * (side > 0), down - shared * (side < 0), pairs], axis=-1)
 
 
 def continued(x, paths) -> np.ndarray:
     """Paths with their gaps filled.
 
-    A path ends where the rim's radius has a minimum because the neck has left the rim; there l* plunges and the bud
-    snaps on. Beyond, l* goes on linearly as it fell, an upper bound, and the neck as the rim. Between states at x < 0
-    and the first at x > 0 the energy is the polynomial of third degree that joins both; where there are no states at
-    x < 0, l* is constant below the first. States at x < 0 that do not exist keep nan.
+    Where nothing is at rest between two states (the bud snaps across, or a domain that its host bends away stands up)
+    the energy is the polynomial of third degree that joins both. Beyond the last state l* goes on linearly as it fell,
+    and the neck as the rim; where there are no states at x < 0, l* is constant below the first. States at x < 0 that do
+    not exist keep nan.
     """
     paths, order = paths.copy(), np.arange(len(x))
     for path in paths:
-        exists = np.isfinite(path[ENERGY])
-        above, below = order[exists & (x > 0)], order[exists & (x < 0)]
-        if not len(above):
+        exists = np.nonzero(np.isfinite(path[ENERGY]))[0]
+        if not (x[exists] > 0).any():
             continue
-        first, last = above[0], above[-1]
+        for low, high in itertools.pairwise(exists):
+            if high > low + 1:
+                _join(x, path, low, high)
+        first, last = exists[0], exists[-1]
         _extend(x, path, last, order > last, falling=True)
-        if len(below):
-            _join(x, path, below[-1], first)
-        else:
+        if x[first] > 0:
             _extend(x, path, first, (x > 0) & (order < first), falling=False)
     return paths
 
 
+def _pull(x):
+    """-2 pi dalpha/dx: what a line tension of one adds to -dF/dx."""
+    return 2 * np.pi * np.tanh(x) / np.cosh(x)
+
+
 def _extend(x, path, at, gone, *, falling):
     """l* = l0 + b (x - x_at) in place of missing states: G = G_at + 2 pi int l* alpha tanh(x) dx."""
-    alpha = 1 / np.cosh(x)
-    pull, turn = 2 * np.pi * alpha * np.tanh(x), 2 * np.pi * alpha * (2 * alpha**2 - 1)
+    alpha, pull = 1 / np.cosh(x), _pull(x)
+    turn = 2 * np.pi * alpha * (2 * alpha**2 - 1)
     held = path[SLOPE, at] / pull[at]
     b = min((path[BEND, at] - held * turn[at]) / pull[at], 0.0) if falling else 0.0
     dx, angle = x[gone] - x[at], np.arcsin(np.tanh(x[gone])) - np.arcsin(np.tanh(x[at]))
@@ -214,23 +271,31 @@ class ExactLaw:
         asked = np.nonzero(size > 2 * self.gate.neck_radius)[0]
         kinds = np.stack([np.sign(h), ratio, contrast], -1)
         paths = np.full((len(size), 6, len(self.coordinate)), np.nan)
-        rim = 2 * np.pi * (np.asarray(domain.line_tension) * size / kappa)[:, None] / np.cosh(self.coordinate)
         for kind in np.unique(kinds[asked], axis=0):
             at = asked[(kinds[asked] == kind).all(-1)]
             table = self._paths.setdefault(tuple(kind[1:]), Paths(*map(float, kind[1:])))
-            if not self.direct:
-                paths[at], whole = table.interpolated(*problem[at].T)
-                bent = self.coordinate > 0
-                climb = kappa[at] / self.gate.thermal_energy * _climb((paths[at, ENERGY] + rim[at])[:, bent])
-                at = at[~whole & ~(climb > DOUBTFUL)]
-            if len(at):
-                paths[at], _ = table.solved(*problem[at].T)
+            tension = np.asarray(domain.line_tension)[at] * size[at] / kappa[at]
+            paths[at] = self._paths_of(table, problem[at], tension)
         return self._landscape(domain, kappa, size, direction, paths)
 
     @property
     def coordinate(self) -> np.ndarray:
         """x of the points that are solved."""
         return bud.coordinate(RESOLUTION)
+
+    def _paths_of(self, table, problem, line_tension) -> np.ndarray:
+        """Interpolated where all nodes are whole; the nearest node's where all nodes fall; solved for the rest."""
+        paths, rest = np.empty((len(problem), 6, len(self.coordinate))), np.arange(len(problem))
+        for lowered in () if self.direct else LOWERED:
+            if not len(rest):
+                break
+            found = table.interpolated(*problem[rest].T, lowered)
+            falls = ~found.whole & (found.most < line_tension[rest])
+            paths[rest] = np.where(falls[:, None, None], found.nearest, found.paths)
+            rest = rest[~(found.whole | falls)]
+        if len(rest):
+            paths[rest], _ = table.solved(*problem[rest].T)
+        return paths
 
     def _landscape(self, domain, kappa, size, direction, paths) -> Landscape:
         x, (energy, neck, angle, drag) = _refined(self.coordinate, paths)
@@ -246,11 +311,6 @@ class ExactLaw:
             size=size,
             direction=direction,
         )
-
-
-def _climb(energy):
-    """The highest rise of each row above a point before it; nan where one is missing."""
-    return np.max(energy - np.minimum.accumulate(energy, axis=-1), axis=-1)
 
 
 def _refined(x, paths):

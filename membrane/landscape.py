@@ -143,9 +143,18 @@ def _answer_one(landscape: Landscape, gate: Gate, i: int) -> dict:
     neck = pick(landscape.neck_radius)[usable]
     through = np.nonzero(neck <= gate.neck_radius)[0]
     last = max(through[0] if len(through) else len(neck) - 1, 1)
-    cut = lambda v: pick(v)[usable][: last + 1]
+    share = 1.0
+    if neck[last] < gate.neck_radius < neck[last - 1]:
+        share = np.log(gate.neck_radius / neck[last - 1]) / np.log(neck[last] / neck[last - 1])
+
+    def cut(values):
+        """Up to the gate itself, between two points."""
+        values = pick(values)[usable][: last + 1].astype(float)
+        values[last] = values[last - 1] + share * (values[last] - values[last - 1])
+        return values
+
     path = _Path(cut(landscape.coordinate), cut(landscape.energy) / gate.thermal_energy, cut(landscape.drag))
-    return _read(path, neck[: last + 1], cut(landscape.contact_angle), gate)
+    return _read(path, np.exp(cut(np.log(landscape.neck_radius))), cut(landscape.contact_angle), gate)
 
 
 @dataclass(frozen=True)

@@ -26,60 +26,107 @@ def domains(diameter, curvature, line_tension=1.17):
     return Domain(np.pi * values[0] ** 2, *values[1:])
 
 
+def hill(landscape):
+    """Highest climb (kT) of F on the way from flat to the gate: the barrier, whatever states lie on the way."""
+    found = []
+    for energy, neck in zip(landscape.energy, landscape.neck_radius, strict=True):
+        path = energy[: np.argmax(neck <= GATE.neck_radius)] / KT
+        path = path[np.isfinite(path)]
+        found.append(np.max(path - np.minimum.accumulate(path)))
+    return np.array(found)
+
+
 def compare(host, count, seed):
-    """(interpolated, solved) answers for ``count`` domains over the range of the shipped runs, each at twelve line
-    tensions, where either barrier is below 60 kT."""
+    """Hills of up to 50 kT against those of solved paths, 0.3 kT; answers that call a state by another name, where it
+    is hardly one, are below 1 %; for ``count`` domains over the range of the shipped runs at eight line tensions."""
     rng = np.random.default_rng(seed)
     diameter, curvature = rng.uniform(25, 90, count), rng.uniform(0.02, 0.055, count)
-    asked = domains(np.repeat(diameter, 12), np.repeat(curvature, 12), np.tile(np.linspace(0.5, 9, 12), count))
-    found, exact = law()(asked, host), law(direct=True)(asked, host)
-    np.testing.assert_array_equal(found.diameter_nm, asked.size)
-    low = np.minimum(exact.barrier_kBT, found.barrier_kBT) < 60
-    return {name: (getattr(found, name)[low], getattr(exact, name)[low]) for name in vars(found)}
-
-
-def check(answers, least):
-    """Barriers to 0.3 kT, the same necks, rates of barriers within a factor 1.35 = exp(0.3)."""
-    found, exact = answers["barrier_kBT"]
-    assert (exact > 0).sum() >= least
-    assert np.max(np.abs(found - exact)) < 0.3
-    np.testing.assert_array_equal(*answers["neck_closed"])
-    rates = [rate[exact > 0] for rate in answers["rate_per_s"]]
-    assert np.max(np.abs(np.log(rates[0] / rates[1]))) < 0.3
+    asked = domains(np.repeat(diameter, 8), np.repeat(curvature, 8), np.tile(np.linspace(0.8, 3, 8), count))
+    laws = law(), law(direct=True)
+    (found, exact), answers = zip(*((hill(one.landscape(asked, host)), one(asked, host)) for one in laws), strict=True)
+    low = np.minimum(found, exact) < 50
+    assert ((exact > 0.1) & low).sum() > count / 2
+    assert np.max(np.abs(found - exact)[low]) < 0.3
+    np.testing.assert_array_equal(answers[0].diameter_nm, asked.size)
+    named = [np.isfinite(a.neck_radius_nm) + 2 * a.neck_closed for a in answers]
+    assert (named[0] != named[1])[low].mean() < 0.01
 
 
 def test_interpolant_against_solutions_flat_host():
-    """30 domains in a flat host."""
-    check(compare(Host(1e-3, KAPPA_LD, 0.008), 30, 1), least=15)
+    compare(Host(1e-3, KAPPA_LD, 0.008), 30, 1)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("host", [Host(1e-3, KAPPA_LD, 0.008, 216.0), Host(2e-2, KAPPA_LD, 0.006, 180.0)])
+@pytest.mark.parametrize(
+    "host",
+    [
+        Host(1e-3, KAPPA_LD, 0.008, 216.0),
+        Host(1e-3, KAPPA_LD, 0.014, 216.0),
+        Host(2e-2, KAPPA_LD, 0.006, 180.0),
+    ],
+    ids=["ceramide", "rich in ceramide", "small and tense"],
+)
 def test_interpolant_against_solutions_spherical_host(host):
-    """The host of ceramide.yaml, and a smaller and tenser one, 60 domains each."""
-    check(compare(host, 60, 2), least=30)
+    """The host of ceramide.yaml, early in its run, and a smaller and tenser one."""
+    compare(host, 60, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("curvature", [0.03, 0.04, 0.05])
+def test_diameter_of_the_interpolant(curvature):
+    """The diameter at which the hill falls to 20 kT, 1 %, in the host of ceramide.yaml."""
+    host, sizes = Host(1e-3, KAPPA_LD, 0.011, 216.0), np.arange(30.0, 90.0, 1.5)
+    hills = [hill(one.landscape(domains(sizes, curvature), host)) for one in (law(), law(direct=True))]
+    first = [int(np.argmax(h < 20)) for h in hills]
+    crossed = [np.interp(20, h[[i, i - 1]], sizes[[i, i - 1]]) for h, i in zip(hills, first, strict=True)]
+    assert crossed[0] == pytest.approx(crossed[1], rel=0.01)
 
 
 def test_nodes_are_reproduced():
     """At a node of the lattice interpolation returns the solved path, whatever was asked for before."""
     paths = Paths(0.5, 0.0)
-    at = np.array([1.5]), np.array([0.2]), np.exp([-3.0]), np.array([0.0])
+    at = np.array([1.6]), np.array([0.2]), np.exp([-3.0]), np.array([0.0])
     # exp of a multiple of the spacing is a node up to rounding.
     solved, whole = paths.solved(*at)
-    found, all_whole = paths.interpolated(*at)
+    found = paths.interpolated(*at)
     assert whole.all()
-    assert all_whole.all()
-    np.testing.assert_allclose(found[:, :, X > 0], solved[:, :, X > 0], rtol=1e-9, atol=1e-9)
+    assert found.whole.all()
+    np.testing.assert_allclose(found.paths[:, :, X > 0], solved[:, :, X > 0], rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(found.nearest[:, :, X > 0], found.paths[:, :, X > 0])
+
+
+def test_interpolation_is_exact_for_polynomials_of_second_degree():
+    """Nodes that carry a quadratic function of (c, c_out, s, |h|), mixed terms included: reproduced to rounding, from
+    shifted stencils too."""
+    rng = np.random.default_rng(3)
+    linear, square = rng.normal(size=4), rng.normal(size=(4, 4))
+    value = lambda v: v @ linear + np.einsum("...i,ij,...j->...", v, square, v)
+    paths = Paths(0.5, 0.0)
+    paths._solve = lambda *v: np.full((6, len(X)), value(np.abs(np.array(v))))
+    at = rng.uniform([0.5, 0.1, 0.005, 0.1], [4.0, 0.8, 0.5, 0.4], (20, 4))
+    for lowered in ((0, 0), (1, 1)):
+        found = paths.interpolated(*(at * [1, 1, 1, -1]).T, lowered)
+        np.testing.assert_allclose(found.paths[:, ENERGY, -1], value(at), rtol=1e-9)
+
+
+def test_a_domain_between_falling_nodes_falls():
+    """Where l exceeds `most`, the hill of the very path is nothing; `most` is not always infinite nor always passed."""
+    host, sizes = Host(1e-3, KAPPA_LD, 0.011, 216.0), np.linspace(40.0, 85.0, 10)
+    table, l = Paths(0.5, 0.0), 1.17 * sizes / KAPPA_LO  # noqa: E741
+    problem = 0.05 * sizes, 0.011 * sizes, 1e-3 * sizes**2 / KAPPA_LO, -sizes / 216.0
+    falls = table.interpolated(*problem).most < l
+    assert 0 < falls.sum() < len(sizes)
+    assert (hill(law(direct=True).landscape(domains(sizes[falls], 0.05), host)) < 1e-6).all()
 
 
 def test_threads_share_nodes():
     """Four threads that ask for the same get the same bits as one, and each node is solved once."""
     at = np.array([1.1, 1.6]), np.array([0.05, 0.05]), np.array([0.02, 0.03]), np.zeros(2)
-    alone, _ = Paths(0.5, 0.0).interpolated(*at)
+    alone = Paths(0.5, 0.0).interpolated(*at).paths
     shared, solved, results = Paths(0.5, 0.0), [], []
     solve = shared._solve
     shared._solve = lambda *problem: solved.append(problem) or solve(*problem)
-    threads = [threading.Thread(target=lambda: results.append(shared.interpolated(*at)[0])) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: results.append(shared.interpolated(*at).paths)) for _ in range(4)]
     [t.start() for t in threads]
     [t.join() for t in threads]
     assert len(solved) == len(set(solved))
@@ -101,6 +148,17 @@ def test_missing_ends_are_continued_at_constant_fall():
     np.testing.assert_allclose(filled[SLOPE], slope, atol=1e-12)
     np.testing.assert_allclose(filled[ENERGY], energy, atol=1e-3)
     np.testing.assert_allclose(filled[NECK], np.log(alpha), atol=1e-12)
+
+
+def test_a_snap_is_joined_smoothly():
+    """A hole between states: energy and slope belong together (the integral of the filled slope is the energy) and both
+    ends keep theirs; a cubic is reproduced."""
+    cubic = np.polynomial.Polynomial([1.0, 2.0, -0.7, 0.1])
+    whole = np.stack([cubic(X), cubic.deriv()(X), cubic.deriv(2)(X), -X, 0 * X, 0 * X])
+    holed = whole.copy()
+    holed[:, 5:8] = np.nan
+    filled = continued(X, holed[None])[0]
+    np.testing.assert_allclose(filled, whole, rtol=1e-10, atol=1e-10)
 
 
 def test_no_state_is_no_budding():
@@ -135,10 +193,10 @@ def test_tension_beyond_the_table_is_charged_from_below():
     with s."""
     paths = Paths(0.5, 0.0)
     at = lambda s: (np.array([1.5]), np.array([0.0]), np.array([s]), np.zeros(1))
-    (solved, _), (found, _), (lower, _) = (
+    (solved, _), found, lower = (
         paths.solved(*at(3.0)),
-        paths.interpolated(*at(3.0)),
-        paths.interpolated(*at(2.0)),
+        paths.interpolated(*at(3.0)).paths,
+        paths.interpolated(*at(2.0)).paths,
     )
     up = X > 0
     assert (found[0, ENERGY, up] <= solved[0, ENERGY, up] + 1e-3).all()

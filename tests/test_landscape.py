@@ -9,9 +9,9 @@ from membrane.landscape import Domain, Gate, Host, Landscape, answer, bud_direct
 KT = 4.2821
 SIZE = 60.0
 X = np.linspace(0, 4, 401)
-GATE = Gate(5.0, KT)
-END = int(np.argmax(SIZE / np.cosh(X) <= GATE.neck_radius))
-"""The first point whose neck is at the gate."""
+END = 320
+GATE = Gate(SIZE / np.cosh(X[END]), KT)
+"""At a point: a neck of 4.9 nm."""
 
 
 def landscape(energy, drag=1e-3, x=X, angle=None, size=SIZE):
@@ -130,7 +130,7 @@ def test_barrier_and_a_neck_that_closes():
 
 
 def open_bud():
-    """Dimple at 0.5, hill of 10 kT at 1.1, open neck at 1.7 (2 kT above the dimple), hill of 6 kT at 2.2, lower gate."""
+    """Dimple at 0.5, hill of 10 kT at 1.1, open neck at 1.7 (2 kT above the dimple), hill of 6 kT at 2.2, low gate."""
     knots = [0, 0.5, 1.1, 1.7, 2.2, 4.0]
     return np.interp(X, knots, [3.0, 0.0, 10.0, 2.0, 8.0, 5.5])
 
@@ -155,7 +155,7 @@ def test_open_bud():
 def test_scission_aid_is_a_pull_on_the_neck():
     """The aided rate with force f is the unaided one of F + f r; without force both are one."""
     energy, force = open_bud(), 20.0
-    aided = read(energy, Gate(5.0, KT, force))
+    aided = read(energy, Gate(GATE.neck_radius, KT, force))
     pulled = energy + force * SIZE / np.cosh(X) / KT
     bud, top = int(np.argmin(np.abs(X - 1.7))), int(np.argmin(np.abs(X - 1.1)))
     assert aided["scission_rate_per_s"] == read(energy)["scission_rate_per_s"]
@@ -173,6 +173,13 @@ def test_a_first_minimum_with_a_neck_is_a_bud():
     assert found["neck_radius_nm"] == pytest.approx(SIZE / np.cosh(1.5))
     assert found["opening_rate_per_s"] == 0
     assert found["scission_barrier_kBT"] == pytest.approx(12 * (X[END] - 1.5))
+
+
+def test_a_gate_between_points():
+    """The hill to a gate between two points is that of F there, not at the next point: 1 % of a step's rise."""
+    gate = SIZE / np.cosh(X[END] + 0.3 * (X[1] - X[0]))
+    found = read(8 * X, Gate(gate, KT))
+    assert found["barrier_kBT"] == pytest.approx(8 * (X[END] + 0.3 * (X[1] - X[0])), abs=8e-4)
 
 
 def test_small_domains_and_missing_states():

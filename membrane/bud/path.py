@@ -32,7 +32,7 @@ LEAST_TORQUE = 0.5
 """Problems of less :func:`spontaneous_torque` are reached from the easier one."""
 
 EASY = Problem(2.5, 0.0, 0.3, None, None, None)
-"""Least spontaneous curvature and tension of the problem that the search sets out from."""
+"""Spontaneous curvatures and least tension of the problem that the search sets out from."""
 
 RIGHT_ANGLE = 0.5 * np.pi
 
@@ -58,8 +58,9 @@ class Path(NamedTuple):
 def trace(problem: Problem, *, closed: bool, resolution: Resolution) -> Path:
     """The path of one problem (scalars) or, leading axis, of many. ``closed``: whether the host is a sphere.
 
-    Continuation in x from |x| = step/2 by Hermite extrapolation and Newton's method. States beyond the first that
-    cannot be reached are nan: there the rim's radius has a minimum, and the neck has left the rim."""
+    Continuation in x from |x| = step/2 by Hermite extrapolation and Newton's method, in two halves where a step fails.
+    Where it ends before the narrowest neck, states are sought from there back: the bud then snaps across the rim
+    radii in between, at which nothing is at rest. What cannot be reached is nan."""
     if jnp.ndim(problem.tension):
         return jax.vmap(partial(trace.__wrapped__, closed=closed, resolution=resolution))(problem)
     walks = _walks(resolution)
@@ -74,19 +75,25 @@ def trace(problem: Problem, *, closed: bool, resolution: Resolution) -> Path:
     easy = jax.tree.map(partial(jnp.where, against), easy, problem)
 
     def step(carry, at: _Walks):
-        near, before, cap, good = carry
+        near, before, cap, good, whole = carry
         here = jax.tree.map(lambda p, e: p + at.easiness * (e - p), problem, easy)
         near, before = jax.tree.map(partial(jnp.where, at.returns), (cap[:2], cap[:2]), (near, before))
         good = jnp.where(at.returns, cap[2], good | (at.known == 0))
-        walked = against | ~at.detour
+        walked = jnp.where(at.deep, ~whole, against | ~at.detour)
         h, (z1, d1), (z0, d0) = at.heading * resolution.step, near, before
         start = jnp.where(at.known == 1, z1 + h * d1, 5 * z0 + 2 * h * d0 - 4 * z1 + 4 * h * d1)
         start = jnp.where(at.known == 0, cap_in_catenoid(at.x, here, closed, resolution), start)
 
         def solved():
             limit = jnp.where(at.known == 0, FIRST_STEPS, NEWTON_STEPS)
-            z, along, last = newton(start, at.x, here, closed, resolution, limit)
+            found = newton(start, at.x, here, closed, resolution, limit)
+            z, along, last = jax.lax.cond((found[2] < LAST_CORRECTION) | (at.known == 0), lambda: found, halfway)
             return z, along, (*describe(z, along, at.x, here, closed, resolution), last, z)
+
+        def halfway():
+            middle, slope, _ = newton(z1 + h / 2 * d1, at.x - h / 2, here, closed, resolution, NEWTON_STEPS)
+            further = 5 * z1 + h * d1 - 4 * middle + 2 * h * slope
+            return newton(further, at.x, here, closed, resolution, NEWTON_STEPS)
 
         def passed():
             return z1, d1, (*(jnp.full_like(at.x, jnp.nan),) * 7, z1)
@@ -94,26 +101,30 @@ def trace(problem: Problem, *, closed: bool, resolution: Resolution) -> Path:
         z, along, found = jax.lax.cond(good & walked, solved, passed)
         good = good & ((found[-2] < LAST_CORRECTION) | ~walked)
         cap = jax.tree.map(partial(jnp.where, at.turned), (z, along, good), cap)
-        return ((z, along), near, cap, good), tuple(jnp.where(good & walked, f, jnp.nan) for f in found)
+        whole = jnp.where(at.top, good, whole)
+        return ((z, along), near, cap, good, whole), tuple(jnp.where(good & walked, f, jnp.nan) for f in found)
 
     nothing, off = (jnp.zeros(unknowns(closed, resolution)),) * 2, jnp.asarray(False)
-    _, found = jax.lax.scan(step, (nothing, nothing, (*nothing, off), off), jax.tree.map(jnp.asarray, walks))
-    below, detour, low, high = _order(resolution)
-    picked = lambda f: jnp.concatenate([f[below], jnp.where(against, f[detour], f[low]), f[high]])
-    return Path(jnp.asarray(coordinate(resolution)), *map(picked, found))
+    _, found = jax.lax.scan(step, (nothing, nothing, (*nothing, off), off, off), jax.tree.map(jnp.asarray, walks))
+    at, reached = _order(resolution), jnp.isfinite(found[0])
+    low = jnp.where(against, at.detour, at.low)
+    high = jnp.where(reached[at.high], at.high, at.deep)
+    return Path(jnp.asarray(coordinate(resolution)), *(f[jnp.concatenate([at.below, low, high])] for f in found))
 
 
 def coordinate(resolution: Resolution) -> np.ndarray:
     """x of the points of every path, ascending."""
-    below, _, low, high = _order(resolution)
-    return _walks(resolution).x[np.concatenate([below, low, high])]
+    at = _order(resolution)
+    return _walks(resolution).x[np.concatenate([at.below, at.low, at.high])]
 
 
 class _Walks(NamedTuple):
     """The steps of the search, one after the other so that they are compiled once: up from the flat state to the cap
     at x = BEGIN; the turn into the problem asked for; up to the narrowest neck; from the cap down; from the flat
-    state down. ``known``: how many neighbours a step starts from; ``easiness``: share of the easier problem;
-    ``detour``: of use only where that is walked; ``turned``: the cap to ``returns`` to."""
+    state down; from the narrowest neck back to the cap. ``known``: how many neighbours a
+    step starts from; ``easiness``: share of the easier problem; ``detour``: of use only where that is walked;
+    ``turned``: the cap to ``returns`` to; ``top``: the narrowest neck; ``deep``: of use only where that was not
+    reached."""
 
     x: np.ndarray
     heading: np.ndarray
@@ -122,16 +133,29 @@ class _Walks(NamedTuple):
     detour: np.ndarray
     turned: np.ndarray
     returns: np.ndarray
+    top: np.ndarray
+    deep: np.ndarray
+
+
+class _Order(NamedTuple):
+    """Which steps find the states at x < 0; at 0 < x < BEGIN on the detour and on the straight way; beyond, from the
+    cap and from the narrowest neck."""
+
+    below: np.ndarray
+    detour: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    deep: np.ndarray
 
 
 def _sizes(resolution):
     begin = round(BEGIN / resolution.step)
-    up = round(float(np.arccosh(1 / resolution.least_rim)) / resolution.step + 0.5)
-    return begin, TURNS, up - begin - 1, begin, resolution.backward
+    up = round(float(np.arccosh(1 / resolution.least_rim)) / resolution.step + 0.5) - begin - 1
+    return begin, TURNS, up, begin, resolution.backward, up
 
 
 def _walks(resolution) -> _Walks:
-    sizes = begin, turns, up, down, back = _sizes(resolution)
+    sizes = begin, turns, up, down, back, _ = _sizes(resolution)
     index = np.concatenate(
         [
             np.arange(begin),
@@ -139,32 +163,39 @@ def _walks(resolution) -> _Walks:
             begin + 1 + np.arange(up),
             begin - 1 - np.arange(down),
             -1 - np.arange(back),
+            begin + up - np.arange(up),
         ]
     )
-    known = np.concatenate([np.minimum(np.arange(n) + k, 2) for n, k in zip(sizes, (0, 1, 1, 1, 0), strict=True)])
+    begins = (0, 1, 1, 1, 0, 0)
+    known = np.concatenate([np.minimum(np.arange(n) + k, 2) for n, k in zip(sizes, begins, strict=True)])
     known[begin : begin + turns] = 1
     at = np.arange(len(index))
     turned = at == begin + turns - 1
+    easiness = np.zeros(len(index))
+    easiness[:begin], easiness[begin : begin + turns] = 1.0, np.arange(turns)[::-1] / turns
     return _Walks(
         x=(index + 0.5) * resolution.step,
-        heading=np.repeat([1.0, 0.0, 1.0, -1.0, -1.0], sizes),
-        easiness=np.concatenate([np.ones(begin), np.arange(turns)[::-1] / turns, np.zeros(up + down + back)]),
+        heading=np.repeat([1.0, 0.0, 1.0, -1.0, -1.0, -1.0], sizes),
+        easiness=easiness,
         known=known,
-        detour=np.repeat([False, True, False, True, True], sizes) & ~turned,
+        detour=np.repeat([False, True, False, True, True, False], sizes) & ~turned,
         turned=turned,
         returns=at == begin + turns + up,
+        top=at == begin + turns + up - 1,
+        deep=at >= len(index) - up,
     )
 
 
-def _order(resolution):
-    """Steps at x < 0; those at 0 < x < BEGIN on the detour and on the straight way; those beyond."""
-    begin, turns, up, down, back = _sizes(resolution)
+def _order(resolution) -> _Order:
+    begin, turns, up, down, back, _ = _sizes(resolution)
     top = begin + turns + up
-    return (
-        top + down + np.arange(back)[::-1],
-        top + np.arange(down)[::-1],
-        np.arange(begin),
-        begin + turns - 1 + np.arange(up + 1),
+    return _Order(
+        below=top + down + np.arange(back)[::-1],
+        detour=top + np.arange(down)[::-1],
+        low=np.arange(begin),
+        high=begin + turns - 1 + np.arange(up + 1),
+        # The cap itself is found from below only.
+        deep=np.append(begin + turns - 1, top + down + back + np.arange(up)[::-1]),
     )
 
 
