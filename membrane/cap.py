@@ -8,7 +8,7 @@ kappa_G,out)/kappa_in and k = 4 + s/2 + 2g its energy is
 
 Its rim, the neck, has radius L sqrt(1 - y^2). With y = sin t the stationary states solve 2 k sin t - 2 c = l tan t:
 a dimple below and a barrier above cos^3 t = l/(2k); both vanish where (l/2k)^(2/3) + (c/k)^(2/3) = 1. The cap
-overestimates barriers (1.4 to 44 times) and the instability (6-38 % for c <= 2): docs/budding.md.
+overestimates barriers (1.4 to 44 times) and the instability (6-38 % for c <= 2): docs/cap.md.
 """
 
 import numpy as np
@@ -26,7 +26,7 @@ class CapLaw:
         I(a) = [1/(1-a) - (1-a) + 2 ln(1-a)]/a^3  (1/3 at a = 0):
 
     viscous shear of the area-preserving cap (stretch cos(psi/2) along parallels), radial flow of the host toward the
-    shrinking rim, and a disc pushed broadside through the solvents at half the apex speed (docs/budding.md).
+    shrinking rim, and a disc pushed broadside through the solvents at half the apex speed (docs/cap.md).
     """
 
     points = 400

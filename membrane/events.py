@@ -18,7 +18,7 @@ from membrane.units import PN_PER_NM_PER_UN_PER_M
 
 SHELL_THICKNESS = 5.0
 """Thickness of a vesicle's wall in nm for its density; the outer diameter is the mid-plane one plus this
-(docs/budding.md)."""
+(docs/cap.md)."""
 
 EVENT_DTYPE = np.dtype(
     [

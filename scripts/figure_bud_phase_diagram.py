@@ -1,10 +1,11 @@
 """How a domain buds, by exact mechanics: shapes, energies and phase diagrams around a configuration, as one PNG.
 
 (a) Sections through a domain (Lo) and its host (Ld) as its rim closes, at the smallest diameter that buds within the
-stated time; lumen below, true to scale. (b) Energy on that path over that of the neck that breaks, numbers as in (a), and
-of smaller and larger domains. (c) Diameter of the smallest domain that buds within the stated time; grey: 40 to 100 nm;
-hatched: none up to the host's radius; star: the configuration. (d) What becomes of a domain at the configuration's line
-tension; the ideal neck closes at 4 kappa/L = lambda + kappa c0 + kappa_out c0_out + 2 kappa_out/R_v.
+stated time; lumen below, true to scale. (b) Energy on that path over that of the neck that breaks, numbers as in (a),
+and of smaller and larger domains. (c) Diameter of the smallest domain that buds within the stated time; grey: 40 to
+100 nm; hatched: none up to the host's radius; star: the configuration. (d) What becomes of a domain at the
+configuration's line tension; the ideal neck closes at 4 kappa/L = lambda + kappa c0 + kappa_out c0_out + 2
+kappa_out/R_v.
 """
 
 import argparse

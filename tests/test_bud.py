@@ -249,6 +249,40 @@ def test_a_neck_closes_from_four_minus_c_on(c, deep):
     assert 0.01 < float(found.neck_radius) < 0.07
 
 
+def test_states_that_do_not_exist_are_refused_in_words():
+    """Beyond the instability no dimple, below the opening threshold no bud: NoState names both thresholds; asking for
+    what exists returns it, and the way back is the barrier less the bud."""
+    edges = flat(2.0, c=1.0, s=0.01)
+    tensions = 1.1 * edges.instability, 0.9 * edges.opening, edges.opening + 0.01
+    lost, low, inside = (flat(float(value), c=1.0, s=0.01) for value in tensions)
+    with pytest.raises(bud.NoState, match=f"no dimple.* up to l = lambda L/kappa_in = {float(edges.instability):.4g}"):
+        lost.state("dimple")
+    with pytest.raises(bud.NoState, match=f"no bud.* from l = lambda L/kappa_in = {float(edges.opening):.4g} to"):
+        low.state("bud")
+    with pytest.raises(ValueError, match="'neck' is unknown; give dimple, barrier or bud"):
+        low.state("neck")
+    assert inside.state("bud") is inside.bud
+    assert float(inside.opening_barrier_energy) == float(inside.barrier.energy - inside.bud.energy) > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (dict(area=0.0), "area is 0.0; it must be positive"),
+        (dict(area=np.nan), "area is nan"),
+        (dict(bending_rigidity=-1.0), "bending_rigidity is -1.0"),
+        (dict(line_tension=-0.1), "line_tension is -0.1; it must be at least 0, in pN"),
+        (dict(tension=-1e-3), "at least 0 in a flat host"),
+        (dict(host_radius=20.0), "a domain must be smaller than its host"),
+        (dict(direction=0), r"direction is 0; it must be 1 \(into the lumen\)"),
+    ],
+)
+def test_impossible_problems_are_refused(change, words):
+    values = dict(area=np.pi * 50.0**2, bending_rigidity=80.0, host_bending_rigidity=80.0) | change
+    with pytest.raises(ValueError, match=words):
+        bud.problem_of(**values)
+
+
 # Spherical host ---------------------------------------------------------------------------------------------------
 
 

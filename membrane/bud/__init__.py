@@ -2,10 +2,11 @@
 
 from membrane.bud.curve import Problem, Resolution, outline, problem_of, reference_energy
 from membrane.bud.path import Path, coordinate, trace
-from membrane.bud.states import Equilibria, State, equilibria, line_tension_at
+from membrane.bud.states import Equilibria, NoState, State, equilibria, line_tension_at
 
 __all__ = [
     "Equilibria",
+    "NoState",
     "Path",
     "Problem",
     "Resolution",

@@ -241,8 +241,20 @@ def problem_of(
 ) -> tuple[Problem, jax.Array, jax.Array]:
     """(problem, l, L) of a domain of ``area`` (nm^2) that buds into the lumen (``direction`` 1) or away from it (-1);
     rigidities and Gaussian contrast kappa_G,in - kappa_G,out in pN nm, curvatures in 1/nm, ``line_tension`` in pN,
-    ``tension`` in pN/nm, ``host_radius`` in nm (inf: flat)."""
+    ``tension`` in pN/nm, ``host_radius`` in nm (inf: flat). Of the Gaussian moduli only their contrast counts
+    (Gauss-Bonnet). Raises ValueError for values out of range that are not traced: areas, rigidities and radii that are
+    not positive, a negative line tension, a negative tension in a flat host, a domain larger than its host."""
     size = jnp.sqrt(area / jnp.pi)
+    # Comparisons with nan are false: what is no number is refused, too.
+    _require("area", area, lambda v: v > 0, "positive, in nm^2")
+    _require("bending_rigidity", bending_rigidity, lambda v: v > 0, "positive, in pN nm")
+    _require("host_bending_rigidity", host_bending_rigidity, lambda v: v > 0, "positive, in pN nm")
+    _require("line_tension", line_tension, lambda v: v >= 0, "at least 0, in pN")
+    _require("host_radius", host_radius, lambda v: v > 0, "positive, in nm, or inf for a flat host")
+    _require("direction", direction, lambda v: abs(v) == 1, "1 (into the lumen) or -1 (away from it)")
+    _require("L/host_radius", size / host_radius, lambda v: v < 2, "below 2: a domain must be smaller than its host")
+    flat_host = jnp.where(jnp.isinf(host_radius), tension, 0.0)
+    _require("tension", flat_host, lambda v: v >= 0, "at least 0 in a flat host, in pN/nm")
     fields = (
         direction * spontaneous_curvature * size,
         direction * host_spontaneous_curvature * size,
@@ -253,6 +265,13 @@ def problem_of(
     )
     fields = jnp.broadcast_arrays(*(jnp.asarray(f, float) for f in fields))
     return Problem(*fields), line_tension * size / bending_rigidity, size
+
+
+def _require(name, value, holds, allowed):
+    if isinstance(value, jax.core.Tracer):
+        return
+    if not np.all(holds(np.asarray(value, float))):
+        raise ValueError(f"{name} is {value}; it must be {allowed}")
 
 
 def reference_energy(problem: Problem, line_tension, closed: bool):

@@ -84,16 +84,24 @@ def trace(problem: Problem, *, closed: bool, resolution: Resolution) -> Path:
         start = jnp.where(at.known == 1, z1 + h * d1, 5 * z0 + 2 * h * d0 - 4 * z1 + 4 * h * d1)
         start = jnp.where(at.known == 0, cap_in_catenoid(at.x, here, closed, resolution), start)
 
-        def solved():
+        def attempt(carry):
+            """Stage 0: the whole step; 1 and 2: its halves."""
+            stage, (middle, slope), _ = carry
+            half = (z1 + h / 2 * d1, 5 * z1 + h * d1 - 4 * middle + 2 * h * slope)
+            guess = jnp.where(stage == 0, start, jnp.where(stage == 1, *half))
             limit = jnp.where(at.known == 0, FIRST_STEPS, NEWTON_STEPS)
-            found = newton(start, at.x, here, closed, resolution, limit)
-            z, along, last = jax.lax.cond((found[2] < LAST_CORRECTION) | (at.known == 0), lambda: found, halfway)
-            return z, along, (*describe(z, along, at.x, here, closed, resolution), last, z)
+            x = jnp.where(stage == 1, at.x - h / 2, at.x)
+            z, along, last = newton(guess, x, here, closed, resolution, limit)
+            return (
+                jnp.where((stage == 0) & ((last < LAST_CORRECTION) | (at.known == 0)), 3, stage + 1),
+                (z, along),
+                last,
+            )
 
-        def halfway():
-            middle, slope, _ = newton(z1 + h / 2 * d1, at.x - h / 2, here, closed, resolution, NEWTON_STEPS)
-            further = 5 * z1 + h * d1 - 4 * middle + 2 * h * slope
-            return newton(further, at.x, here, closed, resolution, NEWTON_STEPS)
+        def solved():
+            nothing = 0, (start, start), jnp.inf
+            _, (z, along), last = jax.lax.while_loop(lambda carry: carry[0] < 3, attempt, nothing)
+            return z, along, (*describe(z, along, at.x, here, closed, resolution), last, z)
 
         def passed():
             return z1, d1, (*(jnp.full_like(at.x, jnp.nan),) * 7, z1)

@@ -21,6 +21,10 @@ POLISH = 8
 """Newton steps in x."""
 
 
+class NoState(ValueError):
+    """The state asked for does not exist, and why."""
+
+
 class State(NamedTuple):
     """One equilibrium: ``x`` (rim radius L/cosh x), ``energy`` over that of the undisturbed host in kappa_in,
     ``contact_angle`` psi at the rim, ``neck_radius`` over L. All nan: there is none."""
@@ -52,6 +56,27 @@ class Equilibria(NamedTuple):
         traced neck."""
         barred = jnp.where(jnp.isnan(self.barrier.x), jnp.inf, self.barrier.energy - self.dimple.energy)
         return jnp.where(jnp.isnan(self.dimple.x), 0.0, barred)
+
+    @property
+    def opening_barrier_energy(self):
+        """F(barrier) - F(bud) in kappa_in, the way back; nan where there is no open bud."""
+        return self.barrier.energy - self.bud.energy
+
+    def state(self, name: str) -> State:
+        """``dimple``, ``barrier`` or ``bud`` of one problem, outside compiled code. Raises :class:`NoState` with the
+        thresholds where there is none."""
+        if name not in ("dimple", "barrier", "bud"):
+            raise ValueError(f"state {name!r} is unknown; give dimple, barrier or bud")
+        found = getattr(self, name)
+        if jnp.isfinite(found.x):
+            return found
+        lost, opens, closes = (f"{float(value):.4g}" for value in (self.instability, self.opening, self.closing))
+        reasons = {
+            "dimple": f"a dimple exists up to l = lambda L/kappa_in = {lost}",
+            "barrier": f"a barrier stands between dimple (l = lambda L/kappa_in up to {lost}) and bud (from {opens})",
+            "bud": f"a bud with an open neck exists from l = lambda L/kappa_in = {opens} to {closes}, where it closes",
+        }
+        raise NoState(f"no {name} at this line tension: {reasons[name]} (nan: at none); change line tension or area")
 
 
 def line_tension_at(path: Path):

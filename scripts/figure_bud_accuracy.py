@@ -1,0 +1,144 @@
+"""How well the bud law is known: against published limits, under refinement, as interpolant, and beside the cap.
+
+(a) Barrier from flat by line tension alone (no tension, equal rigidities): solver, the table of docs/bud.md, spherical
+cap. (b) Largest error of the energy along the path against 24 and 44 polynomials on domain and host. (c) Line tension
+that holds a rim of radius alpha L, less its limit 4 - c for a closed neck in a flat host without tension. (d) Hill to
+the gate of domains over the range of the shipped runs (L 25 to 90 nm, c0 0.02 to 0.055 /nm, 1.1 pN, host of 216 nm):
+interpolant and cap against solved paths.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from membrane import bud, predict
+from membrane.budlaw import ExactLaw
+from membrane.cap import CapLaw
+from membrane.landscape import Domain, Gate, Host
+from membrane.plot import OKABE_ITO, STYLE, WIDTH_INCH
+from membrane.units import thermal_energy
+
+ROOT = Path(__file__).parents[1]
+BARRIERS = {4.0: 2.302, 4.5: 1.169, 5.0: 0.429, 5.25: 0.197, 5.5: 0.055, 5.7: 0.005}
+"""Exact barriers in kappa at L lambda/kappa."""
+
+FINE = bud.Resolution(inner=16, outer=28, step=0.05, least_rim=0.027, backward=0)
+DEGREES = ((8, 14), (10, 17), (12, 20), (16, 28), (20, 36), (24, 44))
+CASES = {
+    "$c$ = 0, flat host": dict(),
+    "$c$ = 2, flat host": dict(c=2.0, s=0.02),
+    "$c$ = 2, $R_v$ = 4$L$, soft host": dict(c=2.0, c_out=0.4, s=0.02, k=0.5, h=-0.25),
+}
+DEEP = bud.Resolution(inner=24, outer=44, step=0.2, least_rim=0.002, backward=0)
+
+
+def problem(c=0.0, c_out=0.0, s=0.0, k=1.0, g=0.0, h=0.0):
+    return bud.Problem(*(jnp.asarray(float(v)) for v in (c, c_out, s, k, g, h)))
+
+
+def barriers(sizes):
+    """Exact barrier from flat in kappa at each L lambda/kappa, from one path."""
+    path = bud.trace(problem(), closed=False, resolution=FINE)
+    alpha, energy = 1 / np.cosh(np.asarray(path.x)), np.asarray(path.energy)
+    return [max(0.0, np.max(energy + 2 * np.pi * size * (alpha - 1))) for size in sizes]
+
+
+def draw_barriers(axes):
+    sizes = np.linspace(4, 8, 161)
+    axes.plot(sizes, barriers(sizes), color=OKABE_ITO[0], label="exact (solver)")
+    axes.plot(*zip(*BARRIERS.items(), strict=True), "o", ms=4, mfc="none", color="0.15", label="exact (table)")
+    axes.plot(sizes, 8 * np.pi * (1 - sizes / 8) ** 2, "--", color=OKABE_ITO[1], label="spherical cap")
+    axes.set(xlabel=r"$L\lambda/\kappa$", ylabel=r"barrier ($\kappa$)", xlim=(4, 8), ylim=(0, None))
+    axes.legend(frameon=False)
+
+
+def draw_convergence(axes):
+    for (name, values), color in zip(CASES.items(), OKABE_ITO, strict=False):
+        energies = []
+        for inner, outer in DEGREES:
+            resolution = bud.Resolution(inner=inner, outer=outer, step=0.3, least_rim=0.06, backward=0)
+            path = bud.trace(problem(**values), closed=bool(values.get("h")), resolution=resolution)
+            energies.append(np.asarray(path.energy))
+        error = [np.nanmax(np.abs(energy - energies[-1])) for energy in energies[:-1]]
+        axes.semilogy([inner for inner, _ in DEGREES[:-1]], error, "o-", ms=3, color=color, label=name)
+    axes.set(xlabel="polynomials on the domain", ylabel=r"error of the energy ($\kappa$)")
+    axes.legend(frameon=False)
+
+
+def draw_closure(axes):
+    for c, color in zip((0.0, 1.0, 2.0), OKABE_ITO, strict=False):
+        path = bud.trace(problem(c=c), closed=False, resolution=DEEP)
+        alpha, held = 1 / np.cosh(np.asarray(path.x)), np.asarray(bud.line_tension_at(path))
+        axes.semilogx(alpha, held - (4 - c), color=color, label=f"$c$ = {c:g}")
+    axes.axhline(0, color="0.8", lw=0.6, zorder=0)
+    axes.set(xlabel=r"rim radius $\alpha$", ylabel=r"$l^*(\alpha) - (4 - c)$", xlim=(1, 2e-3), ylim=(-1.5, 2.5))
+    axes.legend(frameon=False)
+
+
+def hill(landscape, gate):
+    """Highest climb in kT on the way to the gate, of each domain."""
+    found = []
+    for energy, neck in zip(landscape.energy, landscape.neck_radius, strict=True):
+        path = energy[: np.argmax(neck <= gate.neck_radius)] / gate.thermal_energy
+        path = path[np.isfinite(path)]
+        found.append(np.max(path - np.minimum.accumulate(path)))
+    return np.array(found)
+
+
+def draw_hills(axes):
+    kT = thermal_energy(37.0)
+    gate, viscosities = Gate(5.0, kT), {"membrane_viscosity": 3e-6, "solvent_viscosity": 3e-9}
+    rng, count = np.random.default_rng(1), 300
+    size, curvature = rng.uniform(25, 90, count), rng.uniform(0.02, 0.055, count)
+    full = lambda value: np.full(count, value)
+    domain = Domain(np.pi * size**2, curvature, full(1.1), full(40 * kT), full(0.0))
+    host = Host(1e-3, 20 * kT, 0.008, 216.0)
+    laws = ExactLaw(gate, direct=True, **viscosities), ExactLaw(gate, **viscosities), CapLaw(gate, **viscosities)
+    exact, interpolated, cap = (hill(law.landscape(domain, host), gate) for law in laws)
+    low = exact < 60
+    worst = np.max(np.abs(interpolated - exact)[low])
+    axes.plot([0, 60], [0, 60], color="0.8", lw=0.6, zorder=0)
+    axes.plot(exact[low], interpolated[low], "o", ms=3, color=OKABE_ITO[0], label=f"interpolant (within {worst:.2f})")
+    axes.plot(exact[low], cap[low], "x", ms=3, color=OKABE_ITO[1], label="spherical cap")
+    axes.set(xlabel="hill, solved ($k_BT$)", ylabel="hill, law ($k_BT$)", xlim=(-2, 60), ylim=(-10, 420))
+    axes.legend(frameon=False)
+
+
+@matplotlib.rc_context(STYLE)
+def draw() -> Figure:
+    """The four panels."""
+    figure = Figure(figsize=(WIDTH_INCH, 5.2), layout="constrained")
+    panels = figure.subplots(2, 2)
+    for axes, letter, part in zip(
+        panels.flat, "abcd", (draw_barriers, draw_convergence, draw_closure, draw_hills), strict=True
+    ):
+        part(axes)
+        axes.annotate(letter, (0, 1), (-26, 6), "axes fraction", "offset points", weight="bold", size=10)
+    return figure
+
+
+def main(arguments=None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images" / "bud_accuracy.png")
+    output = parser.parse_args(arguments).output
+    predict.set_up_jax()
+    with jax.enable_x64(True):
+        figure = draw()
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(output, dpi=200)
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(output)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
