@@ -120,6 +120,19 @@ def answer(landscape: Landscape, gate: Gate) -> BudAnswer:
     return BudAnswer(**columns, **sizes)
 
 
+def highest_climb(landscape: Landscape, gate: Gate) -> np.ndarray:
+    """Of each domain the most that F rises above an earlier state on the way to the gate, in kT: the barrier, whatever
+    states lie on the way; nan where there is no state."""
+    found = np.full(len(landscape.size), np.nan)
+    for i, energy in enumerate(landscape.energy):
+        through = np.broadcast_to(landscape.neck_radius, landscape.energy.shape)[i] <= gate.neck_radius
+        path = energy[: np.argmax(through) + 1] if through.any() else energy
+        path = path[np.isfinite(path)] / gate.thermal_energy
+        if len(path):
+            found[i] = np.max(path - np.minimum.accumulate(path))
+    return found
+
+
 _NOTHING = {
     "barrier_kBT": np.inf,
     "rate_per_s": 0.0,

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from membrane import bud, predict
 from membrane.budlaw import ExactLaw
 from membrane.cap import CapLaw
-from membrane.landscape import Domain, Gate, Host
+from membrane.landscape import Domain, Gate, Host, highest_climb
 from membrane.plot import OKABE_ITO, STYLE, WIDTH_INCH
 from membrane.units import thermal_energy
 
@@ -81,16 +81,6 @@ def draw_closure(axes):
     axes.legend(frameon=False)
 
 
-def hill(landscape, gate):
-    """Highest climb in kT on the way to the gate, of each domain."""
-    found = []
-    for energy, neck in zip(landscape.energy, landscape.neck_radius, strict=True):
-        path = energy[: np.argmax(neck <= gate.neck_radius)] / gate.thermal_energy
-        path = path[np.isfinite(path)]
-        found.append(np.max(path - np.minimum.accumulate(path)))
-    return np.array(found)
-
-
 def draw_hills(axes):
     kT = thermal_energy(37.0)
     gate, viscosities = Gate(5.0, kT), {"membrane_viscosity": 3e-6, "solvent_viscosity": 3e-9}
@@ -100,7 +90,7 @@ def draw_hills(axes):
     domain = Domain(np.pi * size**2, curvature, full(1.1), full(40 * kT), full(0.0))
     host = Host(1e-3, 20 * kT, 0.008, 216.0)
     laws = ExactLaw(gate, direct=True, **viscosities), ExactLaw(gate, **viscosities), CapLaw(gate, **viscosities)
-    exact, interpolated, cap = (hill(law.landscape(domain, host), gate) for law in laws)
+    exact, interpolated, cap = (highest_climb(law.landscape(domain, host), gate) for law in laws)
     low = exact < 60
     worst = np.max(np.abs(interpolated - exact)[low])
     axes.plot([0, 60], [0, 60], color="0.8", lw=0.6, zorder=0)

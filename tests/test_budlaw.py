@@ -8,7 +8,7 @@ import pytest
 
 from membrane import bud
 from membrane.budlaw import ENERGY, NECK, RESOLUTION, SLOPE, ExactLaw, Paths, continued
-from membrane.landscape import Domain, Gate, Host
+from membrane.landscape import Domain, Gate, Host, highest_climb
 from membrane.units import thermal_energy
 
 KT = thermal_energy(37.0)
@@ -26,16 +26,6 @@ def domains(diameter, curvature, line_tension=1.17):
     return Domain(np.pi * values[0] ** 2, *values[1:])
 
 
-def hill(landscape):
-    """Highest climb (kT) of F on the way from flat to the gate: the barrier, whatever states lie on the way."""
-    found = []
-    for energy, neck in zip(landscape.energy, landscape.neck_radius, strict=True):
-        path = energy[: np.argmax(neck <= GATE.neck_radius)] / KT
-        path = path[np.isfinite(path)]
-        found.append(np.max(path - np.minimum.accumulate(path)))
-    return np.array(found)
-
-
 def compare(host, count, seed):
     """Hills of up to 50 kT against those of solved paths, 0.3 kT; answers that call a state by another name, where it
     is hardly one, are below 1 %; for ``count`` domains over the range of the shipped runs at eight line tensions."""
@@ -43,7 +33,9 @@ def compare(host, count, seed):
     diameter, curvature = rng.uniform(25, 90, count), rng.uniform(0.02, 0.055, count)
     asked = domains(np.repeat(diameter, 8), np.repeat(curvature, 8), np.tile(np.linspace(0.8, 3, 8), count))
     laws = law(), law(direct=True)
-    (found, exact), answers = zip(*((hill(one.landscape(asked, host)), one(asked, host)) for one in laws), strict=True)
+    (found, exact), answers = zip(
+        *((highest_climb(one.landscape(asked, host), GATE), one(asked, host)) for one in laws), strict=True
+    )
     low = np.minimum(found, exact) < 50
     assert ((exact > 0.1) & low).sum() > count / 2
     assert np.max(np.abs(found - exact)[low]) < 0.3
@@ -76,7 +68,7 @@ def test_interpolant_against_solutions_spherical_host(host):
 def test_diameter_of_the_interpolant(curvature):
     """The diameter at which the hill falls to 20 kT, 1 %, in the host of ceramide.yaml."""
     host, sizes = Host(1e-3, KAPPA_LD, 0.011, 216.0), np.arange(30.0, 90.0, 1.5)
-    hills = [hill(one.landscape(domains(sizes, curvature), host)) for one in (law(), law(direct=True))]
+    hills = [highest_climb(one.landscape(domains(sizes, curvature), host), GATE) for one in (law(), law(direct=True))]
     first = [int(np.argmax(h < 20)) for h in hills]
     crossed = [np.interp(20, h[[i, i - 1]], sizes[[i, i - 1]]) for h, i in zip(hills, first, strict=True)]
     assert crossed[0] == pytest.approx(crossed[1], rel=0.01)
@@ -116,7 +108,8 @@ def test_a_domain_between_falling_nodes_falls():
     problem = 0.05 * sizes, 0.011 * sizes, 1e-3 * sizes**2 / KAPPA_LO, -sizes / 216.0
     falls = table.interpolated(*problem).most < l
     assert 0 < falls.sum() < len(sizes)
-    assert (hill(law(direct=True).landscape(domains(sizes[falls], 0.05), host)) < 1e-6).all()
+    landscape = law(direct=True).landscape(domains(sizes[falls], 0.05), host)
+    assert (highest_climb(landscape, GATE) < 1e-6).all()
 
 
 def test_threads_share_nodes():

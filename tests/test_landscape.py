@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from membrane.landscape import Domain, Gate, Host, Landscape, answer, bud_direction, kramers_rate, mean_escape_time
+from membrane.landscape import (
+    Domain,
+    Gate,
+    Host,
+    Landscape,
+    answer,
+    bud_direction,
+    highest_climb,
+    kramers_rate,
+    mean_escape_time,
+)
 
 KT = 4.2821
 SIZE = 60.0
@@ -152,6 +162,13 @@ def test_open_bud():
     assert found["opening_rate_per_s"] == pytest.approx(1 / back, rel=1e-3)
 
 
+def test_highest_climb():
+    """The first barrier of the open bud, 10 kT; its last, 6 kT, where that is all there is; 0 on the way down."""
+    assert highest_climb(landscape(open_bud()), GATE)[0] == pytest.approx(10)
+    assert highest_climb(landscape(np.where(X < 1.1, 10.0, open_bud())), GATE)[0] == pytest.approx(6)
+    assert highest_climb(landscape(-X), GATE)[0] == 0
+
+
 def test_scission_aid_is_a_pull_on_the_neck():
     """The aided rate with force f is the unaided one of F + f r; without force both are one."""
     energy, force = open_bud(), 20.0
@@ -184,8 +201,8 @@ def test_a_gate_between_points():
 
 def test_small_domains_and_missing_states():
     """L <= 2 gate radii never buds; states that do not exist (inf) are left out; without any there is no bud."""
-    assert read(-30 * X, size=10.0)["rate_per_s"] == 0
-    assert np.isinf(read(-30 * X, size=10.0)["barrier_kBT"])
+    assert read(-30 * X, size=2 * GATE.neck_radius)["rate_per_s"] == 0
+    assert np.isinf(read(-30 * X, size=2 * GATE.neck_radius)["barrier_kBT"])
     assert read(np.full_like(X, np.inf))["rate_per_s"] == 0
     whole, energy = read(open_bud()), open_bud()
     energy[:20] = np.inf
