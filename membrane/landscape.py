@@ -156,9 +156,10 @@ def _answer_one(landscape: Landscape, gate: Gate, i: int) -> dict:
     neck = pick(landscape.neck_radius)[usable]
     through = np.nonzero(neck <= gate.neck_radius)[0]
     last = max(through[0] if len(through) else len(neck) - 1, 1)
-    share = 1.0
+    neck, share = neck[: last + 1].astype(float), 1.0
     if neck[last] < gate.neck_radius < neck[last - 1]:
         share = np.log(gate.neck_radius / neck[last - 1]) / np.log(neck[last] / neck[last - 1])
+        neck[last] = gate.neck_radius
 
     def cut(values):
         """Up to the gate itself, between two points."""
@@ -167,7 +168,7 @@ def _answer_one(landscape: Landscape, gate: Gate, i: int) -> dict:
         return values
 
     path = _Path(cut(landscape.coordinate), cut(landscape.energy) / gate.thermal_energy, cut(landscape.drag))
-    return _read(path, np.exp(cut(np.log(landscape.neck_radius))), cut(landscape.contact_angle), gate)
+    return _read(path, neck, cut(landscape.contact_angle), gate)
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,9 @@ class _Path:
     drag: np.ndarray
 
     def rate(self, start, stop, thermal_energy, low=0):
-        """Inverse mean first-passage time from ``start`` to ``stop`` with a wall at ``low``."""
+        """Inverse mean first-passage time from ``start`` to ``stop`` with a wall at ``low``; inf where it is there."""
+        if start == stop:
+            return np.inf
         part = slice(low, stop + 1)
         with np.errstate(divide="ignore"):
             time = mean_escape_time(self.x[part], self.energy[part], self.drag[part] / thermal_energy, start - low)

@@ -100,7 +100,7 @@ def refined(landscape, diameters):
     inside = ((share >= 0) & (share <= 1)) | np.isclose(share, 1)
     return replace(
         landscape,
-        energy=np.where(inside, np.nan_to_num(between(energy), nan=np.inf), np.inf),
+        energy=np.where(inside, np.nan_to_num(between(energy), nan=np.inf, posinf=np.inf), np.inf),
         size=diameters,
         direction=landscape.direction[low],
         **columns,
@@ -142,21 +142,31 @@ def shapes(situation, diameter, end):
 
 def draw_shapes(axes, drawn, diameter):
     """In two rows; at the edge of every section the host lies at the same height."""
-    reach, columns, row = 1.3 * diameter, SHAPES // 2, 1.9 * diameter
-    for number, (_, domain, host) in enumerate(drawn):
-        left, down = 2.15 * reach * (number % columns), -row * (number // columns)
+    reach, columns = 1.3 * diameter, SHAPES // 2
+    sections = []
+    for _, domain, host in drawn:
         whole = np.hstack([domain, host[:, 1:]])
         stop = np.append(np.nonzero(whole[0] > reach)[0], whole.shape[1] - 1)[0]
-        down = down - whole[1, stop]
-        for (r, z), color in ((whole[:, :stop], HOST), (domain, LO)):
-            section = np.concatenate([-r[::-1], r]), np.concatenate([z[::-1], z])
-            axes.plot(left + section[0], down + section[1], color=color, lw=2.2, solid_capstyle="butt")
-        axes.text(left, 0.3 * diameter - row * (number // columns), str(number + 1), ha="center", va="center", **BADGE)
-    below = -row - 1.55 * diameter
+        level = np.array([[0.0], [whole[1, stop]]])
+        sections.append((whole[:, :stop] - level, domain - level))
+    top = 0.0
+    for first in (0, columns):
+        row = sections[first : first + columns]
+        highest = max(whole[1].max() for whole, _ in row)
+        top -= 0.65 * diameter + highest
+        for column, (whole, domain) in enumerate(row):
+            left = 2.15 * reach * column
+            for (r, z), color in ((whole, HOST), (domain, LO)):
+                section = np.concatenate([-r[::-1], r]), np.concatenate([z[::-1], z])
+                axes.plot(left + section[0], top + section[1], color=color, lw=2.2, solid_capstyle="butt")
+            place = left, top + highest + 0.25 * diameter
+            axes.text(*place, str(first + column + 1), ha="center", va="center", **BADGE)
+        top += min(whole[1].min() for whole, _ in row)
+    below = top - 0.3 * diameter
     axes.plot([-reach, -reach + 50], [below, below], color=INK, lw=1.5)
     axes.text(-reach + 58, below, "50 nm", va="center")
-    for at, color, name in ((0.35, LO, "domain (Lo)"), (0.72, HOST, "host (Ld)")):
-        axes.text(at, 0.0, name, color=color, transform=axes.transAxes, va="bottom", fontweight="bold")
+    for at, color, name in ((2.0, LO, "domain (Lo)"), (4.4, HOST, "host (Ld)")):
+        axes.text(at * reach, below, name, color=color, va="center", ha="center", fontweight="bold")
     axes.set(aspect="equal", xlim=(-1.05 * reach, 2.15 * reach * (columns - 1) + 1.05 * reach))
     axes.axis("off")
 

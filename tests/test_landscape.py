@@ -199,6 +199,16 @@ def test_a_gate_between_points():
     assert found["barrier_kBT"] == pytest.approx(8 * (X[END] + 0.3 * (X[1] - X[0])), abs=8e-4)
 
 
+def test_a_bud_from_the_first_point_on():
+    """Where the very first state is a bud at rest, it is there at once, and its scission is the climb to the gate."""
+    energy = 5 * X
+    energy[X < 1.5] = np.inf
+    found = read(energy)
+    assert (found["barrier_kBT"], found["rate_per_s"]) == (0, np.inf)
+    assert found["neck_radius_nm"] == pytest.approx(SIZE / np.cosh(1.5))
+    assert found["scission_barrier_kBT"] == pytest.approx(5 * (X[END] - 1.5))
+
+
 def test_small_domains_and_missing_states():
     """L <= 2 gate radii never buds; states that do not exist (inf) are left out; without any there is no bud."""
     assert read(-30 * X, size=2 * GATE.neck_radius)["rate_per_s"] == 0
