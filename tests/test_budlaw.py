@@ -94,7 +94,7 @@ def test_interpolation_is_exact_for_polynomials_of_second_degree():
     linear, square = rng.normal(size=4), rng.normal(size=(4, 4))
     value = lambda v: v @ linear + np.einsum("...i,ij,...j->...", v, square, v)
     paths = Paths(0.5, 0.0)
-    paths._solve = lambda *v: np.full((6, len(X)), value(np.abs(np.array(v))))
+    paths._solve = lambda c, c_out, s, h: np.full((6, len(X)), value(np.array([c, c_out, s, abs(h)])))
     at = rng.uniform([0.5, 0.1, 0.005, 0.1], [4.0, 0.8, 0.5, 0.4], (20, 4))
     for lowered in ((0, 0), (1, 1)):
         found = paths.interpolated(*(at * [1, 1, 1, -1]).T, lowered)
