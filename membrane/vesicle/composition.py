@@ -8,6 +8,7 @@ eps^2. Its discrete div and grad are adjoint, so int W phi is conserved to round
 """
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax.scipy.sparse.linalg import cg
 
@@ -18,12 +19,25 @@ SWEEP = 0.12
 """Diffusion length squared of one sweep of :func:`extended` over spacing squared; above about 0.18 it is unstable."""
 
 
+def _widened(field, axis: int, before: int, after: int):
+    """The field with periodic ghost points along ``axis``; materialised, else every neighbour computes it anew."""
+    n = field.shape[axis]
+    ends = jax.lax.slice_in_dim(field, n - before, n, axis=axis), jax.lax.slice_in_dim(field, 0, after, axis=axis)
+    return jax.lax.optimization_barrier(jnp.concatenate([ends[0], field, ends[1]], axis))
+
+
+def _differences(wide, axis: int):
+    """f_{i+1} - f_i along ``axis``, one point fewer."""
+    n = wide.shape[axis]
+    return jax.lax.slice_in_dim(wide, 1, n, axis=axis) - jax.lax.slice_in_dim(wide, 0, n - 1, axis=axis)
+
+
 def stiffness(field, faces, spacing):
     """-div(W grad field) with W on faces, per point: symmetric, not negative, zero in sum."""
     total = 0.0
     for axis, (weight, h) in enumerate(zip(faces, spacing, strict=True)):
-        flux = weight * (jnp.roll(field, -1, axis) - field) / h**2
-        total = total + jnp.roll(flux, 1, axis) - flux
+        flux = weight * _differences(_widened(field, axis, 0, 1), axis)
+        total = total - _differences(_widened(flux, axis, 1, 0), axis) / h**2
     return total
 
 
@@ -35,18 +49,18 @@ def extended(phi, psi: surface.Derivatives, weight, books: Books, spacing, amoun
     own adjoint.
     """
     normal = psi.gradient / psi.slope
-    strength = 0.5 * SWEEP * amount * min(spacing) ** 2
+    forward, backward, legs = 0.0, 0.0, []
+    for axis, h in enumerate(spacing):
+        n = phi.shape[axis]
+        steps = _differences(_widened(phi, axis, 1, 1), axis)
+        legs.append([books.open(axis, side) * normal[axis] / h for side in (-1, 1)])
+        forward = forward + legs[axis][0] * jax.lax.slice_in_dim(steps, 1, n + 1, axis=axis)
+        backward = backward + legs[axis][1] * jax.lax.slice_in_dim(steps, 0, n, axis=axis)
     change = 0.0
-    for side in (-1, 1):
-        along = 0.0
-        legs = [books.open(axis, side) * normal[axis] / h for axis, h in enumerate(spacing)]
-        for axis, leg in enumerate(legs):
-            along = along + leg * (jnp.roll(phi, side, axis) - phi)
-        flux = weight * along
-        for axis, leg in enumerate(legs):
-            part = leg * flux
-            change = change + part - jnp.roll(part, -side, axis)
-    return phi + strength * change / weight
+    for axis, (ahead, behind) in enumerate(legs):
+        change = change + _differences(_widened(ahead * weight * forward, axis, 1, 0), axis)
+        change = change + _differences(_widened(behind * weight * backward, axis, 0, 1), axis)
+    return phi + (0.5 * SWEEP * min(spacing) ** 2) * amount * change / weight
 
 
 class Transport(eqx.Module):

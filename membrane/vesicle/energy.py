@@ -112,10 +112,14 @@ class Membrane(eqx.Module):
 
     def settled(self, psi: Derivatives, phi, books: Books):
         """phi with its rims moved so that every vesicle has the Lo lipids of its books."""
+        give = _give(phi)
+        return phi + give * self._correction(psi, phi, give, books)
+
+    def _correction(self, psi: Derivatives, phi, give, books: Books):
+        """alpha of each vesicle, in its part of the box."""
         parts, weight = books.parts(self.grid.dtype), self.weight(psi)
-        give = jax.lax.stop_gradient(jnp.maximum(1 - phi**2, 0) + YIELD)
         alpha = (books.lo - self._content(weight, phi, parts)) / self._content(weight, give, parts)
-        return phi + give * jnp.einsum("v,vzyx->zyx", alpha, parts)
+        return jnp.einsum("v,vzyx->zyx", alpha, parts)
 
     # Energy ----------------------------------------------------------------------------------------------------
 
@@ -133,12 +137,19 @@ class Membrane(eqx.Module):
 
     def terms(self, psi: Derivatives, phi, books: Books) -> Terms:
         """F by parts, from psi with its derivatives and phi as it is."""
+        return self._terms(psi, phi, self._slopes(phi, phi, books), books)
+
+    def _slopes(self, phi, other, books: Books):
+        """grad phi . grad other in 1/nm^2: each face by halves to the points on its sides, so that the weight of a face is
+        the mean of theirs."""
+        total = 0.0
+        for axis, h in enumerate(self.grid.spacing):
+            face = books.open(axis) * (jnp.roll(phi, -1, axis) - phi) * (jnp.roll(other, -1, axis) - other)
+            total = total + (face + jnp.roll(face, 1, axis)) / (2 * h**2)
+        return total
+
+    def _terms(self, psi: Derivatives, phi, square, books: Books) -> Terms:
         grid, cell, weight = self.grid, self.grid.cell_volume, self.weight(psi)
-        square = 0.0
-        for axis, h in enumerate(grid.spacing):
-            # Each face by halves to the points on its sides: the weight of a face is the mean of theirs.
-            face = books.open(axis) * (jnp.roll(phi, -1, axis) - phi) ** 2
-            square = square + (face + jnp.roll(face, 1, axis)) / (2 * h**2)
         lipids = jnp.sum(weight * (self.lipids.density({"phi": phi}) + 0.5 * self.lipids.gradient * square))
         area = surface.areas(psi, self.interface_width, books.parts(grid.dtype), grid)
         stretch = 0.5 * self.area_modulus * jnp.sum((area - books.area) ** 2 / books.area)
@@ -156,7 +167,16 @@ class Membrane(eqx.Module):
 
     def shape_derivative(self, psi: Derivatives, phi, books: Books):
         """(F, dF/dpsi per volume in pN/nm^2), the exact derivative of the discrete energy."""
-        energy = lambda near: sum(self.terms(near, self.settled(near, phi, books), books))
+        give = _give(phi)
+        first = self._correction(psi, phi, give, books)
+        settled = phi + first * give
+        # Of alpha only its first order about what it is here matters: then no stencil has to be differentiated.
+        square, cross = self._slopes(settled, settled, books), 2 * self._slopes(settled, give, books)
+
+        def energy(near):
+            more = self._correction(near, phi, give, books) - first
+            return sum(self._terms(near, settled + more * give, square + more * cross, books))
+
         value, slope = jax.value_and_grad(energy)(psi)
         return value, surface.adjoint(slope, self.grid) / self.grid.cell_volume
 
@@ -180,6 +200,11 @@ class Membrane(eqx.Module):
         """K_A (A_i - A0_i)/A0_i of each vesicle, pN/nm."""
         area = surface.areas(psi, self.interface_width, books.parts(self.grid.dtype), self.grid)
         return self.area_modulus * (area - books.area) / books.area
+
+
+def _give(phi):
+    """s: the walls, and a little of the pure phases."""
+    return jnp.maximum(1 - phi**2, 0) + YIELD
 
 
 def face_weight(weight, books: Books, axis: int):

@@ -58,19 +58,12 @@ def find(psi, grid, eps: float) -> Topology:
 
     Raises ValueError where there is no membrane.
     """
-    lumen = np.asarray(psi) > 0
-    least = 4 * np.pi / 3 * (LEAST_RADIUS * eps) ** 3 / grid.cell_volume
-    for _ in range(2):
-        # A speck takes the sign of what surrounds it; that may join two parts, hence once for each sign.
-        for sign in (True, False):
-            labels, count = components(lumen == sign)
-            specks = np.flatnonzero(np.bincount(labels.ravel(), minlength=count + 1) < least)
-            lumen = np.where(np.isin(labels, specks[specks > 0]), not sign, lumen)
-    full, lumens = components(lumen)
-    empty, cytosols = components(~lumen)
+    lumen, full, lumens, empty, cytosols = _parts(psi, grid, eps)
     if lumens == 0 or cytosols == 0:
         raise ValueError("no membrane: psi has one sign everywhere, or what has the other is smaller than a neck")
     part = np.where(lumen, full, lumens + empty)
+    if lumens + cytosols == 2:
+        return Topology(np.zeros(lumen.shape, np.int32), np.array([1]))
     facing = part.ravel()[_nearest_opposite(lumen, grid.spacing)]
     pair = np.stack([np.minimum(part, facing), np.maximum(part, facing)])
     membranes = sorted({(int(a), int(b)) for a, b in np.unique(pair.reshape(2, -1), axis=1).T})
@@ -83,6 +76,20 @@ def find(psi, grid, eps: float) -> Topology:
     for i, (a, b) in enumerate(order):
         number[a, b] = i
     return Topology(number[pair[0], pair[1]].astype(np.int32), np.array([1 if m in limiting else -1 for m in order]))
+
+
+def _parts(psi, grid, eps):
+    """(whether lumen, its parts from 1 and their number, the cytosol's parts and their number), without specks."""
+    lumen = np.asarray(psi) > 0
+    least = 4 * np.pi / 3 * (LEAST_RADIUS * eps) ** 3 / grid.cell_volume
+    while True:
+        full, lumens = components(lumen)
+        empty, cytosols = components(~lumen)
+        # A speck takes the sign of what surrounds it, which may join two parts.
+        small = [np.flatnonzero(np.bincount(labels.ravel())[1:] < least) + 1 for labels in (full, empty)]
+        if not (small[0].size or small[1].size):
+            return lumen, full, lumens, empty, cytosols
+        lumen = (lumen & ~np.isin(full, small[0])) | np.isin(empty, small[1])
 
 
 def _depths(membranes, outside) -> dict[int, int]:

@@ -83,6 +83,8 @@ def rebook(membrane: Membrane, state: State) -> tuple[State, list[Fission | Fusi
     them.
     """
     topology = find(state.psi, membrane.grid, membrane.interface_width)
+    if topology.vesicles == state.books.vesicles == 1:
+        return state, []
     before = np.asarray(state.books.labels)
     near = surface.derivatives(state.psi, membrane.grid)
     density = np.asarray(surface.delta(near, membrane.interface_width), float)
