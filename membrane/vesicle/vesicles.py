@@ -15,11 +15,12 @@ from membrane.vesicle.topology import Topology, find
 @dataclass(frozen=True)
 class Vesicle:
     """``area`` (nm^2) of the mid-plane, int delta less what its spread adds to a sphere; ``volume`` (nm^3) inside;
-    ``lo_area`` int W (1 + phi)/2 (nm^2); ``centre`` (z, y, x) in nm; ``is_ilv``: whether it encloses cytosol."""
+    ``lo_fraction``, share of the area that is Lo, (1 + phi)/2 averaged; ``centre`` (z, y, x) in nm; ``is_ilv``: whether it
+    encloses cytosol."""
 
     area: float
     volume: float
-    lo_area: float
+    lo_fraction: float
     centre: tuple[float, float, float]
     is_ilv: bool
 
@@ -34,9 +35,9 @@ class Vesicle:
         return (6 * self.volume / np.pi) ** (1 / 3)
 
     @property
-    def lo_fraction(self) -> float:
-        """Share of the area that is Lo."""
-        return self.lo_area / self.area
+    def lo_area(self) -> float:
+        """Area of Lo, nm^2."""
+        return self.lo_fraction * self.area
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def describe(membrane: Membrane, state: State, topology: Topology) -> list[Vesic
     """The vesicles of a state, in the order of the topology."""
     grid, eps = membrane.grid, membrane.interface_width
     near = surface.derivatives(state.psi, grid)
-    density, weight = np.asarray(surface.delta(near, eps), float), np.asarray(membrane.weight(near), float)
+    density = np.asarray(surface.delta(near, eps), float)
     psi, phi, cell = np.asarray(state.psi, float), np.asarray(state.phi, float), grid.cell_volume
     found = []
     for i, sign in enumerate(topology.encloses_lumen):
@@ -68,10 +69,10 @@ def describe(membrane: Membrane, state: State, topology: Topology) -> list[Vesic
         filled = part if sign < 0 or topology.vesicles == 1 else _lumen_of(topology, i)
         inside = np.asarray(surface.step(sign * psi)) * filled
         volume = np.sum(inside) * cell
-        lo = 0.5 * np.sum(weight * (1 + phi) * part) * cell
         centre = _centre(inside, grid)
+        share = 0.5 * np.sum(density * (1 + phi) * part) / np.sum(density * part)
         area = np.sum(density * part) * cell - 4 * np.pi * surface.SPREAD * eps**2
-        found.append(Vesicle(float(area), float(volume), float(lo), centre, bool(sign < 0)))
+        found.append(Vesicle(float(area), float(volume), float(share), centre, bool(sign < 0)))
     return found
 
 
