@@ -18,7 +18,7 @@ LIPIDS = Lipids.from_wall(line_tension=1.0, interface_width=12.0)
 
 
 def sphere(spacing: float, eps: float, dtype="float64", c0: float = 0.0, lipids=LIPIDS):
-    """(membrane, psi with derivatives, unit vectors' cosine with an oblique axis) of a sphere in a box without symmetry."""
+    """(membrane, psi with derivatives, cosine with an oblique axis) of a sphere in a box without symmetry."""
     n = int(124 / spacing)
     shape = (n, n + 1, n + 2)
     grid = Grid(shape, tuple(spacing * m for m in shape), dtype)
@@ -30,20 +30,22 @@ def sphere(spacing: float, eps: float, dtype="float64", c0: float = 0.0, lipids=
     return model, psi, cosine
 
 
-def growth_rate(degree: int, spacing: float, eps: float) -> float:
-    """Growth rate over M of a small harmonic, after what is not constant along normals has died out."""
+def growth_rates(degrees, spacing: float, eps: float) -> list[float]:
+    """Growth rates over M of small harmonics, after what is not constant along normals has died out."""
     model, psi, cosine = sphere(spacing, eps)
-    harmonic = jnp.asarray(eval_legendre(degree, cosine))
-    phi = 1e-4 * harmonic
-    books = model.open_books(psi.value, phi)
-    transport = Transport(1e6, tolerance=1e-7, iterations=500)
-    step = jax.jit(lambda phi: transport.step(model, psi, phi, books, 1e-4))
-    for _ in range(3):
-        phi = step(phi)
-    weight = model.weight(psi)
+    transport, weight = Transport(1e6, tolerance=1e-7, iterations=500), model.weight(psi)
+    books = model.open_books(psi.value, jnp.zeros(model.grid.shape))
     faces = [face_weight(weight, books, axis) for axis in range(3)]
-    flux = stiffness(model.chemical_potential(psi, phi, books), faces, model.grid.spacing)
-    return -float(jnp.vdot(harmonic, flux) / jnp.vdot(harmonic, weight * phi))
+    step = jax.jit(lambda phi: transport.step(model, psi, phi, books, 1e-4))
+    rates = []
+    for degree in degrees:
+        harmonic = jnp.asarray(eval_legendre(degree, cosine))
+        phi = 1e-4 * harmonic
+        for _ in range(3):
+            phi = step(phi)
+        flux = stiffness(model.chemical_potential(psi, phi, books), faces, model.grid.spacing)
+        rates.append(-float(jnp.vdot(harmonic, flux) / jnp.vdot(harmonic, weight * phi)))
+    return rates
 
 
 def exact_rate(degree: int) -> float:
@@ -52,16 +54,15 @@ def exact_rate(degree: int) -> float:
     return -q2 * (-LIPIDS.well + LIPIDS.gradient * q2)
 
 
-@pytest.mark.parametrize("degree", [1, 2])
-def test_harmonics_grow_as_on_the_sphere(degree):
+def test_harmonics_grow_as_on_the_sphere():
     """V9 with l(l+1)/R^2: unstable harmonics within 1 % at eps = R/9."""
-    assert growth_rate(degree, 3.0, 4.5) == pytest.approx(exact_rate(degree), rel=0.01)
+    assert growth_rates([1, 2], 3.0, 4.5) == pytest.approx([exact_rate(1), exact_rate(2)], rel=0.01)
 
 
 @pytest.mark.slow
 def test_decay_of_short_harmonics_converges_with_eps():
     """l = 4, where q eps = 0.5 and K q^2 is twice b: off by 10 % at eps = 6 nm, by half of that at 4.5."""
-    errors = [growth_rate(4, spacing, eps) / exact_rate(4) - 1 for spacing, eps in ((3.0, 6.0), (2.5, 4.5))]
+    errors = [growth_rates([4], spacing, eps)[0] / exact_rate(4) - 1 for spacing, eps in ((3.0, 6.0), (2.5, 4.5))]
     assert abs(errors[0]) < 0.11
     assert abs(errors[1]) < (4.5 / 6.0) ** 2 * abs(errors[0]) * 1.05
 

@@ -27,8 +27,8 @@ def capped(grid: Grid, model: Membrane, radius: float = 33.0, area: float = 4000
 
 
 def test_energy_of_a_rim_is_line_tension_times_its_length():
-    """int W [f + K/2 |grad phi|^2] of a cap is 2 pi R sin(theta) lambda: 1 % at 2.2 points a wall, and of second order in
-    the spacing (faces of second order)."""
+    """int W [f + K/2 |grad phi|^2] of a cap is 2 pi R sin(theta) lambda: 1 % at 2.2 points a wall, and of second order
+    in the spacing (faces of second order)."""
     exact = 2 * np.pi * 40.0 * np.sin(np.arccos(1 - 5000.0 / (2 * np.pi * 40.0**2))) * 5.0
     found = []
     for n in (30, 36, 60):

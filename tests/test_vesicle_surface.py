@@ -30,8 +30,8 @@ def bending(distance, grid: Grid, eps: float, c0: float = 0.0) -> float:
 @pytest.mark.parametrize("c0", [0.0, 0.02, -0.03])
 @pytest.mark.parametrize("inverted", [False, True])
 def test_sphere_has_helfrichs_energy(c0, inverted):
-    """V1: 8 pi kappa (1 - c0 R/2)^2 for a sphere that bulges into the lumen, 1 + c0 R/2 for one full of lumen, to 0.1 % of
-    8 pi kappa; what the spread of the profile adds to c0^2 is known: 2 pi kappa c0^2 SPREAD eps^2."""
+    """V1: 8 pi kappa (1 - c0 R/2)^2 for a sphere that bulges into the lumen, 1 + c0 R/2 for one full of lumen, to 0.1 %
+    of 8 pi kappa; what the spread of the profile adds to c0^2 is known: 2 pi kappa c0^2 SPREAD eps^2."""
     sign = -1 if inverted else 1
     found = bending(sign * initial.sphere(BOX, 45.0, (60.0, 73.0, 71.0)), BOX, 4.5, c0)
     exact = 8 * np.pi * RIGIDITY * (1 + sign * c0 * 45.0 / 2) ** 2
@@ -66,7 +66,7 @@ def test_spectral_derivatives_converge_faster_than_any_power():
 
 @pytest.mark.parametrize("shape", ["sphere", "prolate", "oblate"])
 def test_area_and_volume(shape):
-    """Area exact to 2e-4 after Steiner's 4 pi SPREAD eps^2, volume to 5e-4 as it is; without either, off by a percent."""
+    """Area exact to 2e-4 after Steiner's 4 pi SPREAD eps^2, volume to 5e-4 as it is; plain, off by percents."""
     eps = 4.5
     area = 4 * np.pi * 45.0**2
     if shape == "sphere":
@@ -155,7 +155,7 @@ def test_shapes_that_cannot_be_are_refused():
         membrane(BOX, 4.1)
     with pytest.raises(ValueError, match="does not fit"):
         initial.cap(BOX, 20.0, 6000.0)
-    with pytest.raises(ValueError, match="between 0.3 and 1"):
+    with pytest.raises(ValueError, match=r"between 0\.3 and 1"):
         initial.spheroid_axes(1000.0, 1.2, prolate=True)
     with pytest.raises(ValueError, match="belongs to a plane"):
         _ = BOX.area

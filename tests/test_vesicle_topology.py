@@ -39,7 +39,7 @@ def test_components_join_through_the_periodic_faces_only_where_they_touch():
 
 @pytest.mark.parametrize("shift", [(0, 0, 0), (17, 20, 25)])
 def test_an_endosome_and_its_ilv(shift):
-    """Two vesicles, the limiting membrane first; area, volume, place and content of each, to 0.5 %, anywhere in the box."""
+    """Two vesicles, the limiting membrane first; area, volume, place and content of each, to 0.5 %, anywhere."""
     psi = initial.profile(nested(), EPS, BOX)
     phi = jnp.where(jnp.asarray(initial.sphere(BOX, 32.0, ILV[1]) > 0), 1.0, -1.0)
     psi, phi = (jnp.roll(f, shift, (0, 1, 2)) for f in (psi, phi))
@@ -87,8 +87,8 @@ def test_specks_are_no_vesicles_and_nothing_is_no_endosome():
 
 
 def test_a_fission_is_booked_once_and_nothing_is_lost():
-    """Books of one vesicle, fields of two: one Fission; sums of area and lipids kept exactly, tension of both as before,
-    and F where phi is the same on both; the same state again is no event, nor is one whose vesicle has moved."""
+    """Books of one vesicle, fields of two: one Fission; sums of area and lipids kept exactly, tension of both as
+    before, and F where phi is the same on both; the same state again is no event, nor one whose vesicle moved."""
     psi = initial.profile(nested(), EPS, BOX)
     phi = jnp.where(jnp.asarray(initial.sphere(BOX, 30.0, ILV[1]) > 0), 0.97, -0.98)
     whole = MODEL.open_books(psi, phi)

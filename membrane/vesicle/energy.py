@@ -140,8 +140,8 @@ class Membrane(eqx.Module):
         return self._terms(psi, phi, self._slopes(phi, phi, books), books)
 
     def _slopes(self, phi, other, books: Books):
-        """grad phi . grad other in 1/nm^2: each face by halves to the points on its sides, so that a face weighs the mean of
-        theirs."""
+        """grad phi . grad other in 1/nm^2: each face by halves to the points on its sides, so a face weighs the mean
+        of theirs."""
         total = 0.0
         for axis, h in enumerate(self.grid.spacing):
             face = books.open(axis) * (jnp.roll(phi, -1, axis) - phi) * (jnp.roll(other, -1, axis) - other)

@@ -68,17 +68,20 @@ class _Here(NamedTuple):
     velocity_hat: Array
     steepest_hat: Array
     mending_hat: Array
+    strain: Array
 
 
 class Relaxation(eqx.Module):
     """``smoothing_length`` l (nm), best two to four eps; ``mending`` m; ``inertia``: share of the velocity that is kept
     from step to step (heavy ball, dropped where it leads uphill); ``courant``: largest displacement of a step over the
-    least spacing; ``sweeps`` of extension of phi a step; ``growth`` of the step after one that lowered F."""
+    least spacing; ``strain``: largest change of any vesicle's area in a step over its area; ``sweeps`` of extension of
+    phi a step; ``growth`` of the step after one that was taken."""
 
     smoothing_length: float
     mending: float = 8.0
     inertia: float = 0.9
     courant: float = 0.3
+    strain: float = 5e-4
     growth: float = 1.15
     sweeps: int = eqx.field(static=True, default=1)
 
@@ -112,11 +115,13 @@ class Relaxation(eqx.Module):
         kept_hat = jnp.where(inner(hats[1], kept_hat) < 0, kept_hat, 0)
         descent = -inner(hats[1], steepest_hat) - inner(hats[0], mending_hat)
         phi = membrane.settled(near, phi, books)
-        return _Here(psi, phi, slope, energy, descent, steepest_hat + kept_hat, steepest_hat, mending_hat)
+        strain = membrane.tension(near, books) / membrane.area_modulus
+        return _Here(psi, phi, slope, energy, descent, steepest_hat + kept_hat, steepest_hat, mending_hat, strain)
 
     @eqx.filter_jit
     def run(self, membrane: Membrane, state: State, trials) -> tuple[State, Report]:
-        """``trials`` steps (a traced number), each taken if F falls, else refused, halved and stripped of inertia."""
+        """``trials`` steps (a traced number), each taken if F falls and areas keep, or refused, halved and stripped of
+        inertia."""
         grid = membrane.grid
         limit = self.courant * min(grid.spacing)
         thickness = 2**0.5 * membrane.interface_width
@@ -133,6 +138,7 @@ class Relaxation(eqx.Module):
             moved = dt * reach
             there = look(here.psi + dt * change, here.phi, dt, moved / limit, here.velocity_hat)
             fell = there.energy < here.energy
+            fell &= jnp.max(jnp.abs(there.strain - here.strain)) <= self.strain
             stay = here._replace(velocity_hat=here.steepest_hat)
             here = jax.tree.map(lambda a, b: jnp.where(fell, a, b), there, stay)
             return here, jnp.where(fell, self.growth, 0.5) * dt, taken + fell, jnp.where(fell, moved, last)

@@ -15,8 +15,8 @@ from membrane.vesicle.topology import Topology, find
 @dataclass(frozen=True)
 class Vesicle:
     """``area`` (nm^2) of the mid-plane, int delta less what its spread adds to a sphere; ``volume`` (nm^3) inside;
-    ``lo_fraction``, share of the area that is Lo, (1 + phi)/2 averaged; ``centre`` (z, y, x) in nm; ``is_ilv``: whether it
-    encloses cytosol."""
+    ``lo_fraction``, share of the area that is Lo, (1 + phi)/2 averaged; ``centre`` (z, y, x) in nm; ``is_ilv``: whether
+    it encloses cytosol."""
 
     area: float
     volume: float
