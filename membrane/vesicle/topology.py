@@ -3,6 +3,9 @@
 Every membrane separates one part of the lumen from one of the cytosol. The largest part of the cytosol is the outside;
 a membrane's inside is the part that is farther from the outside, so that the limiting membrane encloses lumen, an ILV
 cytosol again. Euler's characteristic of the membranes is 2 each: a fission adds one membrane.
+
+Vesicles are apart once what lies between them is open: |psi| > OPEN, at which Euler's characteristic has reached its new
+value. They are one again when not even the sign of psi parts them. Between the two, what was before holds.
 """
 
 from dataclasses import dataclass
@@ -12,6 +15,9 @@ from scipy import ndimage
 
 LEAST_RADIUS = 2.0
 """Parts smaller than a sphere of so many eps are no parts yet, but the remains of a neck."""
+
+OPEN = 0.5
+"""How far psi must have gone between two vesicles that part."""
 
 MARGIN = 16
 """Points of periodic continuation in the search for the nearest membrane."""
@@ -53,11 +59,21 @@ def components(inside) -> tuple[np.ndarray, int]:
     return number[roots][labels], kept.size
 
 
-def find(psi, grid, eps: float) -> Topology:
-    """The vesicles of a phase field (n_z, n_y, n_x).
+def find(psi, grid, eps: float, vesicles: int | None = None) -> Topology:
+    """The vesicles of a phase field (n_z, n_y, n_x); ``vesicles``: how many there were, where parting is in question.
 
     Raises ValueError where there is no membrane.
     """
+    psi = np.asarray(psi)
+    closed = _at(psi, grid, eps)
+    if vesicles is None or closed.vesicles <= vesicles:
+        return closed
+    # Both sides: an ILV leaves through the lumen, a vesicle that buds away through the cytosol.
+    least = min((_at(psi - OPEN, grid, eps), _at(psi + OPEN, grid, eps)), key=lambda t: t.vesicles)
+    return least if least.vesicles >= vesicles else closed
+
+
+def _at(psi, grid, eps) -> Topology:
     lumen, full, lumens, empty, cytosols = _parts(psi, grid, eps)
     if lumens == 0 or cytosols == 0:
         raise ValueError("no membrane: psi has one sign everywhere, or what has the other is smaller than a neck")
@@ -80,7 +96,7 @@ def find(psi, grid, eps: float) -> Topology:
 
 def _parts(psi, grid, eps):
     """(whether lumen, its parts from 1 and their number, the cytosol's parts and their number), without specks."""
-    lumen = np.asarray(psi) > 0
+    lumen = psi > 0
     least = 4 * np.pi / 3 * (LEAST_RADIUS * eps) ** 3 / grid.cell_volume
     while True:
         full, lumens = components(lumen)

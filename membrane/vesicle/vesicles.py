@@ -83,7 +83,7 @@ def rebook(membrane: Membrane, state: State) -> tuple[State, list[Fission | Fusi
     of both are kept, and so is the energy. Where the vesicles are the same only the labels follow
     them.
     """
-    topology = find(state.psi, membrane.grid, membrane.interface_width)
+    topology = find(state.psi, membrane.grid, membrane.interface_width, state.books.vesicles)
     if topology.vesicles == state.books.vesicles == 1:
         return state, []
     before = np.asarray(state.books.labels)
