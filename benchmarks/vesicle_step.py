@@ -1,7 +1,7 @@
 """What a step of the vesicle costs: python benchmarks/vesicle_step.py [--cores N] [--precision float32|float64]
 
 Columns: milliseconds a trial of the shape (energy, its derivative, direction); transforms a trial, counted in the
-traced program; the floor (forward and inverse transforms of that size, one by one, measured in the same process, by turns
+traced program; the floor (forward and inverse transforms of that size, one by one, in the same process, by turns
 with the steps); the ratio of both; milliseconds of one step of transport; memory of the compiled chunk; seconds of the
 first call. Medians; on one core unless told otherwise. One vesicle; each further one adds a forward transform.
 """

@@ -51,7 +51,9 @@ def draw(frames, grid, vesicle) -> Figure:
     FigureCanvasAgg(figure)
     count = len(frames)
     for i, (trials, psi, phi) in enumerate(frames):
-        axes = figure.add_axes((i / count - 0.03, 0.385, 1 / count + 0.06, 0.62), projection="3d", computed_zorder=False)
+        axes = figure.add_axes(
+            (i / count - 0.03, 0.385, 1 / count + 0.06, 0.62), projection="3d", computed_zorder=False
+        )
         draw_surface(axes, psi, phi, grid)
         below = figure.add_axes((i / count + 0.008, 0.07, 1 / count - 0.016, 0.36))
         draw_section(below, psi, phi, grid)

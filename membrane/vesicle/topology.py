@@ -4,7 +4,7 @@ Every membrane separates one part of the lumen from one of the cytosol. The larg
 a membrane's inside is the part that is farther from the outside, so that the limiting membrane encloses lumen, an ILV
 cytosol again. Euler's characteristic of the membranes is 2 each: a fission adds one membrane.
 
-Vesicles are apart once what lies between them is open: |psi| > OPEN, at which Euler's characteristic has reached its new
+Vesicles are apart once what lies between them is open: |psi| > OPEN, where Euler's characteristic has reached its new
 value. They are one again when not even the sign of psi parts them. Between the two, what was before holds.
 """
 
