@@ -89,6 +89,22 @@ def test_a_sphere_at_rest_stays():
     assert float(report.descent) < 1e-3
 
 
+def test_rest_in_float32_is_not_forever():
+    """300 trials on, a sphere in float32 refuses steps within its rounding, but not to a step of zero: with new
+    spontaneous curvature it moves at once."""
+    grid = Grid((32, 30, 33), (112.0, 105.0, 115.5), "float32")
+    model = Membrane(grid, 4.5, (RIGIDITY, RIGIDITY), (0.0, 0.0), LIPIDS, 1000.0)
+    psi = initial.profile(initial.sphere(grid, 32.0), 4.5, grid)
+    phi = -jnp.ones(grid.shape, grid.dtype)
+    relaxation = Relaxation(14.0)
+    state, report = relaxation.run(model, State.at_rest(model, psi, phi, model.open_books(psi, phi)), one(300))
+    assert int(report.refused) > 100
+    assert float(state.shape_step) >= relaxation.least_step
+    curved = eqx.tree_at(lambda m: m.spontaneous_curvature, model, (0.05, 0.05))
+    _, report = relaxation.run(curved, state, one(20))
+    assert int(report.taken) > 10
+
+
 def settled_spheroid(volume: float, prolate: bool, eps: float, spacing: float) -> tuple[float, float]:
     """(E/(8 pi kappa), reduced volume) of a relaxed vesicle of radius 40 nm at rest."""
     area = 4 * np.pi * 40.0**2

@@ -75,7 +75,8 @@ class Relaxation(eqx.Module):
     """``smoothing_length`` l (nm), best two to four eps; ``mending`` m; ``inertia``: share of the velocity that is kept
     from step to step (heavy ball, dropped where it leads uphill); ``courant``: largest displacement of a step over the
     least spacing; ``strain``: largest change of any vesicle's area in a step over its area; ``sweeps`` of extension of
-    phi a step; ``growth`` of the step after one that was taken."""
+    phi a step; ``growth`` of the step after a taken one; ``least_step`` in pseudo-time: in float32 a shape at rest
+    refuses every step within its rounding, and must be able to move again when its composition has changed."""
 
     smoothing_length: float
     mending: float = 8.0
@@ -83,6 +84,7 @@ class Relaxation(eqx.Module):
     courant: float = 0.3
     strain: float = 5e-4
     growth: float = 1.15
+    least_step: float = 1e-3
     sweeps: int = eqx.field(static=True, default=1)
 
     def kernels(self, membrane: Membrane) -> tuple[Array, Array]:
@@ -141,7 +143,8 @@ class Relaxation(eqx.Module):
             fell &= jnp.max(jnp.abs(there.strain - here.strain)) <= self.strain
             stay = here._replace(velocity_hat=here.steepest_hat)
             here = jax.tree.map(lambda a, b: jnp.where(fell, a, b), there, stay)
-            return here, jnp.where(fell, self.growth, 0.5) * dt, taken + fell, jnp.where(fell, moved, last)
+            dt = jnp.maximum(jnp.where(fell, self.growth, 0.5) * dt, self.least_step)
+            return here, dt, taken + fell, jnp.where(fell, moved, last)
 
         start = (here, state.shape_step, 0, jnp.zeros((), grid.dtype))
         here, dt, taken, moved = jax.lax.fori_loop(0, trials, body, start)
