@@ -65,9 +65,9 @@ def laplacian(field, spacing: tuple[float, float]):
 def hermitian_weights(grid) -> np.ndarray:
     """How often each stored mode of a real field stands in the full spectrum (1 or 2), ``grid.spectral_shape``."""
     weights = np.full(grid.spectral_shape, 2.0)
-    weights[:, 0] = 1.0
-    if grid.shape[1] % 2 == 0:
-        weights[:, -1] = 1.0
+    weights[..., 0] = 1.0
+    if grid.shape[-1] % 2 == 0:
+        weights[..., -1] = 1.0
     return weights
 
 

@@ -30,6 +30,8 @@ WALLS = {
     "agitation": "fft grid hydrodynamics noise spectral",
     # fft: fields are transformed where the scheme needs them, by the one file that knows how.
     "sheet": "agitation energy fft grid hydrodynamics model noise spectral",
+    # fft, grid: as for the Sheet. It has no AbstractModel yet: its shape moves in pseudo-time, by descent.
+    "vesicle": "energy fft grid spectral",
     "stepper": "fft model spectral",
     "simulate": "fft model stepper",
     # grid: a label means area and perimeter only with a spacing.

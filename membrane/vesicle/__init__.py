@@ -1,0 +1,24 @@
+"""The Vesicle: a closed endosome in three dimensions whose membrane is a phase field; buds, necks and fission follow
+from its free energy."""
+
+from membrane.vesicle.composition import Transport
+from membrane.vesicle.energy import Books, Membrane
+from membrane.vesicle.evolve import Round, evolve
+from membrane.vesicle.shape import Relaxation, Report, State
+from membrane.vesicle.vesicles import Fission, Fusion, Vesicle, describe, rebook
+
+__all__ = [
+    "Books",
+    "Fission",
+    "Fusion",
+    "Membrane",
+    "Relaxation",
+    "Report",
+    "Round",
+    "State",
+    "Transport",
+    "Vesicle",
+    "describe",
+    "evolve",
+    "rebook",
+]

@@ -1,0 +1,52 @@
+"""The run on the host: composition moves by its clock, the shape relaxes in between, fissions are found."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from membrane.vesicle import surface
+from membrane.vesicle.composition import Transport
+from membrane.vesicle.energy import Membrane
+from membrane.vesicle.shape import Relaxation, Report, State
+from membrane.vesicle.vesicles import Fission, Fusion, rebook
+
+
+class Round(NamedTuple):
+    """One round: time (s), shape steps tried so far, state, what the shape did, what happened."""
+
+    time: float
+    trials: int
+    state: State
+    report: Report
+    events: list[Fission | Fusion]
+
+
+@eqx.filter_jit
+def transported(membrane: Membrane, transport: Transport, state: State, dt) -> State:
+    """The state after ``dt`` seconds of transport on the membrane at rest."""
+    psi = surface.derivatives(state.psi, membrane.grid)
+    return eqx.tree_at(lambda s: s.phi, state, transport.step(membrane, psi, state.phi, state.books, dt))
+
+
+def evolve(
+    membrane: Membrane,
+    relaxation: Relaxation,
+    transport: Transport,
+    state: State,
+    *,
+    rounds: int,
+    trials: int = 10,
+    dt: float,
+    look_every: int = 2,
+) -> Iterator[Round]:
+    """``rounds`` rounds of ``trials`` shape steps and ``dt`` seconds of transport; every ``look_every`` rounds vesicles
+    are told apart anew, and each fission is reported once."""
+    for n in range(1, rounds + 1):
+        state, report = relaxation.run(membrane, state, jnp.asarray(trials))
+        state = transported(membrane, transport, state, jnp.asarray(dt, membrane.grid.dtype))
+        events: list[Fission | Fusion] = []
+        if n % look_every == 0:
+            state, events = rebook(membrane, state)
+        yield Round(n * dt, n * trials, state, report, events)

@@ -1,0 +1,134 @@
+"""Each vesicle by itself: size and content from surface integrals, and fission and fusion as changes of topology."""
+
+from dataclasses import dataclass
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from membrane.vesicle import surface
+from membrane.vesicle.energy import Books, Membrane
+from membrane.vesicle.shape import State
+from membrane.vesicle.topology import Topology, find
+
+
+@dataclass(frozen=True)
+class Vesicle:
+    """``area`` (nm^2) of the mid-plane, int delta less what its spread adds to a sphere; ``volume`` (nm^3) inside;
+    ``lo_fraction``, share of the area that is Lo, (1 + phi)/2 averaged; ``centre`` (z, y, x) in nm; ``is_ilv``: whether
+    it encloses cytosol."""
+
+    area: float
+    volume: float
+    lo_fraction: float
+    centre: tuple[float, float, float]
+    is_ilv: bool
+
+    @property
+    def diameter(self) -> float:
+        """sqrt(A/pi) in nm, of the sphere of the same area."""
+        return (self.area / np.pi) ** 0.5
+
+    @property
+    def diameter_from_volume(self) -> float:
+        """(6 V/pi)^(1/3) in nm."""
+        return (6 * self.volume / np.pi) ** (1 / 3)
+
+    @property
+    def lo_area(self) -> float:
+        """Area of Lo, nm^2."""
+        return self.lo_fraction * self.area
+
+
+@dataclass(frozen=True)
+class Fission:
+    """A vesicle that left vesicle ``mother`` (its number before)."""
+
+    vesicle: Vesicle
+    mother: int
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """Vesicles (their numbers before) that have become one, ``vesicle``."""
+
+    vesicle: Vesicle
+    merged: tuple[int, ...]
+
+
+def describe(membrane: Membrane, state: State, topology: Topology) -> list[Vesicle]:
+    """The vesicles of a state, in the order of the topology."""
+    grid, eps = membrane.grid, membrane.interface_width
+    near = surface.derivatives(state.psi, grid)
+    density = np.asarray(surface.delta(near, eps), float)
+    psi, phi, cell = np.asarray(state.psi, float), np.asarray(state.phi, float), grid.cell_volume
+    found = []
+    for i, sign in enumerate(topology.encloses_lumen):
+        part = topology.labels == i
+        # An ILV's own part holds all of its inside; the limiting membrane shares its lumen with the ILVs' surroundings.
+        filled = part if sign < 0 or topology.vesicles == 1 else _lumen_of(topology, i)
+        inside = np.asarray(surface.step(sign * psi)) * filled
+        volume = np.sum(inside) * cell
+        centre = _centre(inside, grid)
+        share = 0.5 * np.sum(density * (1 + phi) * part) / np.sum(density * part)
+        area = np.sum(density * part) * cell - 4 * np.pi * surface.SPREAD * eps**2
+        found.append(Vesicle(float(area), float(volume), float(share), centre, bool(sign < 0)))
+    return found
+
+
+def rebook(membrane: Membrane, state: State) -> tuple[State, list[Fission | Fusion]]:
+    """The state with books for each vesicle that there now is, and what has happened since they were last made.
+
+    A fission hands each descendant its area, relaxed at the tension of the mother, and the Lo lipids on it: sums
+    of both are kept, and so is the energy. Where the vesicles are the same only the labels follow
+    them.
+    """
+    topology = find(state.psi, membrane.grid, membrane.interface_width, state.books.vesicles)
+    if topology.vesicles == state.books.vesicles == 1:
+        return state, []
+    before = np.asarray(state.books.labels)
+    near = surface.derivatives(state.psi, membrane.grid)
+    density = np.asarray(surface.delta(near, membrane.interface_width), float)
+    overlap = np.zeros((state.books.vesicles, topology.vesicles))
+    np.add.at(overlap, (before.ravel(), topology.labels.ravel()), density.ravel())
+    origin = np.argmax(overlap, axis=0)
+    shared = overlap > 0.5 * np.minimum(overlap.sum(0)[None, :], overlap.sum(1)[:, None])
+    now = membrane.open_books(state.psi, state.phi, topology.labels, topology.vesicles)
+    if topology.vesicles == state.books.vesicles and np.array_equal(np.sort(origin), np.arange(origin.size)):
+        kept = Books(state.books.area[origin], state.books.lo[origin], now.labels)
+        return eqx.tree_at(lambda s: s.books, state, kept), []
+    strain = membrane.tension(near, state.books) / membrane.area_modulus
+    relaxed = np.asarray(now.area, float) / (1 + np.asarray(strain, float)[origin])
+    lo = np.asarray(now.lo, float)
+    # What labels gained or lost at the border between parts is shared out in proportion to area.
+    relaxed = relaxed * float(np.sum(np.asarray(state.books.area, float))) / relaxed.sum()
+    lo = lo + (float(np.sum(np.asarray(state.books.lo, float))) - lo.sum()) * relaxed / relaxed.sum()
+    real = membrane.grid.dtype
+    state = eqx.tree_at(lambda s: s.books, state, Books(jnp.asarray(relaxed, real), jnp.asarray(lo, real), now.labels))
+    vesicles = describe(membrane, state, topology)
+    events: list[Fission | Fusion] = []
+    for mother in range(overlap.shape[0]):
+        heirs = [i for i in range(topology.vesicles) if origin[i] == mother]
+        largest = max(heirs, key=lambda i: vesicles[i].area, default=None)
+        events += [Fission(vesicles[i], mother) for i in heirs if i != largest]
+    for i in range(topology.vesicles):
+        merged = tuple(int(m) for m in np.flatnonzero(shared[:, i]) if np.argmax(overlap[m]) == i)
+        if len(merged) > 1:
+            events.append(Fusion(vesicles[i], merged))
+    return state, events
+
+
+def _lumen_of(topology: Topology, i: int) -> np.ndarray:
+    """Where the lumen of a limiting membrane is counted: everywhere but in other limiting membranes' parts."""
+    others = [j for j, sign in enumerate(topology.encloses_lumen) if sign > 0 and j != i]
+    return ~np.isin(topology.labels, others)
+
+
+def _centre(weight, grid) -> tuple[float, float, float]:
+    """Centre of mass on the periodic box, nm, by the phase of the lowest mode."""
+    centre = []
+    for axis, length in enumerate(grid.extent):
+        profile = weight.sum(tuple(a for a in range(3) if a != axis))
+        phase = np.angle(np.sum(profile * np.exp(2j * np.pi * np.arange(profile.size) / profile.size)))
+        centre.append(float(phase / (2 * np.pi) * length % length))
+    return tuple(centre)
