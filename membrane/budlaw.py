@@ -10,6 +10,7 @@ each x. docs/bud.md has the measured error.
 import itertools
 import threading
 from concurrent.futures import Future
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -20,7 +21,7 @@ from scipy.interpolate import BPoly
 from membrane import bud
 from membrane.landscape import BudAnswer, Domain, Gate, Host, Landscape, answer, bud_direction
 
-RESOLUTION = bud.Resolution(inner=12, outer=20, step=0.3, least_rim=0.027, backward=2)
+RESOLUTION = bud.Resolution(inner=12, outer=20, step=0.3, least_rim=0.045, backward=2)
 
 CURVATURE_STEP, HOST_CURVATURE_STEP, TENSION_STEP, RADIUS_STEP = 0.4, 0.1, 0.75, 0.1
 """Spacing of nodes in c, c_out, ln s and |h|."""
@@ -113,13 +114,21 @@ class Paths:
         return np.stack(paths), np.array(whole)
 
     def _solve(self, c, c_out, s, h) -> np.ndarray:
+        problem = np.array([c, c_out, s, self.rigidity_ratio, self.gaussian_contrast, h], np.float64)
         with jax.enable_x64(True), jax.default_device("cpu"):
-            problem = bud.Problem(*map(jnp.float64, (c, c_out, s, self.rigidity_ratio, self.gaussian_contrast, h)))
-            path = bud.trace(problem, closed=bool(h), resolution=RESOLUTION)
-            path, rest = jax.device_get((path, bud.reference_energy(problem, 0.0, bool(h))))
+            path = np.array(_rows(problem, closed=bool(h)))
         with np.errstate(invalid="ignore", divide="ignore"):
-            neck, drag = np.log(path.neck_radius), np.log(path.drag)
-        return np.stack([path.energy - rest, path.slope, path.bend, neck, path.contact_angle, drag])
+            path[[NECK, DRAG]] = np.log(path[[NECK, DRAG]])
+        return path
+
+
+@partial(jax.jit, static_argnames="closed")
+def _rows(problem, *, closed):
+    """Energy over the undisturbed host's, G', G'', neck radius, contact angle and drag of one path (6, points)."""
+    problem = bud.Problem(*problem)
+    path = bud.trace(problem, closed=closed, resolution=RESOLUTION)
+    energy = path.energy - bud.reference_energy(problem, 0.0, closed)
+    return jnp.stack([energy, path.slope, path.bend, path.neck_radius, path.contact_angle, path.drag])
 
 
 class Between(NamedTuple):

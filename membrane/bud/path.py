@@ -26,7 +26,7 @@ from membrane.bud.curve import (
 BEGIN, TURNS = 0.8, 4
 """Where on the path and in how many stages a problem is reached from an easier one."""
 
-FIRST_STEPS, NEWTON_STEPS, LAST_CORRECTION, LARGEST_CHANGE = 40, 8, 3e-4, 0.3
+FIRST_STEPS, NEWTON_STEPS, LAST_CORRECTION, LARGEST_CHANGE = 40, 8, 1e-3, 0.3
 
 LEAST_TORQUE = 0.5
 """Problems of less :func:`spontaneous_torque` are reached from the easier one."""
