@@ -249,7 +249,7 @@ class Endosome:
         left, lumen, vesicles = self._after(area, diameter, direction)
         if direction < 0 and lumen <= 0:
             return False
-        return left > float(self.law.needed_area(_sphere_radius(lumen + vesicles), self.law.lysis_tension))
+        return bool(left > self.law.needed_area(_sphere_radius(lumen + vesicles), self.law.lysis_tension))
 
     def release(self, area: float, diameter: float, direction: int) -> None:
         """One vesicle of ``area`` (nm^2) and ``diameter`` (nm) leaves the membrane.
