@@ -37,6 +37,9 @@ charged what the lost projection of the domain alone costs, a lower bound."""
 FLAT = 0.02
 """A host of smaller h counts as flat."""
 
+HOPELESS = 200.0
+"""A domain whose nearest node climbs so many kT is not asked for more: half a node away it still climbs about 100."""
+
 FINE = 8
 """Points of a landscape between two points of the path."""
 
@@ -97,10 +100,16 @@ class Paths:
             paths[:, BEND] += beyond * 2 * (1 - 2 * np.sinh(x) ** 2) / np.cosh(x) ** 4
         return found._replace(most=found.most + np.max(beyond, -1) / np.pi)
 
+    def nearest(self, c, c_out, s, h) -> np.ndarray:
+        """The path of the nearest node; all h of one sign."""
+        at = np.stack([c, c_out, np.clip(s, LEAST_TENSION, MOST_TENSION), np.abs(h)], axis=-1)
+        index = np.round(_steps(at if h.any() else at[:, :3])).astype(int)
+        return self._fetch([(int(np.sign(h[0])), *map(int, key)) for key in index])[0]
+
     def _fetch(self, keys) -> tuple[np.ndarray, np.ndarray]:
         """Nodes; those that nobody has begun are solved here, the others awaited."""
         with self._lock:
-            mine = [key for key in keys if key not in self._nodes]
+            mine = [key for key in dict.fromkeys(keys) if key not in self._nodes]
             self._nodes |= {key: Future() for key in mine}
         try:
             if mine:
@@ -284,7 +293,7 @@ class ExactLaw:
             at = asked[(kinds[asked] == kind).all(-1)]
             table = self._paths.setdefault(tuple(kind[1:]), Paths(*map(float, kind[1:])))
             tension = np.asarray(domain.line_tension)[at] * size[at] / kappa[at]
-            paths[at] = self._paths_of(table, problem[at], tension)
+            paths[at] = self._paths_of(table, problem[at], tension, kappa[at] / self.gate.thermal_energy)
         return self._landscape(domain, kappa, size, direction, paths)
 
     @property
@@ -292,12 +301,18 @@ class ExactLaw:
         """x of the points that are solved."""
         return bud.coordinate(RESOLUTION)
 
-    def _paths_of(self, table, problem, line_tension) -> np.ndarray:
-        """Interpolated where all nodes are whole; the nearest node's where all nodes fall; solved for the rest."""
-        paths, rest = np.empty((len(problem), 6, len(self.coordinate))), np.arange(len(problem))
-        for lowered in () if self.direct else LOWERED:
+    def _paths_of(self, table, problem, line_tension, rigidity) -> np.ndarray:
+        """The nearest node's where that climbs beyond hope; interpolated where all nodes are whole; the nearest node's
+        where all nodes fall; solved for the rest. ``rigidity`` in kT."""
+        if self.direct:
+            return table.solved(*problem.T)[0]
+        paths = table.nearest(*problem.T)
+        rim = 2 * np.pi * line_tension[:, None] / np.cosh(self.coordinate)
+        energy = rigidity[:, None] * (paths[:, ENERGY] + rim)[:, self.coordinate > 0]
+        rest = np.nonzero(~(np.max(energy - np.minimum.accumulate(energy, axis=-1), axis=-1) > HOPELESS))[0]
+        for lowered in LOWERED:
             if not len(rest):
-                break
+                return paths
             found = table.interpolated(*problem[rest].T, lowered)
             falls = ~found.whole & (found.most < line_tension[rest])
             paths[rest] = np.where(falls[:, None, None], found.nearest, found.paths)
