@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from membrane.agitation import ThermalFlow
-from membrane.budlaw import ExactLaw
+from membrane.budlaw import HOPELESS, ExactLaw
 from membrane.cap import CapLaw
 from membrane.config import Config
 from membrane.endosome import Endosome, Fusion, TensionLaw
@@ -226,11 +226,11 @@ def host_radius(config: Config) -> float:
     return math.sqrt(math.prod(config.geometry.box_nm) / (4 * math.pi))
 
 
-def bud_law(config: Config, *, direct: bool = False) -> ExactLaw | CapLaw:
-    """The law that the configuration asks for; ``direct``: the exact one without interpolation."""
+def bud_law(config: Config, *, hopeless: float = HOPELESS) -> ExactLaw | CapLaw:
+    """The law that the configuration asks for; ``hopeless``: how far up (kT) the exact one looks for a gate."""
     budding, viscosity = config.budding, config.hydrodynamics.membrane_viscosity_nPa_s_m
     aid = budding.scission_aid
-    return (partial(ExactLaw, direct=direct) if budding.law == "exact" else CapLaw)(
+    return (partial(ExactLaw, hopeless=hopeless) if budding.law == "exact" else CapLaw)(
         Gate(budding.neck_radius_nm, thermal_energy(config.temperature_C), aid.constriction_force_pN if aid else 0.0),
         membrane_viscosity=viscosity * PN_S_PER_NM_PER_NPA_S_M,
         solvent_viscosity=_solvent_viscosity(config),

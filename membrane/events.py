@@ -155,7 +155,7 @@ class BudWatcher:
         known, self.open_buds = _matched(self.open_buds, domains, asked, model.grid), []
         draws = np.random.default_rng([self.seed, self.endosome, tick]).random((len(domains), 2))
         if len(asked):
-            domain, host = self._mechanics(model, domains, fields, asked)
+            domain, host = self._mechanics(model, domains, fields, asked, known)
             answer = self.rules.law(domain, host)
         for row, index in enumerate(map(int, asked)):
             bud, at = known.get(index), _Case(index, row, domain, host, answer, time)
@@ -191,8 +191,9 @@ class BudWatcher:
             return "closes down"
         return "leaves with aid" if aided else "leaves"
 
-    def _mechanics(self, model, domains, fields, asked) -> tuple[Domain, Host]:
-        """The domains ``asked`` and their host, each at the tension that its own vesicle would meet."""
+    def _mechanics(self, model, domains, fields, asked, known) -> tuple[Domain, Host]:
+        """The domains ``asked``, open buds if ``known``, and their host, each at the tension that its own vesicle would
+        meet."""
         rules, n = self.rules, len(asked)
         named = {name: np.asarray(f, float) for name, f in model.named(fields).items()}
         curvature = model.helfrich.spontaneous_curvature(named) * np.ones(fields.shape[1:])
@@ -203,6 +204,7 @@ class BudWatcher:
             line_tension=np.full(n, rules.line_tension),
             bending_rigidity=np.full(n, rules.bending_rigidity_lo),
             gaussian_modulus_contrast=np.full(n, rules.gaussian_modulus_contrast),
+            open_bud=np.isin(asked, list(known)),
         )
         mean = float(curvature[outside].mean()) if outside.any() else 0.0
         host = Host(self.budget.tension, rules.bending_rigidity_ld, mean, self.budget.host_radius)

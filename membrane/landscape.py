@@ -15,13 +15,15 @@ RIGHT_ANGLE = 0.5 * np.pi
 @dataclass(frozen=True)
 class Domain:
     """Domains as arrays of one shape: area (nm^2), spontaneous curvature (1/nm), line tension (pN), bending rigidity
-    and Gaussian modulus contrast kappa_G,in - kappa_G,out (pN nm; Gauss-Bonnet leaves no more of the two moduli)."""
+    and Gaussian modulus contrast kappa_G,in - kappa_G,out (pN nm; Gauss-Bonnet leaves no more of the two moduli), and
+    whether they are open buds already."""
 
     area: np.ndarray
     spontaneous_curvature: np.ndarray
     line_tension: np.ndarray
     bending_rigidity: np.ndarray
     gaussian_modulus_contrast: np.ndarray
+    open_bud: np.ndarray | bool = False
 
     @property
     def size(self) -> np.ndarray:

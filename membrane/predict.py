@@ -147,7 +147,7 @@ def predict(config: Config, diameters=DIAMETERS_NM) -> Prediction:
     Raises ValueError for diameters that are not positive and rising or reach that of the host, and for a mixture
     without two phases.
     """
-    return asked(situation_of(config), bud_law(config, direct=True), diameters, config.duration_s)
+    return asked(situation_of(config), bud_law(config, hopeless=np.inf), diameters, config.duration_s)
 
 
 def asked(situation: Situation, law, diameters, duration_s: float) -> Prediction:

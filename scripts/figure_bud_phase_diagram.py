@@ -25,6 +25,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from membrane import bud, predict
+from membrane.budlaw import route, solved
 from membrane.build import bud_law
 from membrane.config import ConfigError, load
 from membrane.landscape import answer
@@ -37,8 +38,8 @@ LO, HOST, STAR, INK = OKABE_ITO[1], OKABE_ITO[0], OKABE_ITO[4], "0.15"
 OPEN, CLOSED = "#F5D58A", "#C3DDEE"
 CURVATURES = np.linspace(0.008, 0.08, 25)
 LINE_TENSIONS = np.linspace(0.0, 3.0, 25)
-STEP_NM, FINE_NM, LEAST_NM, LARGEST_NM = 5.0, 1.0, 15.0, 220.0
-"""Spacing of the diameters that are solved and of those interpolated between them, and their range."""
+STEP_NM, LEAST_NM, LARGEST_NM = 2.5, 15.0, 220.0
+"""Spacing of the diameters and their range."""
 
 SIZES_SHOWN = (0.85, 0.93, 1.0, 1.1)
 """Of panel (b), in units of the diameter of panel (a)."""
@@ -48,15 +49,13 @@ SHAPES, LARGEST_SHOWN = 6, 110.0
 
 
 class Survey:
-    """A law's answers over curvatures and diameters: solved without line tension, which only adds 2 pi lambda r_rim."""
+    """A law's answers over curvatures and diameters; what is solved for one line tension serves all."""
 
-    def __init__(self, situation, law, seconds, step=STEP_NM):
+    def __init__(self, situation, law, seconds):
         self.situation, self.law, self.seconds = situation, law, seconds
-        solved = np.arange(LEAST_NM, min(situation.host_radius, LARGEST_NM), step)
-        self.diameters = np.arange(solved[0], solved[-1] + FINE_NM / 2, FINE_NM)
-        self.landscapes = [refined(self.landscape(solved, c), self.diameters) for c in CURVATURES]
+        self.diameters = np.arange(LEAST_NM, min(situation.host_radius, LARGEST_NM), STEP_NM)
 
-    def landscape(self, diameters, curvature, line_tension=0.0):
+    def landscape(self, diameters, curvature, line_tension):
         domains = self.situation.domains(diameters)
         full = lambda value: np.full(len(diameters), value)
         domains = replace(domains, spontaneous_curvature=full(curvature), line_tension=full(line_tension))
@@ -64,7 +63,8 @@ class Survey:
 
     def answers(self, line_tension):
         """(waiting time in s, whether the neck closes), arrays (curvatures, diameters)."""
-        found = [answer(tightened(row, line_tension), self.law.gate) for row in self.landscapes]
+        rows = (self.landscape(self.diameters, c, line_tension) for c in CURVATURES)
+        found = [answer(row, self.law.gate) for row in rows]
         with np.errstate(divide="ignore"):
             waiting = [np.where(a.direction > 0, 1 / a.rate_per_s, np.inf) for a in found]
         return np.array(waiting), np.array([a.neck_closed for a in found])
@@ -75,61 +75,37 @@ class Survey:
         return np.array([predict.crossing(self.diameters, row, self.seconds) for row in waiting])
 
 
-def tightened(landscape, line_tension):
-    rim = landscape.size[:, None] / np.cosh(landscape.coordinate)
-    return replace(landscape, energy=landscape.energy + 2 * np.pi * line_tension * rim)
-
-
-def refined(landscape, diameters):
-    """The landscape at other diameters: every state's energy and shape are all but linear between solved ones."""
-    if len(landscape.size) == len(diameters):
-        return landscape
-    x, energy = np.broadcast_to(landscape.coordinate, landscape.energy.shape), landscape.energy
-    # What ends before it has a neck is no path.
-    size = landscape.size[(np.isfinite(energy) & (x > 2)).any(axis=1)]
-    at = np.clip(np.searchsorted(size, diameters) - 1, 0, len(size) - 2)
-    share = ((diameters - size[at]) / (size[at + 1] - size[at]))[:, None]
-    low, high = (np.searchsorted(landscape.size, size[i]) for i in (at, at + 1))
-
-    def between(values):
-        values = np.broadcast_to(values, x.shape)
-        with np.errstate(invalid="ignore"):
-            return (1 - share) * values[low] + share * values[high]
-
-    columns = {name: between(getattr(landscape, name)) for name in ("neck_radius", "contact_angle", "drag")}
-    inside = ((share >= 0) & (share <= 1)) | np.isclose(share, 1)
-    return replace(
-        landscape,
-        energy=np.where(inside, np.nan_to_num(between(energy), nan=np.inf, posinf=np.inf), np.inf),
-        size=diameters,
-        direction=landscape.direction[low],
-        **columns,
-    )
-
-
 # Panels -----------------------------------------------------------------------------------------------------------
 
 
-def states(landscape, gate):
-    """(x, energy in kT over that at the gate) of one domain."""
-    keep = np.isfinite(landscape.energy[0]) & (landscape.coordinate > 0.1)
-    keep &= np.cumsum(landscape.neck_radius[0] <= gate.neck_radius) <= 1
-    energy = landscape.energy[0][keep] / gate.thermal_energy
-    return landscape.coordinate[keep], energy - energy[-1]
+def states(situation, law, diameter):
+    """(rim radius over L, energy in kT over that at the gate) of one domain on its way to the gate."""
+    problem, line_tension = problem_of(situation, diameter)
+    known = solved(bud.Problem(*map(float, problem)), law.resolution)
+    _, alpha, energy, neck, *_ = route(known, float(line_tension))
+    keep = (alpha < 1 / np.cosh(0.1)) & (np.cumsum(diameter * np.exp(neck) <= law.gate.neck_radius) <= 1)
+    energy = situation.rigidity_inside * energy[keep] / law.gate.thermal_energy
+    return alpha[keep], energy - energy[-1]
 
 
-def shapes(situation, diameter, end):
-    """[(x, (r, z) of the domain, (r, z) of the host)] in nm at evenly spaced x up to ``end``."""
-    problem, _, size = bud.problem_of(
+def problem_of(situation, diameter):
+    problem, line_tension, _ = bud.problem_of(
         area=np.pi * diameter**2,
         bending_rigidity=situation.rigidity_inside,
         host_bending_rigidity=situation.rigidity_outside,
         spontaneous_curvature=situation.curvature_inside,
         host_spontaneous_curvature=situation.curvature_outside,
         gaussian_modulus_contrast=situation.gaussian_contrast,
+        line_tension=situation.line_tension,
         tension=situation.tension,
         host_radius=situation.host_radius,
     )
+    return problem, line_tension
+
+
+def shapes(situation, diameter, end):
+    """[(x, (r, z) of the domain, (r, z) of the host)] in nm at evenly spaced x up to ``end``."""
+    problem, size = problem_of(situation, diameter)[0], diameter
     closed, resolution = bool(np.isfinite(situation.host_radius)), bud.Resolution()
     path = jax.device_get(bud.trace(problem, closed=closed, resolution=resolution))
     known = np.nonzero(np.isfinite(path.energy) & (path.x > 0.1) & (path.x <= end))[0]
@@ -175,17 +151,17 @@ BADGE = {"size": 7, "bbox": {"boxstyle": "circle,pad=0.2", "fc": "white", "ec": 
 
 
 def draw_energies(axes, survey, diameter, drawn):
-    here, gate = survey.situation, survey.law.gate
+    here = survey.situation
     colors = matplotlib.colormaps["viridis"](np.linspace(0.85, 0.05, len(SIZES_SHOWN)))
     deepest = 0.0
     for share, color in zip(SIZES_SHOWN, colors, strict=True):
         size = share * diameter
-        x, energy = states(survey.landscape([size], here.curvature_inside, here.line_tension), gate)
-        axes.plot(1 / np.cosh(x), energy, color=color, lw=1.5, label=f"{size:.0f} nm")
+        alpha, energy = states(here, survey.law, size)
+        axes.plot(alpha, energy, color=color, lw=1.5, label=f"{size:.0f} nm")
         deepest = min(deepest, energy.min())
         if share == 1:
             for number, (at, *_) in enumerate(drawn):
-                place = 1 / np.cosh(at), np.interp(at, x, energy)
+                place = 1 / np.cosh(at), energy[np.argmin(np.abs(alpha - 1 / np.cosh(at)))]
                 axes.text(*place, str(number + 1), ha="center", va="center", zorder=4, **BADGE)
     axes.axhline(0, color="0.8", lw=0.6, zorder=0)
     axes.set(xlim=(1.04, 0), ylim=(1.15 * deepest, -2.2 * deepest))
@@ -267,15 +243,15 @@ def draw(situation, law, cap, seconds) -> Figure:
             f"no domain of this configuration buds within {seconds:g} s; give a longer --waiting-s, or raise its "
             "line tension or spontaneous curvature with --set"
         )
-    x, _ = states(survey.landscape([diameter], situation.curvature_inside, situation.line_tension), law.gate)
+    alpha, _ = states(situation, law, diameter)
     with jax.enable_x64(True):
-        drawn = shapes(situation, diameter, x[-1])
+        drawn = shapes(situation, diameter, np.arccosh(1 / alpha[-1]))
     figure = Figure(figsize=(WIDTH_INCH, 5.4))
     panels = figure.subplots(2, 2)
     draw_shapes(panels[0, 0], drawn, diameter)
     draw_energies(panels[0, 1], survey, diameter, drawn)
     draw_sizes(panels[1, 0], survey)
-    draw_fates(panels[1, 1], survey, Survey(situation, cap, seconds, FINE_NM))
+    draw_fates(panels[1, 1], survey, Survey(situation, cap, seconds))
     for axes, letter in zip(panels.flat, "abcd", strict=True):
         axes.annotate(letter, (0, 1), (-26, 14), "axes fraction", "offset points", weight="bold", size=10)
     return figure
@@ -294,7 +270,8 @@ def main(arguments=None) -> int:
     try:
         config = load(options.config, options.set)
         exact, cap = (
-            bud_law(load(options.config, [*options.set, f"budding.law={law}"]), direct=True) for law in ("exact", "cap")
+            bud_law(load(options.config, [*options.set, f"budding.law={law}"]), hopeless=np.inf)
+            for law in ("exact", "cap")
         )
         situation = predict.situation_of(config)
         if options.tension is not None:

@@ -1,13 +1,14 @@
-"""The bud law of a run: interpolated paths against those solved for the very problem, and what the law makes of
-them."""
+"""The bud law of a run: its resolution, the domains that it does not solve, and what it makes of a path."""
 
-import threading
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
+from scipy.integrate import cumulative_trapezoid
 
 from membrane import bud
-from membrane.budlaw import ENERGY, NECK, RESOLUTION, SLOPE, ExactLaw, Paths, continued
+from membrane.budlaw import RESOLUTION, Branches, ExactLaw, route, solved
 from membrane.endosome import Endosome, TensionLaw
 from membrane.landscape import Domain, Gate, Host, highest_climb
 from membrane.units import thermal_energy
@@ -27,134 +28,166 @@ def domains(diameter, curvature, line_tension=1.17):
     return Domain(np.pi * values[0] ** 2, *values[1:])
 
 
-def compare(host, count, seed):
-    """Hills against those of solved paths: up to 30 kT, over which nothing buds in a run, 0.3 kT; to 50 kT, 0.6.
-    Answers that call a state by another name, where it is hardly one, are below 1 %. ``count`` domains over the range
-    of the shipped runs at eight line tensions."""
+FINER = bud.Resolution(inner=18, outer=32, step=0.1, least_rim=0.045, backward=5)
+
+
+def drawn(count, seed, sizes=(25, 120), curvatures=(0.015, 0.055), tensions=8):
+    """``count`` domains of sizes L (nm) and c0 (1/nm), each at several line tensions."""
     rng = np.random.default_rng(seed)
-    diameter, curvature = rng.uniform(25, 90, count), rng.uniform(0.02, 0.055, count)
-    asked = domains(np.repeat(diameter, 8), np.repeat(curvature, 8), np.tile(np.linspace(0.8, 3, 8), count))
-    laws = law(), law(direct=True)
+    size, curvature = rng.uniform(*sizes, count), rng.uniform(*curvatures, count)
+    return domains(
+        np.repeat(size, tensions), np.repeat(curvature, tensions), np.tile(np.linspace(0.8, 3, tensions), count)
+    )
+
+
+def compare(host, asked):
+    """Hills below 60 kT, beyond which nothing buds in any run: within 0.3 kT of a finer solution's; the same states and
+    necks, but for minima less than 0.1 kT deep; rates within a factor 4, for the time of a snap depends on where the
+    path is left and met again, and within 1.5 where no state is missing."""
+    laws = law(hopeless=np.inf), law(hopeless=np.inf, resolution=FINER)
     (found, exact), answers = zip(
         *((highest_climb(one.landscape(asked, host), GATE), one(asked, host)) for one in laws), strict=True
     )
-    low = np.minimum(found, exact) < 50
-    assert ((exact > 0.1) & low).sum() > count / 2
-    assert np.max(np.abs(found - exact)[np.minimum(found, exact) < 30]) < 0.3
-    assert np.max(np.abs(found - exact)[low]) < 0.6
-    np.testing.assert_array_equal(answers[0].diameter_nm, asked.size)
-    named = [np.isfinite(a.neck_radius_nm) + 2 * a.neck_closed for a in answers]
-    assert (named[0] != named[1])[low].mean() < 0.01
+    low = np.minimum(found, exact) < 60
+    assert ((exact > 0.1) & low).sum() > len(low) / 16
+    assert np.max(np.abs(found - exact)[low]) < 0.3
+    for name in ("neck_closed", "neck_radius_nm"):
+        states = [np.isfinite(getattr(a, name)) & (getattr(a, name) > 0) for a in answers]
+        plain = low & (np.maximum(found, exact) > 0.1)
+        np.testing.assert_array_equal(states[0][plain], states[1][plain])
+    rates = np.stack([a.rate_per_s for a in answers])
+    factor = np.abs(np.log(rates[0] / rates[1], where=low & (rates.min(0) > 0), out=np.zeros_like(rates[0])))
+    assert factor.max() < np.log(4)
+    whole = np.array(
+        [not one.above.size for one in map(partial(branches_of, host), asked.size, asked.spontaneous_curvature)]
+    )
+    assert whole.mean() > 0.2
+    assert factor[whole].max() < np.log(1.5)
 
 
-def test_interpolant_against_solutions_flat_host():
-    compare(Host(1e-3, KAPPA_LD, 0.008), 30, 1)
+def branches_of(host, size, curvature):
+    values = curvature * size, host.spontaneous_curvature * size, host.tension * size**2 / KAPPA_LO, 0.5, 0.0
+    return solved(bud.Problem(*map(float, values), -float(size) / host.radius), FINER)
+
+
+def test_resolution_flat_host():
+    compare(Host(1e-3, KAPPA_LD, 0.008), drawn(6, 1, sizes=(25, 100)))
+
+
+HOSTS = {
+    "ceramide": Host(1e-3, KAPPA_LD, 0.008, 216.0),
+    "rich in ceramide": Host(1e-3, KAPPA_LD, 0.013, 216.0),
+    "small and tense": Host(2e-2, KAPPA_LD, 0.006, 180.0),
+}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "host",
+    ("host", "domains"),
     [
-        Host(1e-3, KAPPA_LD, 0.008, 216.0),
-        Host(1e-3, KAPPA_LD, 0.014, 216.0),
-        Host(2e-2, KAPPA_LD, 0.006, 180.0),
+        ("ceramide", drawn(60, 2, sizes=(25, 105))),
+        # What ceramide.yaml asks for once c0_out has risen; larger domains are long gone by then.
+        ("rich in ceramide", drawn(60, 2, sizes=(30, 50), curvatures=(0.04, 0.057))),
+        ("small and tense", drawn(60, 2, sizes=(25, 100))),
     ],
-    ids=["ceramide", "rich in ceramide", "small and tense"],
+    ids=HOSTS,
 )
-def test_interpolant_against_solutions_spherical_host(host):
-    """The host of ceramide.yaml, early in its run, and a smaller and tenser one."""
-    compare(host, 60, 2)
+def test_resolution_spherical_host(host, domains):
+    """The host of ceramide.yaml, early in its run and later, and a smaller and tenser one."""
+    compare(HOSTS[host], domains)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("curvature", [0.03, 0.04, 0.05])
-def test_diameter_of_the_interpolant(curvature):
+def test_diameter(curvature):
     """The diameter at which the hill falls to 20 kT, 1 %, in the host of ceramide.yaml."""
     host, sizes = Host(1e-3, KAPPA_LD, 0.011, 216.0), np.arange(30.0, 90.0, 1.5)
-    hills = [highest_climb(one.landscape(domains(sizes, curvature), host), GATE) for one in (law(), law(direct=True))]
+    laws = law(), law(resolution=FINER)
+    hills = [highest_climb(one.landscape(domains(sizes, curvature), host), GATE) for one in laws]
     first = [int(np.argmax(h < 20)) for h in hills]
     crossed = [np.interp(20, h[[i, i - 1]], sizes[[i, i - 1]]) for h, i in zip(hills, first, strict=True)]
     assert crossed[0] == pytest.approx(crossed[1], rel=0.01)
 
 
-def test_nodes_are_reproduced():
-    """At a node of the lattice interpolation returns the solved path, whatever was asked for before."""
-    paths = Paths(0.5, 0.0)
-    at = np.array([1.6]), np.array([0.2]), np.exp([-3.0]), np.array([0.0])
-    # exp of a multiple of the spacing is a node up to rounding.
-    solved, whole = paths.solved(*at)
-    found = paths.interpolated(*at)
-    assert whole.all()
-    assert found.whole.all()
-    np.testing.assert_allclose(found.paths[:, :, X > 0], solved[:, :, X > 0], rtol=1e-9, atol=1e-9)
-    np.testing.assert_array_equal(found.nearest[:, :, X > 0], found.paths[:, :, X > 0])
+@pytest.mark.parametrize("host", [Host(1e-3, KAPPA_LD, 0.008), *HOSTS.values(), Host(0.2, KAPPA_LD, 0.008, 216.0)])
+def test_what_is_not_solved_is_hopeless(host):
+    """Domains whose gate lies above 120 kT climb at least 0.9 of that when they are solved, and some would, some would
+    not be solved."""
+    asked = drawn(25, 4, tensions=1)
+    left_out = np.isinf(law().landscape(asked, host).energy).all(-1)
+    hill = highest_climb(law(hopeless=np.inf).landscape(asked, host), GATE)
+    assert 0 < left_out.sum() < 25 or host.tension > 0.1
+    # nan: no path at all.
+    assert not (hill[left_out] <= 108).any()
 
 
-def test_interpolation_is_exact_for_polynomials_of_second_degree():
-    """Nodes that carry a quadratic function of (c, c_out, s, |h|), mixed terms included: reproduced to rounding, from
-    shifted stencils too."""
-    rng = np.random.default_rng(3)
-    linear, square = rng.normal(size=4), rng.normal(size=(4, 4))
-    value = lambda v: v @ linear + np.einsum("...i,ij,...j->...", v, square, v)
-    paths = Paths(0.5, 0.0)
-    paths._solve = lambda c, c_out, s, h: np.full((6, len(X)), value(np.array([c, c_out, s, abs(h)])))
-    at = rng.uniform([0.5, 0.1, 0.005, 0.1], [4.0, 0.8, 0.5, 0.4], (20, 4))
-    for lowered in ((0, 0), (1, 1)):
-        found = paths.interpolated(*(at * [1, 1, 1, -1]).T, lowered)
-        np.testing.assert_allclose(found.paths[:, ENERGY, -1], value(at), rtol=1e-9)
+def test_open_buds_are_always_solved():
+    """A bud keeps its landscape, however far up its gate has come to lie."""
+    host = Host(0.05, KAPPA_LD, 0.008, 216.0)
+    domain = domains([60.0, 60.0], 0.02)
+    known = replace(domain, open_bud=np.array([False, True]))
+    there = np.isfinite(law().landscape(known, host).energy).any(-1)
+    np.testing.assert_array_equal(there, [False, True])
+    whole = law(hopeless=np.inf)(domain, host)
+    assert law()(known, host).barrier_kBT[1] == whole.barrier_kBT[1]
 
 
-def test_a_domain_between_falling_nodes_falls():
-    """Where l exceeds `most`, the hill of the very path is nothing; `most` is not always infinite nor always passed."""
-    host, sizes = Host(1e-3, KAPPA_LD, 0.011, 216.0), np.linspace(40.0, 85.0, 10)
-    table, l = Paths(0.5, 0.0), 1.17 * sizes / KAPPA_LO  # noqa: E741
-    problem = 0.05 * sizes, 0.011 * sizes, 1e-3 * sizes**2 / KAPPA_LO, -sizes / 216.0
-    falls = table.interpolated(*problem).most < l
-    assert 0 < falls.sum() < len(sizes)
-    landscape = law(direct=True).landscape(domains(sizes[falls], 0.05), host)
-    assert (highest_climb(landscape, GATE) < 1e-6).all()
+def synthetic(x, energy, slope, bend):
+    """States whose neck is their rim, of drag one."""
+    return np.stack([x, energy, slope, bend, -np.log(np.cosh(x)), 0 * x, 0 * x])
 
 
-def test_threads_share_nodes():
-    """Four threads that ask for the same get the same bits as one, and each node is solved once."""
-    at = np.array([1.1, 1.6]), np.array([0.05, 0.05]), np.array([0.02, 0.03]), np.zeros(2)
-    alone = Paths(0.5, 0.0).interpolated(*at).paths
-    shared, solved, results = Paths(0.5, 0.0), [], []
-    solve = shared._solve
-    shared._solve = lambda *problem: solved.append(problem) or solve(*problem)
-    threads = [threading.Thread(target=lambda: results.append(shared.interpolated(*at).paths)) for _ in range(4)]
-    [t.start() for t in threads]
-    [t.join() for t in threads]
-    assert len(solved) == len(set(solved))
-    for result in results:
-        np.testing.assert_array_equal(result, alone)
+def falling(x):
+    """G, G', G'' of l* = 2 - x/2, G by quadrature."""
+    fine = np.linspace(0, x[-1], 40001)
+    pull = lambda x: 2 * np.pi * np.tanh(x) / np.cosh(x)
+    alpha, held = 1 / np.cosh(x), 2 - 0.5 * x
+    energy = np.interp(x, fine, cumulative_trapezoid(pull(fine) * (2 - 0.5 * fine), fine, initial=0))
+    return energy, pull(x) * held, 2 * np.pi * alpha * (2 * alpha**2 - 1) * held - 0.5 * pull(x)
 
 
 def test_missing_ends_are_continued_at_constant_fall():
-    """Beyond a fold energy and slope belong together (dG/dx by differences of the filled energy, second order) and l*
-    goes on as a straight line."""
-    fine = np.linspace(0.15, 4.05, 400)
-    alpha, held = 1 / np.cosh(fine), 2.0 - 0.5 * fine
-    pull, turn = 2 * np.pi * alpha * np.tanh(fine), 2 * np.pi * alpha * (2 * alpha**2 - 1)
-    slope, bend = pull * held, turn * held - 0.5 * pull
-    energy = np.concatenate([[0], np.cumsum(0.5 * np.diff(fine) * (slope[1:] + slope[:-1]))])
-    whole = np.stack([energy, slope, bend, np.log(alpha), 0 * fine, 0 * fine])
-    cut = np.where(fine < 2.0, whole, np.nan)[None]
-    filled = continued(fine, cut)[0]
-    np.testing.assert_allclose(filled[SLOPE], slope, atol=1e-12)
-    np.testing.assert_allclose(filled[ENERGY], energy, atol=1e-3)
-    np.testing.assert_allclose(filled[NECK], np.log(alpha), atol=1e-12)
+    """Beyond the last state l* goes on as a straight line, and the neck as the rim."""
+    whole = synthetic(X[X > 0], *falling(X[X > 0]))
+    none = np.zeros((7, 0)), np.zeros(0), X
+    there, cut = route(Branches(whole, *none), 0.7), route(Branches(whole[:, :-6], *none), 0.7)
+    np.testing.assert_allclose(cut[:5], there[:5], atol=2e-4)
+    # The drag of the way to the last state, as the square of the rim.
+    np.testing.assert_allclose(cut[5, -1], -2 * np.log(np.cosh(X[-2]) / np.cosh(X[-7])), rtol=1e-9)
 
 
-def test_a_snap_is_joined_smoothly():
-    """A hole between states: energy and slope belong together (the integral of the filled slope is the energy) and both
-    ends keep theirs; a cubic is reproduced."""
-    cubic = np.polynomial.Polynomial([1.0, 2.0, -0.7, 0.1])
-    whole = np.stack([cubic(X), cubic.deriv()(X), cubic.deriv(2)(X), -X, 0 * X, 0 * X])
-    holed = whole.copy()
-    holed[:, 5:8] = np.nan
-    filled = continued(X, holed[None])[0]
-    np.testing.assert_allclose(filled, whole, rtol=1e-10, atol=1e-10)
+def test_a_snap_leads_to_the_nearest_minimum():
+    """Two parabolas, the upper one ending beyond the minimum of the lower: from the end of the first straight down to
+    that minimum, then up the second; the time across is that of its own drag."""
+    first, second = np.arange(0.1, 1.2, 0.2), np.arange(0.3, 3.8, 0.2)
+    curve = lambda x, low, shift: synthetic(x, (x - low) ** 2 + shift, 2 * (x - low), 2 + 0 * x)
+    below, above = curve(first, 0.5, 0.0), curve(second, 0.7, -5.0)
+    drag = 7.0 + np.arange(len(second))
+    x, _, energy, _, _, drags = route(Branches(below, above, drag, second), 0.0)
+    assert np.all(np.diff(x) > 0)
+    top, bottom = 0.6**2, -5.0
+    at = int(np.argmin(energy))
+    np.testing.assert_allclose([energy[at - 3], energy[at]], [top, bottom], atol=1e-9)
+    assert energy[0] == pytest.approx(0.16)
+    assert energy[-1] == pytest.approx(3.0**2 - 5, abs=1e-9)
+    across = x[at] - x[at - 3]
+    assert drags[at - 1] == pytest.approx(np.log(drag[2] / across**2))
+    # Where the second begins farther on and rises, the bud lands on its first state.
+    late = above[:, 6:]
+    assert route(Branches(below, late, drag[6:], second), 0.0)[2].min() == pytest.approx(min(0, late[1, 0]))
+
+
+def test_an_overhanging_branch_is_followed_to_its_minimum():
+    """A domain snaps to an open bud below the rim at which its dimple ended: the hill from there to the gate is seen,
+    and does not hang on where the points lie."""
+    asked = domains([46.7], 0.0514, 0.8)
+    found = branches_of(HOSTS["rich in ceramide"], 46.7, 0.0514)
+    assert found.above[0, 0] < found.below[0, -1] - 0.1
+    hills = [
+        highest_climb(law(resolution=r).landscape(asked, HOSTS["rich in ceramide"]), GATE)[0]
+        for r in (RESOLUTION, FINER)
+    ]
+    assert hills[0] == pytest.approx(hills[1], abs=0.3)
 
 
 def test_lower_tension_makes_more_ilvs():
@@ -164,7 +197,7 @@ def test_lower_tension_makes_more_ilvs():
     sizes, counts = np.linspace(20.0, 80.0, 25), []
     for tension in (1e-3, 2e-2, 1e-1):
         rng, tensions = np.random.default_rng(8), TensionLaw(KAPPA_LD, KT, 240.0, 5.0, tension, 7.0)
-        rate = law(direct=True)(domains(sizes, 0.045), Host(tension, KAPPA_LD, 0.008, 216.0)).rate_per_s
+        rate = law()(domains(sizes, 0.045), Host(tension, KAPPA_LD, 0.008, 216.0)).rate_per_s
         diameter = np.clip(rng.normal(45.0, 8.0, (200, 30)), 20, 80)
         buds = rng.random((200, 30)) < np.interp(diameter, sizes, -np.expm1(-0.01 * rate))
         made = np.zeros(200)
@@ -182,8 +215,8 @@ def test_lower_tension_makes_more_ilvs():
 
 def test_no_state_is_no_budding():
     """A path without any state at x > 0 keeps nan, and the law answers: no bud."""
-    nothing = np.full((1, 6, len(X)), np.nan)
-    assert np.isnan(continued(X, nothing)).all()
+    nothing = np.zeros((7, 0))
+    assert np.isnan(route(Branches(nothing, nothing, np.zeros(0), X), 1.0)).all()
     answer = law()(domains([8.0, 6.0], 0.05), Host(1e-3, KAPPA_LD))
     assert np.isinf(answer.barrier_kBT).all()
     assert (answer.rate_per_s == 0).all()
@@ -194,8 +227,8 @@ def test_line_tension_enters_through_the_rim_alone():
     host = Host(1e-3, KAPPA_LD, 0.004)
     one, two = (law().landscape(domains([50.0], 0.05, tension), host) for tension in (1.0, 2.5))
     exists = np.isfinite(one.energy[0])
-    assert exists[one.coordinate > 0.2].all()
-    rim = 2 * np.pi * 1.5 * 50.0 / np.cosh(one.coordinate[exists])
+    assert exists.all()
+    rim = 2 * np.pi * 1.5 * 50.0 / np.cosh(one.coordinate[0, exists])
     np.testing.assert_allclose(two.energy[0, exists] - one.energy[0, exists], rim, rtol=1e-9, atol=1e-9)
 
 
@@ -205,18 +238,3 @@ def test_buds_take_the_side_of_their_curvature():
     back = law()(domains([60.0], -0.03), Host(1e-3, KAPPA_LD, -0.005))
     assert (there.direction[0], back.direction[0]) == (1, -1)
     assert there.barrier_kBT[0] == back.barrier_kBT[0]
-
-
-def test_tension_beyond_the_table_is_charged_from_below():
-    """s = sigma L^2/kappa beyond the largest node: the interpolated energy never exceeds the solved one, and rises
-    with s."""
-    paths = Paths(0.5, 0.0)
-    at = lambda s: (np.array([1.5]), np.array([0.0]), np.array([s]), np.zeros(1))
-    (solved, _), found, lower = (
-        paths.solved(*at(3.0)),
-        paths.interpolated(*at(3.0)).paths,
-        paths.interpolated(*at(2.0)).paths,
-    )
-    up = X > 0
-    assert (found[0, ENERGY, up] <= solved[0, ENERGY, up] + 1e-3).all()
-    assert (found[0, ENERGY, up] > lower[0, ENERGY, up]).all()

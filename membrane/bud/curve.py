@@ -85,129 +85,179 @@ def rule_of(degrees: int) -> Rule:
     return Rule((x + 1) / 2, w / 2, integral, vandermonde[:, :degrees], 2 * slopes[:, :degrees])
 
 
-# The curve. Unknowns: inner (a, S), outer (b,) or (b, S_out) ------------------------------------------------------
+class Arc(NamedTuple):
+    """How an arc hangs on its unknowns v = (coefficients of psi, length S, multipliers), at its quadrature points t:
+
+    ds/dt = S pace,    psi = angle + basis v,    dpsi/dt = turn + turning v,    r = start + reach (ds/dt cos psi)."""
+
+    weight: np.ndarray
+    pace: jax.Array
+    angle: jax.Array
+    basis: jax.Array
+    turn: jax.Array
+    turning: jax.Array
+    start: jax.Array
+    reach: jax.Array
+
+    def fields(self, v):
+        """r, psi and dpsi/dt."""
+        count = self.basis.shape[1]
+        psi = self.angle + self.basis @ v[:count]
+        return (
+            self.start + self.reach @ (v[count] * self.pace * jnp.cos(psi)),
+            psi,
+            self.turn + self.turning @ v[:count],
+        )
+
+    def profile(self, v, rule: Rule) -> Profile:
+        """The arc itself."""
+        r, psi, turn = self.fields(v)
+        ds = v[self.basis.shape[1]] * self.pace
+        return Profile(rule.integral @ ds, r, rule.integral @ (ds * jnp.sin(psi)), psi, turn / ds, ds * self.weight)
 
 
-def domain_arc(inner, x, resolution) -> Profile:
+# The two arcs. Unknowns: of the domain (a, S, multipliers), of the host (psi_rim, b, S, multipliers) --------------
+
+
+def domain_arc(x, resolution) -> Arc:
     """psi = y m(t) sum a_k P_k(t), y = tanh x; m = s/S crowds points at the rim on the scale of its radius."""
-    rule = rule_of(resolution.inner)
-    a, length, alpha = inner[:-1], inner[-1], 1 / jnp.cosh(x)
+    rule, y, alpha = rule_of(resolution.inner), jnp.tanh(x), 1 / jnp.cosh(x)
     stretch = jnp.log1p(1 / alpha)
     rest = stretch * (1 - rule.t)
     m, dm = 1 - jnp.expm1(rest) / jnp.expm1(stretch), stretch * jnp.exp(rest) / jnp.expm1(stretch)
-    poly = rule.value @ a
-    psi, ds = jnp.tanh(x) * m * poly, length * dm
-    r = rule.integral @ (ds * jnp.cos(psi))
+    basis = y * m[:, None] * rule.value
+    turning = y * (dm[:, None] * rule.value + m[:, None] * rule.slope)
     # Off the solution the arc misses the rim; spreading the gap keeps r regular at both ends.
-    r = r + m * (alpha - rule.weight @ (ds * jnp.cos(psi)))
-    z = rule.integral @ (ds * jnp.sin(psi))
-    bend = jnp.tanh(x) * (dm * poly + m * (rule.slope @ a)) / ds
-    return Profile(length * m, r, z, psi, bend, ds * rule.weight)
+    reach = rule.integral - m[:, None] * rule.weight
+    none = jnp.zeros_like(m)
+    return Arc(rule.weight, dm, none, basis, none, turning, m * alpha, reach)
 
 
-def host_arc(outer, rim_angle, x, problem, closed, resolution) -> tuple[Profile, jax.Array]:
-    """psi = (1-d) e^(-bt) psi_rim + d psi_end + t(1-t) sum b_k P_k(t), s = S_out d(t), ds/dt growing from alpha to
-    S_out; and the radius at its end. psi_end: 0 for a flat host, -+pi at the far pole of a spherical one."""
-    rule = rule_of(resolution.outer)
-    alpha = 1 / jnp.cosh(x)
-    if closed:
-        b, length = outer[:-1], outer[-1]
-        end = jnp.pi * jnp.sign(problem.host_curvature)
-    else:
-        b, end = outer, 0.0
-        length = DECAY_LENGTHS / jnp.sqrt(problem.tension / problem.rigidity_ratio + 1e-8)
-    stretch = jnp.log1p(length / alpha)
+def host_arc(x, problem, closed, resolution) -> Arc:
+    """psi = (1-d) e^(-bt) psi_rim + d psi_end + t(1-t) sum b_k P_k(t), s = S d(t), ds/dt growing from alpha to the
+    length of the host's own meridian. psi_end: 0 for a flat host, -+pi at the far pole of a spherical one."""
+    rule, alpha = rule_of(resolution.outer), 1 / jnp.cosh(x)
+    stretch = jnp.log1p(meridian(problem, closed) / alpha)
     d, dd = jnp.expm1(stretch * rule.t) / jnp.expm1(stretch), stretch * jnp.exp(stretch * rule.t) / jnp.expm1(stretch)
-    fall, bump, poly = jnp.exp(-stretch * rule.t), rule.t * (1 - rule.t), rule.value @ b
-    psi = (1 - d) * fall * rim_angle + d * end + bump * poly
-    dpsi = dd * end - (dd + stretch * (1 - d)) * fall * rim_angle + (1 - 2 * rule.t) * poly
-    dpsi = dpsi + bump * (rule.slope @ b)
-    ds = length * dd
-    r, last = alpha + rule.integral @ (ds * jnp.cos(psi)), alpha + rule.weight @ (ds * jnp.cos(psi))
-    r = r - d * last if closed else r
-    z = rule.integral @ (ds * jnp.sin(psi))
-    return Profile(length * d, r, z, psi, dpsi / ds, ds * rule.weight), last
+    fall, bump = jnp.exp(-stretch * rule.t), (rule.t * (1 - rule.t))[:, None]
+    end = jnp.pi * jnp.sign(problem.host_curvature) if closed else 0.0
+    basis = jnp.concatenate([((1 - d) * fall)[:, None], bump * rule.value], 1)
+    slopes = (1 - 2 * rule.t)[:, None] * rule.value + bump * rule.slope
+    turning = jnp.concatenate([-((dd + stretch * (1 - d)) * fall)[:, None], slopes], 1)
+    reach = rule.integral - d[:, None] * rule.weight if closed else jnp.asarray(rule.integral)
+    return Arc(rule.weight, dd, d * end, basis, dd * end, turning, alpha * (1 - d) if closed else alpha + 0 * d, reach)
 
 
-# The Lagrangian, domain and host apart: they meet only in psi_rim and the multiplier of the volume ----------------
+def meridian(problem: Problem, closed: bool):
+    """From the rim to where a flat host is cut off, or to the far pole of a sphere."""
+    if closed:
+        return jnp.pi / jnp.abs(problem.host_curvature)
+    return DECAY_LENGTHS / jnp.sqrt(problem.tension / problem.rigidity_ratio + 1e-8)
 
 
-def _inner_lagrangian(v, x, problem, closed, resolution):
-    """v = (a, S, two multipliers[, that of the volume])."""
-    count = resolution.inner
-    domain, y = domain_arc(v[: count + 1], x, resolution), jnp.tanh(x)
-    area, angle = domain.r * domain.weight, y * jnp.sum(v[:count])
-    energy = jnp.pi * jnp.sum((domain.mean_curvature - problem.spontaneous_curvature) ** 2 * area)
-    energy = energy + 2 * jnp.pi * problem.gaussian_contrast * (1 - jnp.cos(angle))
-    energy = energy if closed else energy + jnp.pi * problem.tension * y**2
+# Energy and constraints per dt, at (r, psi, dpsi/dt, S, multipliers): local, and linear in the multipliers --------
+
+
+def _domain_density(at, pace, x, problem, closed):
+    """Multipliers of the rim's radius and the area[, of the volume]."""
+    r, psi, turn, length, rim, whole, *volume = at
+    ds, y = length * pace, jnp.tanh(x)
+    excess = turn / ds + jnp.sin(psi) / r - problem.spontaneous_curvature
+    # Gauss & Bonnet: the Gaussian term integrates to 2 pi g (1 - cos psi_rim).
+    value = jnp.pi * excess**2 * r * ds + 2 * jnp.pi * problem.gaussian_contrast * jnp.sin(psi) * turn
     # Divided by y, so that the condition on the rim's radius stays regular at the flat state.
-    tilt = 4 * jnp.sum((jnp.sin(domain.psi / 2) / y) ** 2 * area) - 1
-    value = energy + v[count + 1] * tilt + v[count + 2] * (2 * jnp.sum(area) - 1)
-    return value + v[count + 3] * _volume(domain, problem) if closed else value
+    value = value + rim * (4 * (jnp.sin(psi / 2) / y) ** 2 * r * ds - 1) + whole * (2 * r * ds - 1)
+    return value + (volume[0] * _volume(r, psi, ds, problem) if closed else jnp.pi * problem.tension * y**2)
 
 
-def _outer_lagrangian(v, x, problem, closed, resolution):
-    """v = (psi_rim, b) or (psi_rim, b, S_out, multipliers of closure and volume)."""
-    count = resolution.outer + 1
-    host, last = host_arc(v[1 : count + 1] if closed else v[1:count], v[0], x, problem, closed, resolution)
-    area, curved = host.r * host.weight, host.mean_curvature
-    bending = jnp.sum((curved**2 - 2 * problem.host_spontaneous_curvature * curved) * area)
-    energy = jnp.pi * problem.rigidity_ratio * bending
+def _host_density(at, pace, x, problem, closed):
+    """Multipliers, of a spherical host only, of closure and volume."""
+    r, psi, turn, length, *multipliers = at
+    ds = length * pace
+    curved = turn / ds + jnp.sin(psi) / r
+    bending = (curved**2 - 2 * problem.host_spontaneous_curvature * curved) * r * ds
+    value = jnp.pi * problem.rigidity_ratio * bending
     if not closed:
-        return energy + 2 * jnp.pi * problem.tension * jnp.sum(2 * jnp.sin(host.psi / 2) ** 2 * area)
-    energy = energy + 2 * jnp.pi * problem.tension * jnp.sum(area)
-    volume = _volume(host, problem) - jnp.sign(problem.host_curvature)
-    return energy + v[count + 1] * last + v[count + 2] * volume
+        return value + 2 * jnp.pi * problem.tension * 2 * jnp.sin(psi / 2) ** 2 * r * ds
+    closure, volume = multipliers
+    value = value + 2 * jnp.pi * problem.tension * r * ds + closure * (ds * jnp.cos(psi) + 1 / jnp.cosh(x))
+    return value + volume * (_volume(r, psi, ds, problem) - jnp.sign(problem.host_curvature))
 
 
-def _volume(arc, problem):
-    """Volume under an arc over that of the host's sphere."""
-    return 0.75 * jnp.abs(problem.host_curvature) ** 3 * jnp.sum(arc.r**2 * jnp.sin(arc.psi) * arc.weight)
+def _volume(r, psi, ds, problem):
+    """Volume under an arc over that of the host's sphere, per dt."""
+    return 0.75 * jnp.abs(problem.host_curvature) ** 3 * r**2 * jnp.sin(psi) * ds
 
 
-def split(z, x, closed, resolution):
-    """The arguments of both Lagrangians: z = (a, S, 2 multipliers, b[, S_out, 2 multipliers])."""
+def _parts(z, x, problem, closed, resolution):
+    """(density, arc, its unknowns) of domain and host: they meet only in psi_rim and the multiplier of the volume.
+
+    z = (a, S, 2 multipliers, b[, S_out, 2 multipliers])."""
     here = resolution.inner + 3
     rim = jnp.tanh(x) * jnp.sum(z[: resolution.inner])
     inner = jnp.concatenate([z[:here], z[-1:]]) if closed else z[:here]
-    return inner, jnp.concatenate([rim[None], z[here:]])
+    outer = [rim[None], z[here:]] if closed else [rim[None], z[here:], jnp.atleast_1d(meridian(problem, closed))]
+    host = host_arc(x, problem, closed, resolution)
+    return (_domain_density, domain_arc(x, resolution), inner), (_host_density, host, jnp.concatenate(outer))
 
 
 def arcs(z, x, problem, closed, resolution):
     """(domain, host, angle at the rim, radius at the host's end) of the curve that z describes."""
-    inner, outer = split(z, x, closed, resolution)
-    count = resolution.outer + 1
-    domain = domain_arc(inner[: resolution.inner + 1], x, resolution)
-    host, last = host_arc(outer[1 : count + 1] if closed else outer[1:count], outer[0], x, problem, closed, resolution)
-    return domain, host, outer[0], last
+    (_, domain, inner), (_, host, outer) = _parts(z, x, problem, closed, resolution)
+    there = host.profile(outer, rule_of(resolution.outer))
+    last = 1 / jnp.cosh(x) + jnp.sum(there.weight * jnp.cos(there.psi))
+    return domain.profile(inner, rule_of(resolution.inner)), there, outer[0], last
 
 
 def lagrangian(z, x, problem, closed, resolution):
-    inner, outer = split(z, x, closed, resolution)
-    value = _inner_lagrangian(inner, x, problem, closed, resolution)
-    return value + _outer_lagrangian(outer, x, problem, closed, resolution)
+    """G with its constraints."""
+
+    def total(density, arc, v):
+        at = (*arc.fields(v), *v[arc.basis.shape[1] :])
+        return jnp.sum(arc.weight * density(at, arc.pace, x, problem, closed))
+
+    return sum(total(*part) for part in _parts(z, x, problem, closed, resolution))
 
 
-def system(z, x, problem, closed, resolution):
-    """Gradient and Hessian of the Lagrangian in z, assembled from the two small Hessians."""
-    inner, outer = split(z, x, closed, resolution)
-
-    def parts(lagrangian, v):
-        gradient = jax.grad(lagrangian)
-        twice = lambda u: (gradient(u, x, problem, closed, resolution),) * 2
-        return jax.jacfwd(twice, has_aux=True)(v)
-
-    (h_in, g_in), (h_out, g_out) = parts(_inner_lagrangian, inner), parts(_outer_lagrangian, outer)
-    n, y, here = resolution.inner, jnp.tanh(x), resolution.inner + 3
-    gradient = jnp.zeros_like(z).at[:here].add(g_in[:here]).at[here:].add(g_out[1:]).at[:n].add(y * g_out[0])
-    hessian = jnp.zeros((z.size, z.size), z.dtype)
-    hessian = hessian.at[:here, :here].add(h_in[:here, :here]).at[here:, here:].add(h_out[1:, 1:])
-    hessian = hessian.at[:n, :n].add(y**2 * h_out[0, 0])
-    hessian = hessian.at[:n, here:].add(y * h_out[0, 1:]).at[here:, :n].add(y * h_out[1:, :1])
+def hessian(z, x, problem, closed, resolution):
+    """Of the Lagrangian in z, assembled from those of its local densities."""
+    parts = _parts(z, x, problem, closed, resolution)
+    h_in, h_out = (_hessian(*part, x, problem, closed) for part in parts)
+    n, y, here, end = resolution.inner, jnp.tanh(x), resolution.inner + 3, z.size - resolution.inner - 2
+    whole = jnp.zeros((z.size, z.size), z.dtype)
+    whole = whole.at[:here, :here].add(h_in[:here, :here]).at[here:, here:].add(h_out[1:end, 1:end])
+    whole = whole.at[:n, :n].add(y**2 * h_out[0, 0])
+    whole = whole.at[:n, here:].add(y * h_out[0, 1:end]).at[here:, :n].add(y * h_out[1:end, :1])
     if closed:
-        gradient = gradient.at[-1].add(g_in[-1])
-        hessian = hessian.at[:here, -1].add(h_in[:here, -1]).at[-1, :here].add(h_in[-1, :here])
-    return gradient, hessian
+        whole = whole.at[:here, -1].add(h_in[:here, -1]).at[-1, :here].add(h_in[-1, :here])
+    return whole
+
+
+def _hessian(density, arc, v, x, problem, closed):
+    """Hessian in v of the integral of a density.
+
+    r depends on psi at all points before, but its second derivative is local again: weighted with dL/dr it is that of
+    sum_q (reach^T dL/dr)_q S pace_q cos psi_q."""
+    count, (r, psi, turn) = arc.basis.shape[1], arc.fields(v)
+    rest = v[count:]
+    at = jnp.concatenate([jnp.stack([r, psi, turn]), jnp.broadcast_to(rest[:, None], (rest.size, r.size))])
+    total = lambda at: jnp.sum(arc.weight * density(at, arc.pace, x, problem, closed))
+    pull = arc.reach.T @ jax.grad(total)(at)[0]
+    # Every point's own derivatives at once, for the sum is over points.
+    slope = jax.grad(lambda at: total(at) + jnp.sum(pull * at[3] * arc.pace * jnp.cos(at[1])))
+    along = lambda axis: jax.jvp(slope, (at,), (jnp.broadcast_to(axis[:, None], at.shape),))[1]
+    second = jax.vmap(along)(jnp.eye(len(at), dtype=v.dtype))
+
+    # d(r, psi, turn) by coefficients, one below the other, and of r by the length; the rest stands in the densities.
+    swing = arc.reach @ (-(v[count] * arc.pace * jnp.sin(psi))[:, None] * arc.basis)
+    moved = jnp.zeros((r.size, rest.size), v.dtype).at[:, 0].set(arc.reach @ (arc.pace * jnp.cos(psi)))
+    by = (swing, arc.basis, arc.turning)
+    half = [sum(second[a, b, :, None] * by[b] for b in range(3)) for a in range(3)]
+    cross = [second[a, 3:].T + second[a, 0, :, None] * moved for a in range(3)]
+    by, half, cross = (jnp.concatenate(parts) for parts in (by, half, cross))
+    corner = jnp.sum(second[3:, 3:], -1) + second[3:, 0] @ moved + moved.T @ cross[: r.size]
+    mixed = by.T @ cross
+    return jnp.block([[by.T @ half, mixed], [mixed.T, corner]])
 
 
 def spontaneous_torque(problem: Problem):
@@ -284,6 +334,24 @@ def reference_energy(problem: Problem, line_tension, closed: bool):
     # The domain is a cap of area pi, 1 - cos(theta) = h^2/2.
     rim = jnp.sqrt(1 - h**2 / 4)
     return jnp.pi * (inside + outside * host_area + problem.gaussian_contrast * h**2 + 2 * line_tension * rim)
+
+
+def closed_energy(problem: Problem, closed: bool):
+    """G of the ideal closed bud, a sphere of diameter L that its host has relaxed behind: pi (4 - c)^2/2 + 4 pi g, and
+    pi s or, of a spherical host whose lumen keeps its volume, that of the sphere that is left."""
+    bud = 0.5 * jnp.pi * (4 - problem.spontaneous_curvature) ** 2 + 4 * jnp.pi * problem.gaussian_contrast
+    if not closed:
+        return bud + jnp.pi * problem.tension
+    sign = jnp.sign(problem.host_curvature)
+    left = sign * (1 / jnp.abs(problem.host_curvature) ** 3 - sign / 8) ** (-1 / 3)
+    outside = 2 * problem.rigidity_ratio * (left**2 - left * problem.host_spontaneous_curvature) + problem.tension
+    return bud + 4 * jnp.pi * outside / left**2
+
+
+def closing_tension(problem: Problem):
+    """l at which an ideal neck closes, 4 - c - k c_out + 2 k h (Juelicher & Lipowsky 1993, recalled; docs/bud.md)."""
+    host = 2 * problem.host_curvature - problem.host_spontaneous_curvature
+    return 4 - problem.spontaneous_curvature + problem.rigidity_ratio * host
 
 
 def outline(problem: Problem, x, state, *, closed: bool, resolution: Resolution):
