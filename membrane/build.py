@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 from membrane.agitation import ThermalFlow
 from membrane.budlaw import ExactLaw
 from membrane.cap import CapLaw
-from membrane.config import Config
+from membrane.config import SheetConfig
 from membrane.endosome import Endosome, Fusion, TensionLaw
 from membrane.energy import Cargo, Ceramide, Helfrich, Lipids, Oligomers, lo_order
 from membrane.energy.cargo import MONOMER, OLIGOMER
@@ -58,14 +58,24 @@ class Physics:
     frame_ticks: int
     checkpoint_ticks: int
 
+    @property
+    def grid(self) -> Grid:
+        """The plane."""
+        return self.model.grid
 
-def build_grid(config: Config) -> Grid:
+    @property
+    def attributes(self) -> dict[str, float]:
+        """What the archive notes of it."""
+        return {"measured_line_tension_pN": self.wall.line_tension}
+
+
+def build_grid(config: SheetConfig) -> Grid:
     """The grid nearest to the spacing asked for."""
     shape = [round(side / config.geometry.spacing_nm) for side in config.geometry.box_nm]
     return Grid((shape[1], shape[0]), (config.geometry.box_nm[1], config.geometry.box_nm[0]), config.numerics.precision)
 
 
-def build(config: Config) -> Physics:
+def build(config: SheetConfig) -> Physics:
     """Everything from a validated configuration. Raises ValueError where the mixture has no two phases."""
     model = build_sheet(config)
     wall = measure_wall(model)
@@ -96,12 +106,12 @@ def build(config: Config) -> Physics:
     )
 
 
-def largest_step_ticks(config: Config) -> int:
+def largest_step_ticks(config: SheetConfig) -> int:
     """The largest power of two of ticks within numerics.max_step_us."""
     return 2 ** int(math.log2(config.numerics.max_step_us / config.numerics.tick_us))
 
 
-def build_sheet(config: Config) -> Sheet:
+def build_sheet(config: SheetConfig) -> Sheet:
     """The sheet with its energies, mobilities, flow and noise."""
     grid, energy = build_grid(config), thermal_energy(config.temperature_C)
     lipids = Lipids.from_wall(
@@ -221,12 +231,12 @@ def _thermal_flow(config, flow, noise) -> ThermalFlow | None:
     return ThermalFlow(flow, noise, interval, tick_us * 1e-6)
 
 
-def host_radius(config: Config) -> float:
+def host_radius(config: SheetConfig) -> float:
     """Radius in nm of the endosome: the sphere of the box's area."""
     return math.sqrt(math.prod(config.geometry.box_nm) / (4 * math.pi))
 
 
-def bud_law(config: Config, *, direct: bool = False) -> ExactLaw | CapLaw:
+def bud_law(config: SheetConfig, *, direct: bool = False) -> ExactLaw | CapLaw:
     """The law that the configuration asks for; ``direct``: the exact one without interpolation."""
     budding, viscosity = config.budding, config.hydrodynamics.membrane_viscosity_nPa_s_m
     aid = budding.scission_aid

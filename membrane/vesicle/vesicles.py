@@ -76,14 +76,16 @@ def describe(membrane: Membrane, state: State, topology: Topology) -> list[Vesic
     return found
 
 
-def rebook(membrane: Membrane, state: State) -> tuple[State, list[Fission | Fusion]]:
+def rebook(membrane: Membrane, state: State, topology: Topology | None = None) -> tuple[State, list[Fission | Fusion]]:
     """The state with books for each vesicle that there now is, and what has happened since they were last made.
+    ``topology``: the vesicles of the state, where they have been found already.
 
     A fission hands each descendant its area, relaxed at the tension of the mother, and the Lo lipids on it: sums
     of both are kept, and so is the energy. Where the vesicles are the same only the labels follow
     them.
     """
-    topology = find(state.psi, membrane.grid, membrane.interface_width, state.books.vesicles)
+    if topology is None:
+        topology = find(state.psi, membrane.grid, membrane.interface_width, state.books.vesicles)
     if topology.vesicles == state.books.vesicles == 1:
         return state, []
     before = np.asarray(state.books.labels)
