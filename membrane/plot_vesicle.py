@@ -15,7 +15,7 @@ from membrane import raycast
 from membrane.archive import RunRecord
 from membrane.grid import Grid
 from membrane.plot import MOVIE_DPI, OKABE_ITO, STYLE, WIDTH_INCH, time_text, time_unit
-from membrane.vesicle.topology import Topology, find
+from membrane.vesicle_frame import VesicleFrame
 
 LUMEN, CYTOSOL = (0.93, 0.92, 0.89), (0.82, 0.83, 0.85)
 """Colours of what a section shows beside the membrane."""
@@ -27,36 +27,6 @@ PARTS = (
 )
 
 
-class Frame:
-    """One frame of one endosome: psi, phi, its vesicles, its time. Raises ValueError where the run is none in three
-    dimensions or holds no such frame."""
-
-    def __init__(self, record: RunRecord, index: int, endosome: int = 0):
-        if not {"psi", "phi"} <= set(record.frames.field_names):
-            raise ValueError(f"{record.path} holds no frames of a vesicle (psi and phi); is it a run of kind vesicle?")
-        if record.spacing_nm is None:
-            raise ValueError(f"{record.path} is unfinished and does not tell its grid spacing; wait for the archive")
-        self.psi, self.phi = (record.frames.frame(name, index, endosome) for name in ("psi", "phi"))
-        self.time_s = float(record.frames.frame_times_s[index])
-        self.eps = float(record.config["membrane"]["interface_width_nm"])
-        shape = self.psi.shape
-        self.grid = Grid(shape, tuple(n * h for n, h in zip(shape, record.spacing_nm, strict=True)))
-        # How many there were says whether a neck that is closing has parted already.
-        seen = np.searchsorted(record.series["time_s"], self.time_s * (1 + 1e-9), side="right") - 1
-        self.number = int(record.series["vesicle_number"][max(seen, 0), endosome])
-
-    @property
-    def vesicles(self) -> Topology:
-        """Which vesicles there are."""
-        return find(self.psi, self.grid, self.eps, self.number)
-
-    def scene(self, cut: bool = True) -> raycast.Scene:
-        """For a picture, vesicles in the lumen whole."""
-        vesicles = self.vesicles
-        whole = (vesicles.encloses_lumen < 0)[vesicles.labels]
-        return raycast.Scene(self.psi, self.phi, whole, self.grid.spacing, self.eps, cut)
-
-
 @matplotlib.rc_context(STYLE)
 def vesicle_figure(record: RunRecord, endosome: int = 0, frames: list[int] | None = None) -> Figure:
     """One endosome at up to five times: the membrane cut open, vesicles in the lumen whole, and a section below.
@@ -65,7 +35,7 @@ def vesicle_figure(record: RunRecord, endosome: int = 0, frames: list[int] | Non
     there are no frames, or no such frame or endosome.
     """
     frames = choice(record, endosome, 5) if frames is None else list(frames)
-    shown = [Frame(record, index, endosome) for index in frames]
+    shown = [VesicleFrame(record, index, endosome) for index in frames]
     panel = WIDTH_INCH / max(len(shown), 3)
     figure = Figure(figsize=(panel * len(shown), 2 * panel + 0.45))
     figure.set_layout_engine("none")
@@ -89,7 +59,7 @@ def summary_figure(record: RunRecord) -> Figure:
     """What a run has done, at a glance: endosome 0 in time above, energies and numbers of vesicles below."""
     figure = Figure(figsize=(WIDTH_INCH, 4.2))
     upper, lower = figure.subfigures(2, 1, height_ratios=(1, 1.25))
-    frames = [Frame(record, index) for index in choice(record, 0, 4)] if len(record.frames) else []
+    frames = [VesicleFrame(record, index) for index in choice(record, 0, 4)] if len(record.frames) else []
     panels = upper.subplots(1, max(len(frames), 1), squeeze=False)[0]
     for axes, frame in zip(panels, frames):
         draw_membrane(axes, frame, view(frames))
@@ -121,17 +91,17 @@ def movie(record: RunRecord, path, endosome: int = 0, fps: int = 10) -> Path:
     if path.suffix == ".mp4" and not animation.writers.is_available("ffmpeg"):
         raise RuntimeError(f"cannot write {path}: ffmpeg is not installed; install it or write a .gif")
     count = len(record.frames)
-    camera = view([Frame(record, index, endosome) for index in choice(record, endosome, 5)])
+    camera = view([VesicleFrame(record, index, endosome) for index in choice(record, endosome, 5)])
     figure = Figure(figsize=(5.6, 3.1))
     figure.set_layout_engine("none")
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 3.1 / 5.6, 1)), figure.add_axes((3.1 / 5.6, 0.16, 2.4 / 5.6, 2.4 / 3.1))
 
     def draw(index):
-        frame = Frame(record, index, endosome)
+        frame = VesicleFrame(record, index, endosome)
         for panel in axes:
             panel.clear()
-        draw_membrane(axes[0], frame, camera)
+        draw_membrane(axes[0], frame, camera, MOVIE_DPI)
         draw_section(axes[1], frame, _plane(record, endosome, frame))
         _scale_bar(axes[1], frame.grid)
         axes[1].set_title(time_text(frame.time_s), fontsize=9)
@@ -145,7 +115,7 @@ def movie(record: RunRecord, path, endosome: int = 0, fps: int = 10) -> Path:
         # One palette for all: else colours would flicker.
         sample = np.concatenate([np.asarray(p)[::4, ::4] for p in pictures])
         palette = Image.fromarray(sample).quantize(256)
-        pictures = [p.quantize(palette=palette, dither=Image.Dither.NONE) for p in pictures]
+        pictures = [p.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for p in pictures]
         pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=1000 / fps, loop=0)
     else:
         writer = animation.FFMpegWriter(fps=fps)
@@ -167,7 +137,7 @@ def choice(record: RunRecord, endosome: int, wanted: int) -> list[int]:
     return [*chosen.tolist(), len(times) - 1]
 
 
-def view(frames: list[Frame]) -> raycast.Camera:
+def view(frames: list[VesicleFrame]) -> raycast.Camera:
     """A camera that sees the membrane of all frames, at their common centre."""
     low, high = [], []
     for frame in frames:
@@ -181,23 +151,29 @@ def view(frames: list[Frame]) -> raycast.Camera:
     # What the box around it measures on the picture, rounded off: it holds a vesicle, not a brick.
     right, up, _ = np.abs(camera.axes)
     half = 0.5 * (high - low) + raycast.BILAYER
-    reach = 1.04 * max(np.sqrt(np.sum((right * half) ** 2)), np.sqrt(np.sum((up * half) ** 2)))
+    reach = 1.06 * max(np.sqrt(np.sum((right * half) ** 2)), np.sqrt(np.sum((up * half) ** 2)))
     return raycast.Camera(camera.centre, float(reach))
 
 
-def draw_membrane(axes, frame: Frame, camera: raycast.Camera) -> None:
-    """The membrane as a bilayer, cut open towards the reader, at the resolution of the axes."""
-    side = axes.get_window_extent().width * STYLE["savefig.dpi"] / axes.figure.get_dpi()
-    pixels = int(min(max(side, 120), 700))
-    axes.imshow(raycast.picture(frame.scene(), camera, pixels), interpolation="lanczos")
+def scene(frame: VesicleFrame) -> raycast.Scene:
+    """For a picture: limiting membranes cut open, vesicles in the lumen whole."""
+    vesicles = frame.vesicles
+    whole = (vesicles.encloses_lumen < 0)[vesicles.labels]
+    return raycast.Scene(frame.psi, frame.fields["phi"], whole, frame.grid.spacing, frame.eps)
+
+
+def draw_membrane(axes, frame: VesicleFrame, camera: raycast.Camera, dpi: int = STYLE["savefig.dpi"]) -> None:
+    """The membrane as a bilayer, cut open towards the reader, a pixel for each of the axes at ``dpi``."""
+    pixels = round(axes.get_window_extent().width * dpi / axes.figure.get_dpi())
+    axes.imshow(raycast.picture(scene(frame), camera, pixels), interpolation="lanczos")
     axes.set_axis_off()
 
 
-def draw_section(axes, frame: Frame, y: float) -> None:
+def draw_section(axes, frame: VesicleFrame, y: float) -> None:
     """The plane at height ``y`` (nm): membrane by order, lumen light, cytosol darker."""
     at = round(y / frame.grid.spacing[1]) % frame.grid.shape[1]
     wide = lambda f: ndimage.zoom(f[:, at], 8, order=3, grid_mode=True, mode="grid-wrap")
-    psi, share = wide(frame.psi), np.clip(0.5 * (1 + wide(frame.phi)), 0, 1)[..., None]
+    psi, share = wide(frame.psi), np.clip(0.5 * (1 + wide(frame.fields["phi"])), 0, 1)[..., None]
     distance = 2**0.5 * frame.eps * np.arctanh(np.clip(psi, -0.9999, 0.9999))
     lumen = np.clip(0.5 + distance, 0, 1)[..., None]
     membrane = np.clip(raycast.BILAYER / 2 + 0.5 - np.abs(distance), 0, 1)[..., None]
@@ -209,7 +185,7 @@ def draw_section(axes, frame: Frame, y: float) -> None:
     axes.set_axis_off()
 
 
-def _plane(record, endosome, frame: Frame) -> float:
+def _plane(record, endosome, frame: VesicleFrame) -> float:
     """The height of a section: through the last ILV that has left, else through the middle."""
     left = record.ilvs[(record.ilvs["endosome"] == endosome) & (record.ilvs["time_s"] <= frame.time_s)]
     return float(left["y_nm"][-1]) if len(left) else frame.grid.extent[1] / 2

@@ -126,10 +126,10 @@ class Run:
         self.bar.update(self._done_ms() - self.bar.n)
         if self.bar.disable:
             now = min(e.tick for e in self.endosomes) * self.physics.tick_s * 1e3
-            log.info("t = %.1f of %.1f ms, %d ILVs, checkpoint saved, %.0f s", now, self.total_ms, ilvs, self.wall_time)
+            log.info("t = %.4g of %.4g ms, %d ILVs, checkpoint saved, %.0f s", now, self.total_ms, ilvs, self.wall_time)
 
 
-BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} ms [{elapsed}<{remaining}{postfix}]"
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.4g}/{total:.4g} ms [{elapsed}<{remaining}{postfix}]"
 
 
 class Stop:

@@ -59,8 +59,12 @@ WALLS = {
     "vesicle_replica": "build_vesicle events simulate vesicle vesicle_record",
     # Pictures in three dimensions: the rays know only arrays.
     "raycast": "",
-    # plot: style, colours and words for times; vesicle: which vesicles a frame shows.
-    "plot_vesicle": "archive grid plot raycast vesicle",
+    # What figures and surfaces read: fields with their grid, and the vesicles in them.
+    # plot: style, colours and words for times.
+    "vesicle_frame": "archive grid vesicle",
+    "mesh": "vesicle vesicle_frame",
+    "vtp": "mesh",
+    "plot_vesicle": "archive grid plot raycast vesicle_frame",
     "run": "archive build build_vesicle config events plot plot_vesicle sheet_replica simulate sizes vesicle_replica",
 }
 """File (or package) and all it may import of ours."""
