@@ -251,7 +251,7 @@ class Frames:
 class RunRecord:
     """A run as its archive tells it, for reading only.
 
-    ``spacing_nm`` is ([dz,] dy, dx) of the frames; None for an unfinished run whose checkpoints do not name it (the scalar
+    ``spacing_nm`` is ([dz,] dy, dx) of the frames; None for an unfinished run whose checkpoints do not name it (scalar
     ``grid_spacing_nm``).
     """
 

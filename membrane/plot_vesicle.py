@@ -70,10 +70,11 @@ def summary_figure(record: RunRecord) -> Figure:
     for name, label, color in PARTS:
         left.plot(scale * time, record.series[name][:, 0], color=color, lw=1.3, label=label)
     left.set(xlabel=f"time of the lipids ({unit})", ylabel="energy of endosome 0 (pN nm)", ylim=(0, None))
-    left.legend(frameon=False)
+    left.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.2)
     for endosome, ilvs in enumerate(record.series["ilv_number"].T):
         right.step(scale * time, ilvs, where="post", color=OKABE_ITO[endosome % len(OKABE_ITO)], lw=1.3)
-    right.set(xlabel=f"time of the lipids ({unit})", ylabel="ILVs in the lumen", ylim=(0, None))
+    right.set(xlabel=f"time of the lipids ({unit})", ylabel="ILVs in the lumen")
+    right.set_ylim(0, max(1.05, 1.05 * record.series["ilv_number"].max(initial=0)))
     right.yaxis.get_major_locator().set_params(integer=True)
     return figure
 

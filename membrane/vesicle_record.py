@@ -36,6 +36,8 @@ UNITS = {
     "outward_count": "1",
     "fusion_count": "1",
     "euler_characteristic": "1",
+    "neck_number": "1",
+    "neck_radius_nm": "nm",
     "shape_steps": "1",
     "refused_steps": "1",
     "psi": "1",

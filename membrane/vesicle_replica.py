@@ -14,6 +14,7 @@ from membrane.events import KINDS
 from membrane.simulate import NumericalFailure
 from membrane.vesicle import Fission, Fusion, Vesicle, describe, rebook
 from membrane.vesicle.evolve import transported
+from membrane.vesicle.necks import Neck, followed, nearest, necks
 from membrane.vesicle.topology import Topology, find
 from membrane.vesicle_record import UNITS, Observed, event_row, observed, series_row
 
@@ -29,7 +30,8 @@ class VesicleReplica:
         self.events = list(events[events["endosome"] == index])
         self.tick, self.refused, self.rows = 0, 0, []
         if saved is None:
-            self.vesicles = describe(physics.membrane, self.state, self._topology())
+            topology = self._topology()
+            self.vesicles, self.necks = describe(physics.membrane, self.state, topology), self._necks([], topology)
             self._record()
         else:
             paths, structure = jax.tree_util.tree_flatten_with_path(self.state)
@@ -40,13 +42,15 @@ class VesicleReplica:
             self.vesicles = [
                 Vesicle(*row[:3].tolist(), tuple(row[3:6].tolist()), bool(row[6])) for row in saved["vesicles"]
             ]
+            self.necks = [Neck(*row[:2].tolist(), tuple(row[2:].tolist())) for row in saved["necks"]]
         self.columns = list(self._row())
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All that a checkpoint keeps."""
         leaves, _ = jax.tree_util.tree_flatten_with_path(self.state)
         vesicles = np.array([(v.area, v.volume, v.lo_fraction, *v.centre, v.is_ilv) for v in self.vesicles])
-        own = {"tick": self.tick, "refused": self.refused, "vesicles": vesicles}
+        necks = np.array([(n.radius, n.last, *n.bud) for n in self.necks]).reshape(-1, 5)
+        own = {"tick": self.tick, "refused": self.refused, "vesicles": vesicles, "necks": necks}
         return {_name(path): np.asarray(leaf) for path, leaf in leaves} | {
             name: np.asarray(value) for name, value in (own | {"series": np.array(self.rows)}).items()
         }
@@ -80,6 +84,10 @@ class VesicleReplica:
         membrane = self.physics.membrane
         return find(self.state.psi, membrane.grid, membrane.interface_width, self.state.books.vesicles)
 
+    def _necks(self, before: list[Neck], topology: Topology) -> list[Neck]:
+        grid, eps = self.physics.grid, self.physics.membrane.interface_width
+        return followed(before, necks(self.state.psi, grid, eps, topology), grid, 4 * eps)
+
     def _look(self) -> None:
         """Tells vesicles apart; a row for each that has left or fused since the last look."""
         membrane, before, topology = self.physics.membrane, self.state, self._topology()
@@ -89,10 +97,15 @@ class VesicleReplica:
             if isinstance(event, Fission):
                 seen = observed(membrane, self.state)
                 number, direction = vesicles.index(event.vesicle), 1 if event.vesicle.is_ilv else -1
-                self._book(event.vesicle, seen, number, "scission", direction)
+                self._book(event.vesicle, seen, number, "scission", direction, self._neck_of(event.vesicle))
             else:
                 self._fused(event, observed(membrane, before))
-        self.vesicles = vesicles
+        self.vesicles, self.necks = vesicles, self._necks(self.necks, topology)
+
+    def _neck_of(self, vesicle: Vesicle) -> float:
+        """Radius of the neck through which a vesicle has left, when it was last seen open."""
+        bud = nearest(self.necks, vesicle.centre, self.physics.grid, vesicle.diameter / 2)
+        return bud.last if bud and vesicle.is_ilv else np.nan
 
     def _fused(self, event: Fusion, seen: Observed) -> None:
         """A row for each vesicle that a fusion has ended, as it was last seen."""
@@ -105,8 +118,8 @@ class VesicleReplica:
                 kind = "ilv_fusion" if event.vesicle.is_ilv else "back_fusion"
                 self._book(lost, seen, i, kind, 0 if event.vesicle.is_ilv else -1 if lost.is_ilv else 1)
 
-    def _book(self, vesicle: Vesicle, seen: Observed, number: int, kind: str, direction: int) -> None:
-        given = {"kind": KINDS[kind], "direction": direction, "endosome": self.index}
+    def _book(self, vesicle: Vesicle, seen: Observed, number: int, kind: str, direction: int, neck=np.nan) -> None:
+        given = {"kind": KINDS[kind], "direction": direction, "endosome": self.index, "neck_radius_nm": neck}
         # A round is under way: the tick counts those that are done.
         given["time_s"] = (self.tick + 1) * self.physics.tick_s
         self.events.append(event_row(self.physics, vesicle, seen, number, **given))
@@ -119,6 +132,8 @@ class VesicleReplica:
         return {
             "time_s": self.tick * physics.tick_s,
             **series_row(physics, self.state, self.vesicles, self.events),
+            "neck_number": len(self.necks),
+            "neck_radius_nm": min((n.radius for n in self.necks), default=np.nan),
             "shape_steps": self.tick * physics.shape_steps,
             "refused_steps": self.refused,
         }
