@@ -50,7 +50,7 @@ def vesicle_figure(record: RunRecord, endosome: int = 0, frames: list[int] | Non
         lower.set_title(time_text(frame.time_s), y=-0.135, fontsize=8)
     _scale_bar(figure.axes[1], shown[0].grid)
     figure.legend(handles=_key(), loc="upper left", ncols=4, frameon=False, borderaxespad=0.1, fontsize=7)
-    figure.text(1 - 0.01 / len(shown), 1 - 0.08 / height, _ilvs(record, endosome), ha="right", va="top", fontsize=7)
+    figure.text(1 - 0.01 / len(shown), 1 - 0.05 / height, _ilvs(record, endosome), ha="right", va="top", fontsize=7)
     return figure
 
 

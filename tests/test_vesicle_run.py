@@ -1,10 +1,12 @@
 """python -m membrane.run on a vesicle: what it leaves behind, resumption to the bit, a fission and a fusion in the
 event table, failure with the last good state."""
 
+import importlib.util
 import logging
 import os
 import signal
 import warnings
+from pathlib import Path
 
 import equinox as eqx
 import h5py
@@ -291,6 +293,24 @@ def test_other_fusions(monkeypatch, kinds, expected):
     row = replica.events[-1]
     assert (row["kind"], row["direction"]) == (KINDS[expected[0]], expected[1])
     assert row["diameter_nm"] == small.diameter
+
+
+@pytest.mark.usefixtures("parting")
+def test_the_script_about_resolution(config, capsys):
+    """A row a factor with the size of the first ILV; widths beyond the box and a sheet are refused in words."""
+    path = Path(__file__).parents[1] / "scripts" / "vesicle_resolution.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert script.main([str(config), "--factors", "1", "1", "--set", "composition.quench.noise=0.01"]) == 0
+    header, row = capsys.readouterr().out.splitlines()
+    assert header.split()[:3] == ["factor", "eps", "spacing"]
+    assert row.split()[:4] == ["1", "4.8", "4", "32x32x32"]
+    assert float(row.split()[4]) == pytest.approx(2 * ILV, rel=0.05)
+    assert script.main([str(config), "--factors", "1.5"]) == 2
+    assert "geometry.box_nm" in capsys.readouterr().err
+    assert script.main([str(path.parents[1] / "configs" / "ceramide.yaml")]) == 2
+    assert "kind sheet" in capsys.readouterr().err
 
 
 def test_numerical_failure_keeps_the_last_good_state(config, tmp_path, monkeypatch, capsys):
