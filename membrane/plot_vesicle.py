@@ -23,7 +23,7 @@ LUMEN, CYTOSOL = (0.93, 0.92, 0.89), (0.82, 0.83, 0.85)
 PARTS = (
     ("free_energy_pN_nm", "free energy", "black"),
     ("bending_energy_pN_nm", "bending", OKABE_ITO[2]),
-    ("lipid_energy_pN_nm", "Lo/Ld", OKABE_ITO[1]),
+    ("lipids_energy_pN_nm", "Lo/Ld", OKABE_ITO[1]),
 )
 
 

@@ -17,10 +17,7 @@ from membrane.vesicle.topology import components
 UNITS = {
     "time_s": "s",
     "free_energy_pN_nm": "pN nm",
-    "bending_energy_pN_nm": "pN nm",
-    "lipid_energy_pN_nm": "pN nm",
-    "stretch_energy_pN_nm": "pN nm",
-    "osmotic_energy_pN_nm": "pN nm",
+    **{f"{part}_energy_pN_nm": "pN nm" for part in Terms._fields},
     "tension_uN_per_m": "uN/m",
     "membrane_area_nm2": "nm2",
     "ilv_area_nm2": "nm2",
@@ -55,6 +52,11 @@ class Observed(NamedTuple):
     euler: Array
     tension: Array
     curvature: Array
+
+
+def surface_fields(state: State) -> dict:
+    """What lies on the membrane, by name."""
+    return {"phi": state.phi}
 
 
 @eqx.filter_jit
@@ -112,10 +114,7 @@ def series_row(physics: VesiclePhysics, state: State, vesicles: list[Vesicle], e
     psi, phi = np.asarray(state.psi), np.asarray(state.phi)
     return {
         "free_energy_pN_nm": sum(terms),
-        "bending_energy_pN_nm": terms.bending,
-        "lipid_energy_pN_nm": terms.lipids,
-        "stretch_energy_pN_nm": terms.stretch,
-        "osmotic_energy_pN_nm": terms.osmosis,
+        **{f"{part}_energy_pN_nm": value for part, value in terms._asdict().items()},
         "tension_uN_per_m": float(seen.tension[0]) / PN_PER_NM_PER_UN_PER_M,
         "membrane_area_nm2": area,
         "ilv_area_nm2": inside,

@@ -5,6 +5,9 @@ Every round is a function of the state alone, and looks fall on fixed ticks: a r
 uninterrupted one.
 """
 
+import json
+from dataclasses import asdict
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,7 +19,7 @@ from membrane.vesicle import Fission, Fusion, Vesicle, describe, rebook
 from membrane.vesicle.evolve import transported
 from membrane.vesicle.necks import Neck, followed, nearest, necks
 from membrane.vesicle.topology import Topology, find
-from membrane.vesicle_record import UNITS, Observed, event_row, observed, series_row
+from membrane.vesicle_record import UNITS, Observed, event_row, observed, series_row, surface_fields
 
 
 class VesicleReplica:
@@ -39,16 +42,14 @@ class VesicleReplica:
             self.state = jax.tree_util.tree_unflatten(structure, leaves)
             self.tick, self.refused = int(saved["tick"]), int(saved["refused"])
             self.rows = list(saved["series"])
-            self.vesicles = [
-                Vesicle(*row[:3].tolist(), tuple(row[3:6].tolist()), bool(row[6])) for row in saved["vesicles"]
-            ]
+            self.vesicles = [Vesicle(**row | {"centre": tuple(row["centre"])}) for row in _read(saved["vesicles"])]
             self.necks = [Neck(*row[:2].tolist(), tuple(row[2:].tolist())) for row in saved["necks"]]
         self.columns = list(self._row())
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All that a checkpoint keeps."""
         leaves, _ = jax.tree_util.tree_flatten_with_path(self.state)
-        vesicles = np.array([(v.area, v.volume, v.lo_fraction, *v.centre, v.is_ilv) for v in self.vesicles])
+        vesicles = _written([asdict(vesicle) for vesicle in self.vesicles])
         necks = np.array([(n.radius, n.last, *n.bud) for n in self.necks]).reshape(-1, 5)
         own = {"tick": self.tick, "refused": self.refused, "vesicles": vesicles, "necks": necks}
         return {_name(path): np.asarray(leaf) for path, leaf in leaves} | {
@@ -57,7 +58,7 @@ class VesicleReplica:
 
     def fields(self) -> dict[str, np.ndarray]:
         """What a frame shows: the membrane and what lies on it."""
-        return {"psi": np.asarray(self.state.psi), "phi": np.asarray(self.state.phi)}
+        return {"psi": np.asarray(self.state.psi)} | {n: np.asarray(f) for n, f in surface_fields(self.state).items()}
 
     def advance(self, until_tick: int, should_stop) -> None:
         """To ``until_tick``, or until asked to stop. Raises NumericalFailure with the last good state kept."""
@@ -150,8 +151,9 @@ class VesicleReplica:
         """Where the run starts and the memory it takes, in words, without a step."""
         state = physics.initial_state(0)
         membrane, relaxation = physics.membrane, physics.relaxation
-        compiled = jax.jit(lambda s, n: type(relaxation).run.__wrapped__(relaxation, membrane, s, n))
-        memory = compiled.lower(state, jnp.asarray(1)).compile().memory_analysis()
+        # The program of the run itself, which then finds it in the cache.
+        program = type(relaxation).run.lower(relaxation, membrane, state, jnp.asarray(1))
+        memory = program.compile().compiled.memory_analysis()
         each = memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
         vesicle, *_ = describe(membrane, state, find(state.psi, membrane.grid, membrane.interface_width))
         return [
@@ -163,6 +165,15 @@ class VesicleReplica:
 
 def _finite(state) -> bool:
     return all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(state))
+
+
+def _written(content) -> np.ndarray:
+    """Text as bytes: numbers come back from JSON as they were."""
+    return np.frombuffer(json.dumps(content).encode(), np.uint8)
+
+
+def _read(content: np.ndarray):
+    return json.loads(content.tobytes())
 
 
 def _name(path) -> str:

@@ -2,8 +2,9 @@
 its first scission, with both interface widths and the spacing multiplied by each factor.
 
 Columns: factor; eps and spacing (nm); points; diameter from area and from volume (nm), Lo share; lipids' time (us) and
-steps of the shape to the scission; radius of the neck when last seen open (nm); seconds. Then the change of diameter
-and time between the two finest, and their linear extrapolation to eps = 0. Exit codes: 0 answered, 2 bad input.
+steps of the shape to the scission; radius of the neck when last seen open (nm); seconds. Then the change between the
+two finest, and the diameter extrapolated linearly to eps = 0. The shape has no clock: that time counts rounds, and how long
+a shape takes depends on the step that eps and spacing allow. Exit codes: 0 answered, 2 bad input.
 """
 
 import os
@@ -63,10 +64,9 @@ def main(arguments=None) -> int:
         print(ROW.format(factor, eps, spacing, points, *size, at, steps, event["neck_radius_nm"], seconds), flush=True)
         found.append((eps, size[0], at))
     if len(found) > 1:
-        (wide, *coarse), (fine, *finest) = found[-2:]
-        for name, a, b in zip(("diameter (nm)", "time (us)"), coarse, finest, strict=True):
-            limit = b - fine * (a - b) / (wide - fine)
-            print(f"{name}: {b / a - 1:+.1%} from eps {wide:g} to {fine:g} nm; {limit:.4g} at eps = 0")
+        (wide, coarse, early), (fine, finest, late) = found[-2:]
+        print(f"from eps {wide:g} to {fine:g} nm: diameter {finest / coarse - 1:+.1%}, time {late / early - 1:+.0%}")
+        print(f"diameter at eps = 0: {finest - fine * (coarse - finest) / (wide - fine):.4g} nm")
     return 0
 
 

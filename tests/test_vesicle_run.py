@@ -157,7 +157,7 @@ def test_complete_run(whole):
     series = {name: values if name == "time_s" else values[:, 0] for name, values in record.series.items()}
     np.testing.assert_allclose(series["time_s"], np.arange(5) * 8e-6, atol=1e-12)
     assert np.all(np.diff(series["free_energy_pN_nm"]) < 0)
-    parts = sum(series[f"{name}_energy_pN_nm"] for name in ("bending", "lipid", "stretch", "osmotic"))
+    parts = sum(series[f"{name}_energy_pN_nm"] for name in ("bending", "lipids", "stretch", "osmosis"))
     np.testing.assert_allclose(series["free_energy_pN_nm"], parts)
     np.testing.assert_allclose(series["lo_content_nm2"], series["lo_content_nm2"][0], atol=1e-4 * np.pi * 80**2)
     np.testing.assert_allclose(series["membrane_area_nm2"], np.pi * 80**2, rtol=5e-3)
@@ -314,13 +314,13 @@ def test_the_script_about_resolution(config, capsys):
 
 
 def test_numerical_failure_keeps_the_last_good_state(config, tmp_path, monkeypatch, capsys):
-    """Lipids that become NaN in round 5: exit 3, remedies in words, an archive of status failed whose state is that of
+    """Fields that become NaN in round 5: exit 3, remedies in words, an archive of status failed whose state is that of
     round 4, finite."""
     count, move = iter(range(1, 100)), vesicle_replica.transported
 
     def transported(*arguments):
         state = move(*arguments)
-        return eqx.tree_at(lambda s: s.phi, state, state.phi * np.nan) if next(count) == 5 else state
+        return eqx.tree_at(lambda s: s.psi, state, state.psi * np.nan) if next(count) == 5 else state
 
     monkeypatch.setattr(vesicle_replica, "transported", transported)
     assert start(config, tmp_path / "run.h5") == 3
@@ -328,7 +328,7 @@ def test_numerical_failure_keeps_the_last_good_state(config, tmp_path, monkeypat
     assert record.attributes["status"] == "failed"
     found = everything(tmp_path / "run.h5")
     assert found["checkpoint/states/000000/tick"] == 4
-    assert np.all(np.isfinite(found["checkpoint/states/000000/phi"]))
+    assert np.all(np.isfinite(found["checkpoint/states/000000/psi"]))
     assert "numerics.precision float64" in capsys.readouterr().err
 
 
