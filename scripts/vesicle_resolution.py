@@ -3,8 +3,8 @@ its first scission, with both interface widths and the spacing multiplied by eac
 
 Columns: factor; eps and spacing (nm); points; diameter from area and from volume (nm), Lo share; lipids' time (us) and
 steps of the shape to the scission; radius of the neck when last seen open (nm); seconds. Then the change between the
-two finest, and the diameter extrapolated linearly to eps = 0. The shape has no clock: that time counts rounds, and how long
-a shape takes depends on the step that eps and spacing allow. Exit codes: 0 answered, 2 bad input.
+two finest, and the diameter extrapolated linearly to eps = 0. The shape has no clock: that time counts rounds, and
+depends on the steps that eps and spacing allow. Exit codes: 0 answered, 2 bad input.
 """
 
 import os
