@@ -20,10 +20,10 @@ LD, LO = "#0072B2", "#E69F00"
 FINER = 2
 """Points of the finer lattice that rays see, per point of the field."""
 
-LEAST_STEP, STEPS, HALVINGS = 0.6, 400, 6
+LEAST_STEP, STEPS, HALVINGS = 0.6, 400, 5
 """Least step of a ray (nm), most steps, halvings of the interval in which a ray meets the shell."""
 
-NEAR = (2.0, 5.0, 10.0, 18.0, 30.0)
+NEAR = (2.0, 6.0, 14.0, 30.0)
 """Distances (nm) at which a point looks for walls that dim it."""
 
 
@@ -92,8 +92,11 @@ class Scene:
             points = start[alive] + travelled[alive, None] * direction
             room = np.abs(self.signed(points)) - BILAYER / 2
             near = np.flatnonzero(room < 0)
+            depth, _ = self._open(points[near], camera)
             inside = np.zeros(len(alive), bool)
-            inside[near] = self._open(points[near], camera)[0] < 0
+            inside[near] = depth < 0
+            # What the wedge takes away is crossed in steps in which no other shell can hide.
+            room[near] = np.minimum(depth, BILAYER / 2)
             met[alive[inside]] = travelled[alive[inside]]
             go = ~inside & (travelled[alive] < last[alive])
             alive, room = alive[go], room[go]
