@@ -64,8 +64,8 @@ def adjoint(cotangent: Derivatives, grid: Grid):
     """Transpose of :func:`derivatives`: what a gradient in (psi, grad psi, lap psi) is in psi alone; four forward
     transforms and one inverse."""
     ik, k2 = jnp.asarray(symbols(grid), grid.dtype), jnp.asarray(grid.k2, grid.dtype)
-    hats = fft.forward(jnp.concatenate([cotangent.gradient, cotangent.laplacian[None]]), 3)
-    return cotangent.value + fft.inverse(-1j * jnp.sum(ik * hats[:3], 0) - k2 * hats[3], grid.shape)
+    gradient, laplacian = fft.forward(cotangent.gradient, 3), fft.forward(cotangent.laplacian, 3)
+    return cotangent.value + fft.inverse(-1j * jnp.sum(ik * gradient, 0) - k2 * laplacian, grid.shape)
 
 
 def delta(psi: Derivatives, eps: float):
