@@ -130,14 +130,17 @@ class Transport(eqx.Module):
     def _dissolved(self, membrane, psi, fields, books, weight, name, dt):
         """Change of a species on a lattice. With S_M = -div W M grad and h = d mu/dX, pointwise, the potential at the
         end of the step, mu + z, solves [W/h + dt S_M] z = -dt S_M mu, symmetric and positive; x = -dt W^-1 S_M (mu + z)
-        has int W x = 0, and lowers F where no h more than doubles in the step. Hence h is larger where mu is more
-        than kT/2 a site from its mean, so that |x| < c (1-c)/2: far from the membrane's middle curvature is extreme."""
+        has int W x = 0, and lowers F where no h more than doubles in the step. Hence h is larger where mu, here or
+        beside, is more than kT/4 a site from its mean, so that |x| < c (1-c)/2: far from the membrane's middle
+        curvature is extreme."""
         spacing = membrane.grid.spacing
         mu, steepness = _potential(membrane, psi, fields, books, name)
         part = membrane.lattice(name)
         mobility = part.mobility(name, membrane.named(fields))
-        mean = jnp.sum(weight * mu) / jnp.sum(weight)
-        steepness = steepness * jnp.maximum(1, 2 * part.sites(name) * jnp.abs(mu - mean))
+        far = jnp.abs(mu - jnp.sum(weight * mu) / jnp.sum(weight))
+        for axis in range(3):
+            far = jnp.maximum(far, jnp.maximum(jnp.roll(far, 1, axis), jnp.roll(far, -1, axis)))
+        steepness = steepness * jnp.maximum(1, 4 * part.sites(name) * far)
         moving = self._mobile(weight, _between(*self.coefficient(name), fields[0]) * mobility, membrane, books)
         laplace = lambda x: stiffness(x, moving, spacing)
         inertia = weight / steepness

@@ -1,6 +1,7 @@
 """The free energy of a closed membrane and what is in it, one discrete functional of psi and the surface fields X.
 
     F =   int (3/(4 sqrt2)) (kappa/eps) [eps lap psi + (psi - psi^3)/eps - c0 (1 - psi^2)/sqrt2]^2     bending
+        + int (kappa_G - max kappa_G) delta K                                                  Gaussian curvature
         + int W [f(X) + (K/2) |grad phi|^2]                                                        composition
         + sum_i (K_A/2) (A_i - A0_i)^2/A0_i                                                           stretch
         + (K_V/2) (V - V0)^2/V0 + p V                                                                 osmosis
@@ -82,8 +83,10 @@ class Terms(NamedTuple):
 class Membrane(eqx.Module):
     """Elastic constants: eps (nm); kappa (pN nm) and c0 (1/nm, total curvature, c0 > 0 into the lumen) as pairs
     (Ld, Lo); Lo/Ld ``lipids``; ``area_modulus`` K_A (pN/nm); optionally ``osmotic`` (K_V in pN/nm^2, V0 in nm^3),
-    ``pressure`` p, outside less inside (pN/nm^2), ``ceramide`` and ``cargo``, and their ``coefficients`` C_i (1/nm).
-    Raises ValueError for a plane, an unresolved interface and a coefficient of what is not there."""
+    ``pressure`` p, outside less inside (pN/nm^2), ``ceramide`` and ``cargo``, and their ``coefficients`` C_i (1/nm);
+    ``gaussian_rigidity`` kappa_G (pN nm) as a pair, whose contrast is part of F and whose larger value, which tells
+    only the topology, is not: :meth:`topological_energy`. Raises ValueError for a plane, an unresolved interface, a
+    coefficient of what is not there and a phase that would crumple."""
 
     grid: Grid = eqx.field(static=True)
     interface_width: float
@@ -96,6 +99,7 @@ class Membrane(eqx.Module):
     ceramide: Ceramide | None = None
     cargo: Cargo | None = None
     coefficients: dict[str, float] = eqx.field(default_factory=dict)
+    gaussian_rigidity: tuple[float, float] = (0.0, 0.0)
 
     def __check_init__(self):
         if len(self.grid.shape) != 3:
@@ -105,6 +109,12 @@ class Membrane(eqx.Module):
                 f"interface width {self.interface_width} nm is not resolved: make it at least 1.2 spacings, "
                 f"{1.2 * max(self.grid.spacing):.3g} nm, or refine the grid"
             )
+        for kappa, gaussian in zip(self.bending_rigidity, self.gaussian_rigidity, strict=True):
+            if max(self.gaussian_rigidity) - gaussian > 1.5 * kappa:
+                raise ValueError(
+                    f"a phase with kappa {kappa} pN nm crumples where its kappa_G is {gaussian} and the other's "
+                    f"{max(self.gaussian_rigidity)}: they may differ by 1.5 kappa (2 kappa on a surface without width)"
+                )
         unknown = sorted(set(self.coefficients) - set(self.species[1:]))
         if unknown:
             raise ValueError(
@@ -219,10 +229,20 @@ class Membrane(eqx.Module):
         return spontaneous_curvature(named, self.coefficients, self.mixed(self.spontaneous_curvature, named["phi"]))
 
     def bending_density(self, psi: Derivatives, fields):
-        """pN/nm^2 of box."""
+        """pN/nm^2 of box, with the Gaussian curvature's share where kappa_G differs between the phases."""
         eps = self.interface_width
         excess = surface.curvature(psi, eps) - self.preferred_curvature(fields) * (1 - psi.value**2) / 2**0.5
-        return (0.5 * surface.SCALE / eps) * self.mixed(self.bending_rigidity, fields[0]) * excess**2
+        density = (0.5 * surface.SCALE / eps) * self.mixed(self.bending_rigidity, fields[0]) * excess**2
+        ld, lo = self.gaussian_rigidity
+        if ld == lo:
+            return density
+        gaussian = surface.gaussian_density(psi, surface.hessian(psi.value, self.grid), eps)
+        # Never positive: (kappa/2)(tr A)^2 bounds kappa_G times the minors of A from below, but not from above.
+        return density + self.mixed((ld - max(ld, lo), lo - max(ld, lo)), fields[0]) * gaussian
+
+    def topological_energy(self, vesicles: int) -> float:
+        """4 pi max kappa_G of each of so many spheres, pN nm: what F leaves out, and what a fission adds once."""
+        return 4 * np.pi * max(self.gaussian_rigidity) * vesicles
 
     def terms(self, psi: Derivatives, fields, books: Books) -> Terms:
         """F by parts, from psi with its derivatives and the fields as they are."""

@@ -50,10 +50,12 @@ class Vesicle:
 
 @dataclass(frozen=True)
 class Fission:
-    """A vesicle that left vesicle ``mother`` (its number before)."""
+    """A vesicle that left vesicle ``mother`` (its number before). ``topological_energy``: 4 pi kappa_G (pN nm), the
+    larger of both phases, which the free energy of the fields does not contain."""
 
     vesicle: Vesicle
     mother: int
+    topological_energy: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def rebook(membrane: Membrane, state: State) -> tuple[State, list[Fission | Fusi
     for mother in range(overlap.shape[0]):
         heirs = [i for i in range(topology.vesicles) if origin[i] == mother]
         largest = max(heirs, key=lambda i: vesicles[i].area, default=None)
-        events += [Fission(vesicles[i], mother) for i in heirs if i != largest]
+        events += [Fission(vesicles[i], mother, membrane.topological_energy(1)) for i in heirs if i != largest]
     for i in range(topology.vesicles):
         merged = tuple(int(m) for m in np.flatnonzero(shared[:, i]) if np.argmax(overlap[m]) == i)
         if len(merged) > 1:
