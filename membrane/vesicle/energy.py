@@ -224,13 +224,13 @@ class Membrane(eqx.Module):
         return sum(part.density(named) for part in parts)
 
     def preferred_curvature(self, fields):
-        """c0 = c0(phi) + sum_i C_i X_i in 1/nm, of fields (species, ...)."""
-        named = self.named(fields)
+        """c0 = c0(phi) + sum_i C_i X_i in 1/nm."""
+        named = self.named(self.separate(fields))
         return spontaneous_curvature(named, self.coefficients, self.mixed(self.spontaneous_curvature, named["phi"]))
 
     def bending_density(self, psi: Derivatives, fields):
         """pN/nm^2 of box, with the Gaussian curvature's share where kappa_G differs between the phases."""
-        eps = self.interface_width
+        fields, eps = self.separate(fields), self.interface_width
         excess = surface.curvature(psi, eps) - self.preferred_curvature(fields) * (1 - psi.value**2) / 2**0.5
         density = (0.5 * surface.SCALE / eps) * self.mixed(self.bending_rigidity, fields[0]) * excess**2
         ld, lo = self.gaussian_rigidity
