@@ -54,9 +54,9 @@ class Observed(NamedTuple):
     curvature: Array
 
 
-def surface_fields(state: State) -> dict:
+def surface_fields(membrane: Membrane, state: State) -> dict:
     """What lies on the membrane, by name."""
-    return {"phi": state.phi}
+    return membrane.named(state.fields)
 
 
 @eqx.filter_jit
@@ -65,9 +65,9 @@ def observed(membrane: Membrane, state: State) -> Observed:
     grid, eps, books = membrane.grid, membrane.interface_width, state.books
     near = surface.derivatives(state.psi, grid)
     density = books.parts(grid.dtype) * surface.delta(near, eps)
-    c0 = membrane.mixed(membrane.spontaneous_curvature, state.phi)
+    c0 = membrane.preferred_curvature(state.fields)
     return Observed(
-        membrane.terms(near, state.phi, books),
+        membrane.terms(near, state.fields, books),
         jnp.sum(membrane.weight(near) * state.phi) * grid.cell_volume,
         surface.euler_characteristic(state.psi, eps, grid),
         membrane.tension(near, books),

@@ -58,7 +58,8 @@ class VesicleReplica:
 
     def fields(self) -> dict[str, np.ndarray]:
         """What a frame shows: the membrane and what lies on it."""
-        return {"psi": np.asarray(self.state.psi)} | {n: np.asarray(f) for n, f in surface_fields(self.state).items()}
+        on_it = surface_fields(self.physics.membrane, self.state)
+        return {"psi": np.asarray(self.state.psi)} | {name: np.asarray(field) for name, field in on_it.items()}
 
     def advance(self, until_tick: int, should_stop) -> None:
         """To ``until_tick``, or until asked to stop. Raises NumericalFailure with the last good state kept."""
