@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from membrane.build_species import Dissolved, diffusion_pair, dissolved
 from membrane.config import VesicleConfig
 from membrane.energy import Lipids
 from membrane.grid import Grid
-from membrane.units import NM2_PER_UM2, PN_PER_NM2_PER_KPA, PN_PER_NM_PER_MN_PER_M, thermal_energy
+from membrane.units import PN_PER_NM2_PER_KPA, PN_PER_NM_PER_MN_PER_M, thermal_energy
 from membrane.vesicle import Membrane, Relaxation, State, Transport, initial, surface
 
 CLEARANCE = 10.0
@@ -22,7 +23,8 @@ CLEARANCE = 10.0
 @dataclass(frozen=True)
 class VesiclePhysics:
     """All that a run needs. A tick is a round: ``shape_steps`` of the shape, then one step of the lipids in time.
-    ``initial_state`` of an endosome by its number; areas per lipid of a leaflet (nm^2), line tension (pN)."""
+    ``initial_state`` of an endosome by its number; areas per lipid of a leaflet and of a cargo site (nm^2), line
+    tension (pN)."""
 
     membrane: Membrane
     initial_state: Callable[[int], State]
@@ -38,6 +40,7 @@ class VesiclePhysics:
     line_tension: float
     lipid_area_ld: float
     lipid_area_lo: float
+    cargo_site_area: float
 
     @property
     def grid(self) -> Grid:
@@ -59,10 +62,11 @@ def build(config: VesicleConfig) -> VesiclePhysics:
     # long from the start.
     look = numerics.look_rounds
     checkpoint = whole(output.checkpoint_interval_ms * 1e-3, look)
-    membrane = build_membrane(config)
+    solutes = build_solutes(config)
+    membrane = build_membrane(config, solutes)
     return VesiclePhysics(
         membrane=membrane,
-        initial_state=partial(initial_state, config, membrane),
+        initial_state=partial(initial_state, config, membrane, solutes.means),
         relaxation=Relaxation(
             numerics.smoothing_length_nm or 3 * membrane.interface_width,
             mending=numerics.mending,
@@ -70,7 +74,7 @@ def build(config: VesicleConfig) -> VesiclePhysics:
             courant=numerics.max_courant,
             strain=numerics.max_area_strain,
         ),
-        transport=Transport(config.lipids.diffusion_ld_um2_per_s * NM2_PER_UM2),
+        transport=Transport({"phi": diffusion_pair(config.lipids)} | solutes.diffusion),
         shape_steps=numerics.shape_steps,
         tick_s=tick_s,
         look_ticks=look,
@@ -81,14 +85,26 @@ def build(config: VesicleConfig) -> VesiclePhysics:
         line_tension=config.lipids.line_tension_pN,
         lipid_area_ld=config.lipids.area_per_lipid_ld_nm2,
         lipid_area_lo=config.lipids.area_per_lipid_lo_nm2,
+        cargo_site_area=config.cargo.footprint_nm2 if config.cargo else math.nan,
     )
 
 
-def build_membrane(config: VesicleConfig) -> Membrane:
-    """The free energy of the closed membrane."""
+def build_solutes(config: VesicleConfig) -> Dissolved:
+    """Ceramide and cargo; n-mers at the start are those of the mean order."""
+    composition = config.composition
+    if composition.cap is not None:
+        order = 2 * composition.cap.area / (math.pi * config.geometry.shape.diameter_nm**2) - 1
+    else:
+        order = composition.quench.mean_order
+    return dissolved(config.ceramide, config.cargo, order, thermal_energy(config.temperature_C))
+
+
+def build_membrane(config: VesicleConfig, solutes: Dissolved) -> Membrane:
+    """The free energy of the closed membrane and what is dissolved in it."""
     section, energy, points = config.membrane, thermal_energy(config.temperature_C), config.geometry.points
     grid = Grid(points[::-1], config.geometry.box_nm[::-1], config.numerics.precision)
     _fits(config, grid)
+    contrast = section.gaussian_modulus_contrast_kBT * energy
     osmotic = None
     if section.osmosis is not None:
         enclosed = surface.volume(initial.profile(_distance(config, grid), section.interface_width_nm, grid), grid)
@@ -104,14 +120,21 @@ def build_membrane(config: VesicleConfig) -> Membrane:
         Lipids.from_wall(line_tension=config.lipids.line_tension_pN, interface_width=config.lipids.interface_width_nm),
         section.area_modulus_mN_per_m * PN_PER_NM_PER_MN_PER_M,
         osmotic,
+        ceramide=solutes.ceramide,
+        cargo=solutes.cargo,
+        coefficients=solutes.coefficients,
+        # Only the contrast is given, and only it bends: the larger of the two is set to nought.
+        gaussian_rigidity=(-max(contrast, 0.0), min(contrast, 0.0)),
     )
 
 
-def initial_state(config: VesicleConfig, membrane: Membrane, endosome: int) -> State:
-    """Where an endosome starts, relaxed in area; noise is a function of (seed, endosome)."""
+def initial_state(config: VesicleConfig, membrane: Membrane, means: dict[str, float], endosome: int) -> State:
+    """Where an endosome starts, relaxed in area, the ``means`` of what is dissolved even all over it; noise is a
+    function of (seed, endosome)."""
     psi = initial.profile(_distance(config, membrane.grid), membrane.interface_width, membrane.grid)
     phi = _order(config, membrane, psi, jax.random.fold_in(jax.random.key(config.seed), endosome))
-    return State.at_rest(membrane, psi, phi, membrane.open_books(psi, phi))
+    fields = membrane.composed(phi, means)
+    return State.at_rest(membrane, psi, fields, membrane.open_books(psi, fields))
 
 
 def _axes(config) -> tuple[float, float]:

@@ -361,6 +361,7 @@ class VesicleMembraneConfig(RigidityConfig):
     interface_width_nm: Positive = Field(description="eps: psi = tanh(d/(sqrt2 eps)), d from the mid-plane")
     spontaneous_curvature_ld_per_nm: Finite = Field(default=0.0, description="c0, positive buds into the lumen")
     spontaneous_curvature_lo_per_nm: Finite
+    gaussian_modulus_contrast_kBT: Finite = Field(default=0.0, description="kappa_G,Lo - kappa_G,Ld")
     area_modulus_mN_per_m: Positive = 240.0
     osmosis: OsmosisConfig | None = Field(default=None, description="none: the volume is free")
 
@@ -389,6 +390,8 @@ class VesicleConfig(RunConfig):
     composition: CompositionConfig
     lipids: PhasesConfig
     membrane: VesicleMembraneConfig
+    ceramide: CeramideConfig | None = None
+    cargo: CargoConfig | None = None
     numerics: VesicleNumericsConfig = VesicleNumericsConfig()
     output: OutputConfig
 
@@ -411,10 +414,14 @@ class VesicleConfig(RunConfig):
                     f"lipids.interface_width_nm {self.lipids.interface_width_nm:g} is not resolved: "
                     f"make it at least one spacing, {spacing:.3g} nm"
                 )
-        if self.lipids.diffusion_ld_um2_per_s != self.lipids.diffusion_lo_um2_per_s:
+        contrast = self.membrane.gaussian_modulus_contrast_kBT
+        # The phase whose kappa_G is lower is the one that would crumple.
+        phase = "lo" if contrast < 0 else "ld"
+        kappa = getattr(self.membrane, f"bending_rigidity_{phase}_kBT")
+        if abs(contrast) > 1.5 * kappa:
             faults.append(
-                "lipids.diffusion_ld_um2_per_s and lipids.diffusion_lo_um2_per_s differ, but a vesicle has one "
-                "diffusion coefficient: give both the same value"
+                f"membrane.gaussian_modulus_contrast_kBT {contrast:g} would crumple the membrane: it may be at most "
+                f"1.5 membrane.bending_rigidity_{phase}_kBT, {1.5 * kappa:g}, in size"
             )
         if self.composition.cap is not None:
             sphere = math.pi * geometry.shape.diameter_nm**2

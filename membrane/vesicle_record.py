@@ -8,11 +8,15 @@ import numpy as np
 from jaxtyping import Array
 
 from membrane.build_vesicle import VesiclePhysics
+from membrane.energy.cargo import MONOMER, OLIGOMER
+from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
 from membrane.events import EVENT_DTYPE, KINDS, MECHANISMS, is_ilv
 from membrane.units import PN_PER_NM_PER_UN_PER_M
 from membrane.vesicle import Membrane, State, Vesicle, surface
 from membrane.vesicle.energy import Terms
 from membrane.vesicle.topology import components
+
+DISSOLVED = (CYTOSOLIC, LUMINAL, MONOMER, OLIGOMER)
 
 UNITS = {
     "time_s": "s",
@@ -37,21 +41,20 @@ UNITS = {
     "neck_radius_nm": "nm",
     "shape_steps": "1",
     "refused_steps": "1",
-    "psi": "1",
-    "phi": "1",
+    **{f"{name}_content_nm2": "nm2" for name in DISSOLVED},
+    **dict.fromkeys(("psi", "phi", *DISSOLVED), "1"),
 }
 """Units of the columns of /series and of the fields; relative balances are dimensionless."""
 
 
 class Observed(NamedTuple):
-    """Of a state: parts of F (pN nm), int W phi (nm^2), Euler's characteristic; of each vesicle: tension (pN/nm),
-    mean c0 (1/nm)."""
+    """Of a state: parts of F (pN nm), int W X of every species (nm^2), Euler's characteristic; tension of each vesicle
+    (pN/nm)."""
 
     terms: Terms
-    lo: Array
+    content: Array
     euler: Array
     tension: Array
-    curvature: Array
 
 
 def surface_fields(membrane: Membrane, state: State) -> dict:
@@ -64,14 +67,11 @@ def observed(membrane: Membrane, state: State) -> Observed:
     """What event rows and series say of a state beside sizes."""
     grid, eps, books = membrane.grid, membrane.interface_width, state.books
     near = surface.derivatives(state.psi, grid)
-    density = books.parts(grid.dtype) * surface.delta(near, eps)
-    c0 = membrane.preferred_curvature(state.fields)
     return Observed(
         membrane.terms(near, state.fields, books),
-        jnp.sum(membrane.weight(near) * state.phi) * grid.cell_volume,
+        jnp.sum(membrane.weight(near) * state.fields, (1, 2, 3)) * grid.cell_volume,
         surface.euler_characteristic(state.psi, eps, grid),
         membrane.tension(near, books),
-        jnp.sum(density * c0, (1, 2, 3)) / jnp.sum(density, (1, 2, 3)),
     )
 
 
@@ -79,6 +79,7 @@ def event_row(physics: VesiclePhysics, vesicle: Vesicle, seen: Observed, number:
     """One row of EVENT_DTYPE: ``vesicle``, number ``number`` of what was ``seen``; ``given`` are further columns, as
     time and kind, and what nobody gives is NaN."""
     lo, area, row = vesicle.lo_fraction, vesicle.area, np.zeros((), EVENT_DTYPE)
+    shares, amounts = vesicle.fractions, vesicle.content
     z, y, x = vesicle.centre
     values = {name: np.nan for name in EVENT_DTYPE.names if EVENT_DTYPE[name].kind == "f"} | {
         "event_id": -1,
@@ -90,7 +91,11 @@ def event_row(physics: VesiclePhysics, vesicle: Vesicle, seen: Observed, number:
         "area_nm2": area,
         "lipid_copies": 2 * area * (lo / physics.lipid_area_lo + (1 - lo) / physics.lipid_area_ld),
         "lo_fraction": lo,
-        "spontaneous_curvature_per_nm": float(seen.curvature[number]),
+        "ceramide_cytosolic_fraction": shares.get(CYTOSOLIC, np.nan),
+        "ceramide_luminal_fraction": shares.get(LUMINAL, np.nan),
+        "cargo_monomer_copies": amounts.get(MONOMER, np.nan) / physics.cargo_site_area,
+        "cargo_oligomer_copies": amounts.get(OLIGOMER, np.nan) / physics.cargo_site_area,
+        "spontaneous_curvature_per_nm": vesicle.spontaneous_curvature,
         "line_tension_pN": physics.line_tension,
         "tension_uN_per_m": float(seen.tension[number]) / PN_PER_NM_PER_UN_PER_M,
         # The free energy fell all the way.
@@ -106,6 +111,7 @@ def series_row(physics: VesiclePhysics, state: State, vesicles: list[Vesicle], e
     """What is recorded of a state, its ``vesicles`` and the ``events`` so far."""
     seen = observed(physics.membrane, state)
     terms = Terms(*map(float, seen.terms))
+    content = physics.membrane.named(seen.content)
     outer = [v for v in vesicles if not v.is_ilv]
     ilvs = [v for v in vesicles if v.is_ilv]
     area, inside = (sum(v.area for v in group) for group in (outer, ilvs))
@@ -123,7 +129,7 @@ def series_row(physics: VesiclePhysics, state: State, vesicles: list[Vesicle], e
         # With several limiting membranes it is not known which one an ILV lies in.
         "reduced_volume": 6 * np.pi**0.5 * (lumen + enclosed) / area**1.5 if len(outer) == 1 else np.nan,
         "lo_fraction": sum(v.lo_area for v in vesicles) / (area + inside),
-        "lo_content_nm2": float(seen.lo),
+        **{f"{'lo' if name == 'phi' else name}_content_nm2": float(amount) for name, amount in content.items()},
         "domain_number": components((phi > 0) & (np.abs(psi) < 0.5))[1],
         "vesicle_number": len(vesicles),
         "ilv_number": len(ilvs),

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from membrane.budlaw import ExactLaw
-from membrane.build import build, equilibrium_cargo
+from membrane.build import build
+from membrane.build_species import equilibrium_cargo
 from membrane.cap import CapLaw
 from membrane.config import ConfigError, SheetConfig, load, parse
 from membrane.energy import Cargo, Oligomers

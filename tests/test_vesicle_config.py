@@ -62,7 +62,9 @@ FAULTS = {
     "geometry.shape.diameter=150": "geometry.shape.diameter: unknown key; did you mean 'diameter_nm'?",
     "membrane.interface_width_nm=4": "membrane.interface_width_nm 4 is not resolved: make it at least 1.2 spacings",
     "lipids.interface_width_nm=3": "lipids.interface_width_nm 3 is not resolved: make it at least one spacing, 3.5 nm",
-    "lipids.diffusion_lo_um2_per_s=0.3": "give both the same value",
+    "membrane.gaussian_modulus_contrast_kBT=-31": "at most 1.5 membrane.bending_rigidity_lo_kBT, 30, in size",
+    "ceramide.cytosolic_fraction=0.1": "ceramide.patch_area_nm2: required, but missing",
+    "cargo.fracton=0.1": "cargo.fracton: unknown key; did you mean 'fraction'?",
     "composition.cap.area_nm2=5000": "composition.cap: give the size of the cap once",
     "composition.cap.closed_diameter_nm=150": "must be smaller than the membrane of geometry.shape, 70686 nm2",
     "composition.cap=null": "composition: give one of the sections cap and quench",
@@ -128,7 +130,7 @@ def test_units_are_converted_once():
     assert membrane.bending_rigidity == pytest.approx((20 * 4.2821, 20 * 4.2821), rel=1e-5)
     assert membrane.spontaneous_curvature == (0.0, 0.08)
     assert membrane.area_modulus == 1000.0
-    assert physics.transport.diffusion == 1e6
+    assert physics.transport.diffusion == {"phi": (1e6, 1e6)}
     modulus, rest = membrane.osmotic
     assert modulus == pytest.approx(5e-3)
     assert rest == pytest.approx(0.9 * math.pi / 6 * 150**3, rel=1e-3)

@@ -45,17 +45,19 @@ WALLS = {
     "series": "domains endosome events model units",
     # events: the archive keeps EVENT_DTYPE and counts ILVs; sizes: it summarises them.
     "archive": "events model sizes",
-    # Two halves of one border: the sheet and the vesicle share sections of the configuration, and no physics.
-    "build_vesicle": "config energy grid units vesicle",
-    "build": "agitation budlaw cap config endosome energy events grid hydrodynamics landscape noise sheet stepper units"
-    " wall",
+    # Two halves of one border: the sheet and the vesicle share sections of the configuration, what is dissolved in a
+    # membrane among them, and no other physics.
+    "build_species": "energy units",
+    "build_vesicle": "build_species config energy grid units vesicle",
+    "build": "agitation budlaw build_species cap config endosome energy events grid hydrodynamics landscape noise sheet"
+    " stepper units wall",
     # Programs on top.
     "plot": "archive events sizes units",
     "predict": "build config landscape units wall",
     # What differs between the geometries in a run: one endosome from checkpoint to checkpoint. The sheet's part of run,
     # now beside that of the vesicle.
     "sheet_replica": "build endosome events model series simulate",
-    "vesicle_record": "build_vesicle events units vesicle",
+    "vesicle_record": "build_vesicle energy events units vesicle",
     "vesicle_replica": "build_vesicle events simulate vesicle vesicle_record",
     # Pictures in three dimensions: the rays know only arrays.
     "raycast": "",
