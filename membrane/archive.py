@@ -28,7 +28,7 @@ import yaml
 from membrane.events import EVENT_DTYPE, is_ilv
 from membrane.sizes import size_distribution
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 SUMMARY = ("n", "mean_nm", "sd_nm", "median_nm", "q25_nm", "q75_nm", "fraction_40_100_nm")
 """Scalars of a size distribution, kept as attributes of its group."""
 
@@ -154,7 +154,7 @@ class Archive:
         return _latest(self._partial)
 
     def add_frame(self, index: int, time_s: float, fields: dict):
-        """Keep the fields (endosome, y, x) at ``time_s`` as frame ``index``, float32; the same index replaces."""
+        """Keep the fields (endosome, [z,] y, x) at ``time_s`` as frame ``index``, float32; the same index replaces."""
         self._writable()
         with _replacing(self._partial / f"frame-{index:06d}.h5") as temporary, _new_hdf5(temporary) as file:
             file["time_s"], file["index"] = np.array([time_s], float), np.array([index], np.int64)
@@ -182,7 +182,7 @@ class Archive:
         """Assemble the archive from the last generation, the frames and the header; the folder then goes.
 
         ``status``: complete, failed or partial. ``units``: unit of each series and field by name ("" if absent).
-        ``grid_spacing_nm``: (dy, dx). ``attributes``: further root attributes, which may replace those of the
+        ``grid_spacing_nm``: ([dz,] dy, dx). ``attributes``: further root attributes, which may replace those of the
         header. Raises ArchiveError where it cannot be written: the folder then stays and nothing is lost.
         """
         self._writable()
@@ -231,7 +231,7 @@ class Frames:
         return len(self._rows)
 
     def frame(self, name: str, index: int, endosome: int = 0) -> np.ndarray:
-        """Field ``name`` (y, x), float32, of one endosome; a negative ``index`` counts from the end.
+        """Field ``name`` ([z,] y, x), float32, of one endosome; a negative ``index`` counts from the end.
 
         Raises ValueError where the field, the frame or the endosome does not exist.
         """
@@ -251,7 +251,7 @@ class Frames:
 class RunRecord:
     """A run as its archive tells it, for reading only.
 
-    ``spacing_nm`` is (dy, dx) of the frames; None for an unfinished run whose checkpoints do not name it (the scalar
+    ``spacing_nm`` is ([dz,] dy, dx) of the frames; None for an unfinished run whose checkpoints do not name it (scalar
     ``grid_spacing_nm``).
     """
 

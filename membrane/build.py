@@ -7,15 +7,14 @@ from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
-from scipy.optimize import brentq
 
 from membrane.agitation import ThermalFlow
 from membrane.budlaw import HOPELESS, ExactLaw
+from membrane.build_species import diffusion_pair, dissolved, equilibrium_cargo
 from membrane.cap import CapLaw
-from membrane.config import Config
+from membrane.config import SheetConfig
 from membrane.endosome import Endosome, Fusion, TensionLaw
-from membrane.energy import Cargo, Ceramide, Helfrich, Lipids, Oligomers, lo_order
-from membrane.energy.cargo import MONOMER, OLIGOMER
+from membrane.energy import Helfrich, Lipids
 from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
 from membrane.events import Buddings
 from membrane.grid import Grid
@@ -25,7 +24,6 @@ from membrane.noise import FilteredNoise
 from membrane.sheet import Sheet
 from membrane.stepper import Bdf2
 from membrane.units import (
-    NM2_PER_UM2,
     PN_PER_NM_PER_MN_PER_M,
     PN_PER_NM_PER_UN_PER_M,
     PN_S_PER_NM2_PER_MPA_S,
@@ -58,14 +56,24 @@ class Physics:
     frame_ticks: int
     checkpoint_ticks: int
 
+    @property
+    def grid(self) -> Grid:
+        """The plane."""
+        return self.model.grid
 
-def build_grid(config: Config) -> Grid:
+    @property
+    def attributes(self) -> dict[str, float]:
+        """What the archive notes of it."""
+        return {"measured_line_tension_pN": self.wall.line_tension}
+
+
+def build_grid(config: SheetConfig) -> Grid:
     """The grid nearest to the spacing asked for."""
     shape = [round(side / config.geometry.spacing_nm) for side in config.geometry.box_nm]
     return Grid((shape[1], shape[0]), (config.geometry.box_nm[1], config.geometry.box_nm[0]), config.numerics.precision)
 
 
-def build(config: Config) -> Physics:
+def build(config: SheetConfig) -> Physics:
     """Everything from a validated configuration. Raises ValueError where the mixture has no two phases."""
     model = build_sheet(config)
     wall = measure_wall(model)
@@ -96,102 +104,39 @@ def build(config: Config) -> Physics:
     )
 
 
-def largest_step_ticks(config: Config) -> int:
+def largest_step_ticks(config: SheetConfig) -> int:
     """The largest power of two of ticks within numerics.max_step_us."""
     return 2 ** int(math.log2(config.numerics.max_step_us / config.numerics.tick_us))
 
 
-def build_sheet(config: Config) -> Sheet:
+def build_sheet(config: SheetConfig) -> Sheet:
     """The sheet with its energies, mobilities, flow and noise."""
     grid, energy = build_grid(config), thermal_energy(config.temperature_C)
     lipids = Lipids.from_wall(
         line_tension=config.lipids.line_tension_pN, interface_width=config.lipids.interface_width_nm
     )
     order = config.lipids.mean_order
-    means, diffusion = {"phi": order}, {"phi": _diffusion(config.lipids)}
-    coefficients: dict[str, float] = {}
-    ceramide = cargo = None
-    if config.ceramide is not None:
-        section = config.ceramide
-        ceramide = _ceramide(section, energy)
-        means |= {CYTOSOLIC: section.cytosolic_fraction, LUMINAL: section.luminal_fraction}
-        diffusion |= {leaflet: _diffusion(section) for leaflet in (CYTOSOLIC, LUMINAL)}
-        # c0 = (J_luminal - J_cytosolic)/2; ceramide replaces sphingomyelin in its leaflet.
-        contrast = section.monolayer_curvature_ceramide_per_nm - section.monolayer_curvature_sphingomyelin_per_nm
-        coefficients |= {CYTOSOLIC: -contrast / 2, LUMINAL: contrast / 2}
-    if config.cargo is not None:
-        section = config.cargo
-        cargo = _cargo(section, energy)
-        diffusion |= {MONOMER: _diffusion(section)}
-        means |= equilibrium_cargo(cargo, section.fraction, order)
-        if section.oligomers is not None:
-            diffusion |= {OLIGOMER: _diffusion(section.oligomers)}
-            coefficients |= {OLIGOMER: section.oligomers.spontaneous_curvature_per_nm}
+    solutes = dissolved(config.ceramide, config.cargo, order, energy)
     # Tension is a traced value: it may change from chunk to chunk without a recompilation.
     tension = jnp.asarray(config.membrane.tension_uN_per_m * PN_PER_NM_PER_UN_PER_M, grid.dtype)
     return Sheet(
         grid,
         lipids=lipids,
-        diffusion=diffusion,
-        mean_fields=means,
+        diffusion={"phi": diffusion_pair(config.lipids)} | solutes.diffusion,
+        mean_fields={"phi": order} | solutes.means,
         helfrich=Helfrich(
             config.membrane.bending_rigidity_ld_kBT * energy,
             tension,
-            coefficients,
+            solutes.coefficients,
             config.membrane.spontaneous_curvature_other_per_nm,
         ),
-        ceramide=ceramide,
-        cargo=cargo,
+        ceramide=solutes.ceramide,
+        cargo=solutes.cargo,
         flow=(flow := _flow(config)),
         noise=(noise := _noise(config, grid, energy)),
         thermal_flow=_thermal_flow(config, flow, noise),
         initial_noise=config.numerics.initial_noise,
     )
-
-
-def equilibrium_cargo(cargo: Cargo, total: float, order: float) -> dict[str, float]:
-    """Monomer and n-mer fractions of ``total`` at mean order phi, in equilibrium on a flat membrane.
-
-    Root in ln u1 of u1 + u1^n exp[(n-1)(1+eps) + (chi_n - n chi_1) p] = total.
-    """
-    if cargo.oligomers is None:
-        return {MONOMER: total}
-    n = cargo.oligomers.size
-    p = float(lo_order(order))
-    gain = (n - 1) * (1 + cargo.oligomers.bond_energy) + (cargo.oligomers.affinity - n * cargo.affinity) * p
-    log_u1 = brentq(lambda x: math.exp(x) + math.exp(min(n * x + gain, 50.0)) - total, -200.0, math.log(total))
-    u1 = math.exp(log_u1)
-    return {MONOMER: u1, OLIGOMER: max(total - u1, 0.0)}
-
-
-def _diffusion(section) -> tuple[float, float]:
-    return section.diffusion_ld_um2_per_s * NM2_PER_UM2, section.diffusion_lo_um2_per_s * NM2_PER_UM2
-
-
-def _ceramide(section, energy) -> Ceramide:
-    enzyme = section.sphingomyelinase
-    return Ceramide(
-        thermal_energy=energy,
-        patch_area=section.patch_area_nm2,
-        affinity=section.affinity_lo,
-        synthesis_rate=enzyme.rate_per_s if enzyme else 0.0,
-        saturation=enzyme.saturation_fraction if enzyme else 0.0,
-        turnover_rate=section.turnover_rate_per_s,
-        flip_flop_rate=section.flip_flop_rate_per_s,
-        enzyme_leaflet=LUMINAL if enzyme and enzyme.leaflet == "luminal" else CYTOSOLIC,
-    )
-
-
-def _cargo(section, energy) -> Cargo:
-    oligomers = section.oligomers
-    if oligomers is not None:
-        oligomers = Oligomers(
-            size=oligomers.size,
-            bond_energy=oligomers.bond_energy_kBT,
-            affinity=oligomers.affinity_lo,
-            dissociation_rate=oligomers.dissociation_rate_per_s,
-        )
-    return Cargo(energy, section.footprint_nm2, section.affinity_lo, oligomers)
 
 
 def _solvent_viscosity(config) -> float:
@@ -221,12 +166,12 @@ def _thermal_flow(config, flow, noise) -> ThermalFlow | None:
     return ThermalFlow(flow, noise, interval, tick_us * 1e-6)
 
 
-def host_radius(config: Config) -> float:
+def host_radius(config: SheetConfig) -> float:
     """Radius in nm of the endosome: the sphere of the box's area."""
     return math.sqrt(math.prod(config.geometry.box_nm) / (4 * math.pi))
 
 
-def bud_law(config: Config, *, hopeless: float = HOPELESS) -> ExactLaw | CapLaw:
+def bud_law(config: SheetConfig, *, hopeless: float = HOPELESS) -> ExactLaw | CapLaw:
     """The law that the configuration asks for; ``hopeless``: how far up (kT) the exact one looks for a gate."""
     budding, viscosity = config.budding, config.hydrodynamics.membrane_viscosity_nPa_s_m
     aid = budding.scission_aid

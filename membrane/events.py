@@ -50,12 +50,12 @@ EVENT_DTYPE = np.dtype(
 )
 """One row an event (docs/archive.md); NaN where a level of description cannot know."""
 
-KINDS = {"scission": 0, "back_fusion": 1}
-MECHANISMS = {"barrier_free": 0, "activated": 1, "resolved_fission": 2, "aided_scission": 3}
+KINDS = {"scission": 0, "back_fusion": 1, "ilv_fusion": 2}
+MECHANISMS = {"barrier_free": 0, "activated": 1, "resolved": 2, "aided_scission": 3}
 
 
-def is_ilv(events: np.ndarray) -> np.ndarray:
-    """Boolean mask of the rows that are intraluminal vesicles: scissions into the lumen."""
+def is_ilv(events: np.ndarray | np.void) -> np.ndarray | np.bool_:
+    """Boolean mask of the rows (or of one row) that are intraluminal vesicles: scissions into the lumen."""
     return (events["kind"] == KINDS["scission"]) & (events["direction"] > 0)
 
 

@@ -72,7 +72,7 @@ def membrane_figure(record: RunRecord, endosome: int = 0, frames: list[int] | No
     figure = Figure(figsize=(1.2 + panel * len(frames), 0.4 + len(rows) * (panel * n_y / n_x + 0.1)))
     grid = figure.subplots(len(rows), len(frames), squeeze=False)
     for axes, index in zip(grid[0], frames, strict=True):
-        axes.set_title(_time(record.frames.frame_times_s[index]))
+        axes.set_title(time_text(record.frames.frame_times_s[index]))
     for axes_row, row in zip(grid, rows, strict=True):
         limits = _limits(pictures[row[0]], row)
         for axes, index, picture in zip(axes_row, frames, pictures[row[0]], strict=True):
@@ -99,7 +99,7 @@ def summary_figure(record: RunRecord) -> Figure:
     for axes, index, picture in zip(images, frames, pictures, strict=True):
         image = _draw_field(axes, record, picture, row, _limits(pictures, row))
         _draw_buds(axes, record, 0, record.frames.frame_times_s[index])
-        axes.set_title(_time(record.frames.frame_times_s[index]))
+        axes.set_title(time_text(record.frames.frame_times_s[index]))
     _draw_color_bar(figure, images[-1], image, row)
     _draw_scale_bar(images[0], record)
     _draw_counts(lower.add_subplot(), record)
@@ -129,12 +129,12 @@ def movie(record: RunRecord, path, endosome: int = 0, fps: int = 10) -> Path:
         images.append(_draw_field(axes, record, picture, row, limit))
         figure.colorbar(images[-1], ax=axes, label=row[2].replace("\n", " "), orientation="horizontal", aspect=16)
     _draw_scale_bar(panels[0], record)
-    title = figure.suptitle(_time(times[-1]), fontsize=9)
+    title = figure.suptitle(time_text(times[-1]), fontsize=9)
     FigureCanvasAgg(figure).draw()
     figure.set_layout_engine("none")  # laid out once: else the panels would move with the width of the title
 
     def draw(index):
-        title.set_text(_time(times[index]))
+        title.set_text(time_text(times[index]))
         for axes, image, row in zip(panels, images, rows, strict=True):
             image.set_data(_picture(record, row, index, endosome))
             for bud in list(axes.patches):
@@ -217,7 +217,7 @@ def _draw_sizes(axes, records, wrap=90):
 def _draw_counts(axes, record):
     ilvs, times = record.ilvs, record.series.get("time_s", np.zeros(0))
     last = max([1e-9, *times[-1:], *record.frames.frame_times_s[-1:], *ilvs["time_s"]])
-    scale, unit = _time_unit(last)
+    scale, unit = time_unit(last)
     endosomes = int(record.attributes["number_of_endosomes"])
     many = endosomes > len(OKABE_ITO)
 
@@ -322,14 +322,16 @@ def _draw_scale_bar(axes, record):
     axes.add_artist(bar)
 
 
-def _time_unit(longest_s):
+def time_unit(longest_s) -> tuple[float, str]:
+    """(units a second, unit) in which times up to ``longest_s`` read well."""
     return next(
         ((scale, unit) for scale, unit in ((1, "s"), (1e3, "ms"), (1e6, "µs")) if longest_s * scale >= 1), (1e9, "ns")
     )
 
 
-def _time(seconds):
+def time_text(seconds) -> str:
+    """A time in words."""
     if not seconds:
         return "t = 0"
-    scale, unit = _time_unit(seconds)
+    scale, unit = time_unit(seconds)
     return f"t = {seconds * scale:.3g} {unit}"

@@ -19,7 +19,7 @@ import numpy as np
 import platformdirs
 
 from membrane.build import bud_law, build_sheet, host_radius
-from membrane.config import Config, ConfigError, load
+from membrane.config import ConfigError, SheetConfig, load
 from membrane.landscape import BudAnswer, Domain, Host
 from membrane.units import PN_PER_NM_PER_UN_PER_M, thermal_energy
 from membrane.wall import measure_wall
@@ -122,7 +122,7 @@ def crossing(diameters, waiting_s, seconds: float) -> float:
     return float(np.interp(np.log(seconds), ends, [diameters[at], diameters[at - 1]]))
 
 
-def situation_of(config: Config) -> Situation:
+def situation_of(config: SheetConfig) -> Situation:
     """Compositions and line tension of the coexisting phases; ValueError where the mixture has no two phases."""
     sheet = build_sheet(config)
     wall, kT = measure_wall(sheet), thermal_energy(config.temperature_C)
@@ -141,7 +141,7 @@ def situation_of(config: Config) -> Situation:
     )
 
 
-def predict(config: Config, diameters=DIAMETERS_NM) -> Prediction:
+def predict(config: SheetConfig, diameters=DIAMETERS_NM) -> Prediction:
     """Ask the configuration's law about domains that make vesicles of these diameters (nm).
 
     Raises ValueError for diameters that are not positive and rising or reach that of the host, and for a mixture
@@ -273,7 +273,10 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     set_up_jax()
     try:
-        prediction = predict(load(arguments.config, arguments.set), arguments.diameters)
+        config = load(arguments.config, arguments.set)
+        if not isinstance(config, SheetConfig):
+            raise ConfigError(f"{arguments.config}: kind {config.kind} has no bud law; give a configuration of a sheet")
+        prediction = predict(config, arguments.diameters)
     except (ConfigError, ValueError) as error:
         print(f"membrane.predict: {error}", file=sys.stderr)
         return BAD_INPUT

@@ -21,101 +21,42 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import platformdirs
 from tqdm import tqdm
 
-from membrane import plot
+from membrane import plot, plot_vesicle
 from membrane.archive import Archive, ArchiveError, read
-from membrane.build import Physics, build
+from membrane.build import build
+from membrane.build_vesicle import build as build_vesicle
 from membrane.config import Config, ConfigError, load, parse
-from membrane.endosome import Books, Endosome, content
-from membrane.events import EVENT_DTYPE, BudWatcher, is_ilv, with_tension
-from membrane.model import State
-from membrane.series import UNITS, SeriesWatcher
-from membrane.simulate import NumericalFailure, simulate
+from membrane.events import EVENT_DTYPE, KINDS, is_ilv
+from membrane.sheet_replica import SheetReplica
+from membrane.simulate import NumericalFailure
 from membrane.sizes import median_interval
+from membrane.vesicle_replica import VesicleReplica
 
 COMPLETE, BAD_INPUT, FAILED, INTERRUPTED = 0, 2, 3, 75
-STATE_ARRAYS = ("fields", "increment_hat", "rate_hat", "wiener", "tick", "step_ticks", "history_ticks")
 
 log = logging.getLogger("membrane")
 
 
-class Replica:
-    """One endosome: its state, its watchers, and how both go to a checkpoint and back."""
-
-    def __init__(self, physics: Physics, config: Config, index: int, saved: dict | None, events: np.ndarray):
-        self.physics, self.index = physics, index
-        key = jax.random.fold_in(jax.random.key(config.seed), index)
-        if saved is None:
-            self.state = physics.model.initial_state(key, physics.first_step_ticks)
-            books = Books.open(content(self.state.fields, physics.model.grid.cell_area))
-            budget = physics.new_endosome()
-        else:
-            key = jax.random.wrap_key_data(jnp.asarray(saved["key"]))
-            self.state = State(key=key, **{name: jnp.asarray(saved[name]) for name in STATE_ARRAYS})
-            books, budget = Books.from_arrays(saved), Endosome.from_arrays(physics.tension_law, saved)
-        shared = {"tick_s": physics.tick_s, "tick": int(self.state.tick)}
-        self.buds = BudWatcher(
-            physics.rules,
-            physics.fusion,
-            budget,
-            books,
-            sheet_area=physics.model.grid.area,
-            endosome=index,
-            seed=config.seed,
-            interval=physics.look_ticks,
-            **shared,
-        )
-        self.buds.rows = list(events[events["endosome"] == index])
-        if saved is not None:
-            self.buds.restore(saved)
-        rows = None if saved is None else saved["series"]
-        self.series = SeriesWatcher(self.buds, interval=physics.series_ticks, rows=rows, **shared)
-        if saved is None:
-            self.series.see(self.model, self.state)
-            self.series.next_tick = physics.series_ticks
-
-    @property
-    def model(self):
-        """The sheet at this endosome's tension."""
-        return with_tension(self.physics.model, self.buds.budget.tension)
-
-    def advance(self, until_tick: int, should_stop) -> None:
-        """To ``until_tick``, or until asked to stop. Raises NumericalFailure with the last good state kept."""
-        try:
-            self.state = simulate(
-                self.model,
-                self.physics.stepper,
-                self.state,
-                until_tick=until_tick,
-                watchers=[self.buds, self.series],
-                should_stop=should_stop,
-            )
-        except NumericalFailure as failure:
-            self.state = failure.state
-            raise
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """All that a checkpoint keeps."""
-        state = {name: np.asarray(getattr(self.state, name)) for name in STATE_ARRAYS}
-        key = np.asarray(jax.random.key_data(self.state.key))
-        watched = self.buds.as_arrays() | self.buds.books.as_arrays() | self.buds.budget.as_arrays()
-        return state | {"key": key, "series": np.array(self.series.rows)} | watched
+REPLICAS = {"sheet": (build, SheetReplica), "vesicle": (build_vesicle, VesicleReplica)}
+"""By the key ``kind``: from configuration to physics, and one endosome of it. A replica has ``tick``, ``advance``,
+``arrays`` for a checkpoint, ``fields`` for a frame, ``events``, and ``rows`` of the series with their ``columns``."""
 
 
 class Run:
     """All endosomes of one configuration, advanced side by side from checkpoint to checkpoint."""
 
-    def __init__(self, config: Config, physics: Physics, archive: Archive, stop: "Stop", quiet: bool):
+    def __init__(self, config: Config, physics, archive: Archive, stop: "Stop", quiet: bool):
         self.config, self.physics, self.archive, self.stop = config, physics, archive, stop
+        replica = REPLICAS[config.kind][1]
         self.started = time.monotonic()
         saved = archive.latest()
         states, scalars, events, _ = saved if saved else ([None] * config.endosomes, {}, np.zeros(0, EVENT_DTYPE), {})
         self.wall_before = scalars.get("wall_time_s", 0.0)
-        self.endosomes = [Replica(physics, config, i, s, events) for i, s in enumerate(states)]
+        self.endosomes = [replica(physics, config.seed, i, s, events) for i, s in enumerate(states)]
         if saved is None:
             self.save(frame=True)
         self.total_ms = physics.duration_ticks * physics.tick_s * 1e3
@@ -132,40 +73,39 @@ class Run:
         physics = self.physics
         workers = min(len(self.endosomes), len(os.sched_getaffinity(0)) if jax.default_backend() == "cpu" else 1)
         with ThreadPoolExecutor(workers) as pool:
-            while (begun := min(int(e.state.tick) for e in self.endosomes)) < physics.duration_ticks:
+            while (begun := min(e.tick for e in self.endosomes)) < physics.duration_ticks:
                 end = min((begun // physics.checkpoint_ticks + 1) * physics.checkpoint_ticks, physics.duration_ticks)
                 futures = [pool.submit(e.advance, end, self.stop) for e in self.endosomes]
                 failures = [error for f in futures if (error := f.exception()) is not None]
                 for error in failures:
                     if not isinstance(error, NumericalFailure):
                         raise error
-                whole = not failures and all(int(e.state.tick) == end for e in self.endosomes)
+                whole = not failures and all(e.tick == end for e in self.endosomes)
                 self.save(frame=whole and (end % physics.frame_ticks == 0 or end == physics.duration_ticks))
                 self._report()
                 if failures:
                     log.error("numerical failure: %s", failures[0])
                     return "failed"
-                if self.stop() and min(int(e.state.tick) for e in self.endosomes) < physics.duration_ticks:
+                if self.stop() and min(e.tick for e in self.endosomes) < physics.duration_ticks:
                     return "partial"
         return "complete"
 
     def save(self, *, frame: bool) -> None:
         """A checkpoint generation, and a frame where one is due (then all endosomes stand at the same tick)."""
         if frame:
-            tick = int(self.endosomes[0].state.tick)
+            tick = self.endosomes[0].tick
             self.archive.add_frame(self._frame_index(tick), tick * self.physics.tick_s, self._frame())
-        rows = min(len(e.series.rows) for e in self.endosomes)
-        table = np.stack([np.array(e.series.rows[:rows]) for e in self.endosomes], axis=1)
-        first = self.endosomes[0]
-        names = first.series.names or list(first.series.row(first.model, first.state))
+        rows = min(len(e.rows) for e in self.endosomes)
+        table = np.stack([np.array(e.rows[:rows]) for e in self.endosomes], axis=1)
+        names = self.endosomes[0].columns
         series = {name: table[:, :, i] for i, name in enumerate(names) if name != "time_s"}
-        events = [row for e in self.endosomes for row in e.buds.rows]
+        events = [row for e in self.endosomes for row in e.events]
         events = np.array(events, EVENT_DTYPE)
         events = events[np.lexsort((events["endosome"], events["time_s"]))]
         events["event_id"] = np.arange(len(events))
         self.archive.checkpoint(
             [e.arrays() for e in self.endosomes],
-            {"wall_time_s": self.wall_time, "grid_spacing_nm": list(self.physics.model.grid.spacing)},
+            {"wall_time_s": self.wall_time, "grid_spacing_nm": list(self.physics.grid.spacing)},
             events,
             {"time_s": table[:, 0, 0], **series},
         )
@@ -174,24 +114,22 @@ class Run:
         return -(-tick // self.physics.frame_ticks)
 
     def _frame(self) -> dict[str, np.ndarray]:
-        model = self.physics.model
-        fields = np.stack([np.asarray(e.state.fields) for e in self.endosomes], axis=1)
-        height = np.stack([np.asarray(model.height(e.state.fields)) for e in self.endosomes])
-        return dict(zip(model.species, fields, strict=True)) | {"height": height}
+        fields = [e.fields() for e in self.endosomes]
+        return {name: np.stack([f[name] for f in fields]) for name in fields[0]}
 
     def _done_ms(self) -> float:
-        return round(sum(int(e.state.tick) for e in self.endosomes) * self.physics.tick_s * 1e3, 3)
+        return round(sum(e.tick for e in self.endosomes) * self.physics.tick_s * 1e3, 3)
 
     def _report(self) -> None:
-        ilvs = sum(int(row["direction"]) > 0 for e in self.endosomes for row in e.buds.rows)
+        ilvs = sum(bool(is_ilv(row)) for e in self.endosomes for row in e.events)
         self.bar.set_postfix_str(f"{ilvs} ILVs")
         self.bar.update(self._done_ms() - self.bar.n)
         if self.bar.disable:
-            now = min(int(e.state.tick) for e in self.endosomes) * self.physics.tick_s * 1e3
-            log.info("t = %.1f of %.1f ms, %d ILVs, checkpoint saved, %.0f s", now, self.total_ms, ilvs, self.wall_time)
+            now = min(e.tick for e in self.endosomes) * self.physics.tick_s * 1e3
+            log.info("t = %.4g of %.4g ms, %d ILVs, checkpoint saved, %.0f s", now, self.total_ms, ilvs, self.wall_time)
 
 
-BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} ms [{elapsed}<{remaining}{postfix}]"
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.4g}/{total:.4g} ms [{elapsed}<{remaining}{postfix}]"
 
 
 class Stop:
@@ -234,7 +172,7 @@ def main(argv: list[str] | None = None) -> int:
         config = load(arguments.config, arguments.set)
         output = arguments.output or Path("runs") / f"{config.name}.h5"
         _set_up_jax(config)
-        physics = build(config)
+        physics = REPLICAS[config.kind][0](config)
         if arguments.check:
             return _check(config, physics)
         archive = _open(config, output, arguments)
@@ -255,10 +193,10 @@ def main(argv: list[str] | None = None) -> int:
             archive.finish(
                 status=status,
                 wall_time_s=float(run.wall_time),
-                units=UNITS,
-                grid_spacing_nm=physics.model.grid.spacing,
+                units=REPLICAS[config.kind][1].units,
+                grid_spacing_nm=physics.grid.spacing,
                 number_of_endosomes=config.endosomes,
-                attributes={"config_yaml": config.to_yaml(), "measured_line_tension_pN": physics.wall.line_tension},
+                attributes={"config_yaml": config.to_yaml()} | physics.attributes,
             )
         except ArchiveError as error:
             print(f"membrane.run: {error}", file=sys.stderr)
@@ -333,21 +271,11 @@ def _flat(tree: dict, prefix: str = "") -> dict:
     return flat
 
 
-def _check(config: Config, physics: Physics) -> int:
-    """Shapes, memory and the measured wall, without a step."""
-    model, stepper = physics.model, physics.stepper
-    state = jax.eval_shape(lambda: model.initial_state(jax.random.key(0), physics.first_step_ticks))
-    compiled = jax.jit(lambda s, n: type(stepper).chunk.__wrapped__(stepper, model, s, n))
-    memory = compiled.lower(state, jax.ShapeDtypeStruct((), jnp.int32)).compile().memory_analysis()
-    each = memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
-    grid = model.grid
-    print(f"{config.name}: {config.endosomes} endosomes of {grid.shape[1]} x {grid.shape[0]} points, {grid.dtype}")
-    print(f"species: {', '.join(model.species)}")
-    print(
-        f"line tension of the mixture: {physics.wall.line_tension:.3f} pN "
-        f"(bare wall {model.lipids.line_tension:.3f} pN)"
-    )
-    print(f"memory: {each / 2**20:.0f} MiB an endosome in flight")
+def _check(config: Config, physics) -> int:
+    """Shapes, memory and what is known of the start, without a step."""
+    points = " x ".join(str(n) for n in physics.grid.shape[::-1])
+    print(f"{config.name}: {config.endosomes} endosomes of {points} points, {physics.grid.dtype}")
+    print(*REPLICAS[config.kind][1].check(physics), sep="\n")
     print("configuration is valid")
     return COMPLETE
 
@@ -358,7 +286,7 @@ def _summary(output: Path) -> None:
     ilvs, events = record.ilvs, record.events
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        figure = plot.summary_figure(record)
+        figure = (plot if record.config["kind"] == "sheet" else plot_vesicle).summary_figure(record)
     picture = output.with_suffix(".png")
     figure.savefig(picture, dpi=200)
     lines = [f"{record.attributes['name']}: {record.attributes['status']}, {record.attributes['wall_time_s']:.0f} s"]
@@ -376,14 +304,15 @@ def _summary(output: Path) -> None:
         )
     else:
         lines.append("no budding into the lumen: no domain lost or crossed its barrier within the simulated time")
-    outward = int(np.sum(~is_ilv(events)))
-    if outward:
-        lines.append(f"{outward} buds away from the lumen")
-    last = {name: record.series[name][-1] for name in ("open_buds", "exhausted")}
-    if last["open_buds"].any():
-        lines.append(f"{last['open_buds'].sum():.0f} buds with an open neck at the end")
-    if last["exhausted"].any():
-        lines.append(f"{last['exhausted'].sum():.0f} endosomes have no membrane left for any vesicle")
+    scissions = events["kind"] == KINDS["scission"]
+    last = {name: np.sum(values[-1:]) for name, values in record.series.items()}
+    counted = (
+        (np.sum(scissions & ~is_ilv(events)), "buds away from the lumen"),
+        (np.sum(~scissions), "fusions of vesicles"),
+        (last.get("open_buds", 0), "buds with an open neck at the end"),
+        (last.get("exhausted", 0), "endosomes have no membrane left for any vesicle"),
+    )
+    lines += [f"{count:.0f} {what}" for count, what in counted if count]
     lines += [f"archive {output}", f"picture {picture}"]
     print("\n".join(lines))
 

@@ -33,7 +33,7 @@ class Watcher(Protocol):
 class NumericalFailure(RuntimeError):
     """No step is small enough; ``state`` is the last good one."""
 
-    def __init__(self, message: str, state: State):
+    def __init__(self, message: str, state: eqx.Module):
         super().__init__(message)
         self.state = state
 

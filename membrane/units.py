@@ -10,6 +10,9 @@ PN_PER_NM_PER_MN_PER_M = 1.0
 PN_PER_NM_PER_UN_PER_M = 1e-3
 """pN/nm in one uN/m."""
 
+PN_PER_NM2_PER_KPA = 1e-3
+"""pN/nm^2 in one kPa."""
+
 PN_S_PER_NM_PER_NPA_S_M = 1e-6
 """pN s/nm in one nPa s m (surface viscosity)."""
 

@@ -51,11 +51,13 @@ def test_shape_derivative_is_that_of_the_free_energy(vesicles):
     if vesicles == 2:
         labels = np.broadcast_to(BOX.points[0] > 60.0, BOX.shape)
         books = model.open_books(psi, phi, labels, 2)
-    books = eqx.tree_at(lambda b: (b.area, b.lo), books, (0.97 * books.area, books.lo + 60.0))
+    books = eqx.tree_at(lambda b: (b.area, b.content), books, (0.97 * books.area, books.content + 60.0))
     z, y, x = (2 * np.pi * p / length for p, length in zip(BOX.points, BOX.extent, strict=True))
     ripple = jnp.asarray((1 - psi**2) * (np.sin(2 * x + y) + np.cos(z) * np.cos(3 * y)))
     phi = phi + 0.05 * jnp.asarray(np.cos(x) * np.cos(2 * z) * np.ones_like(y))
-    value, force = model.shape_derivative(surface.derivatives(psi, BOX), phi, books)
+    near = surface.derivatives(psi, BOX)
+    phi = model.settled(near, phi, books)
+    value, force, _ = model.shape_derivative(near, phi, books)
     assert float(value) == pytest.approx(float(model.free_energy(psi, phi, books)), rel=1e-12)
     step = 1e-4
     along = lambda s: float(model.free_energy(psi + s * ripple, phi, books))
@@ -93,7 +95,7 @@ def test_lipids_are_kept_on_a_membrane_that_moves():
     assert np.asarray(kept.lo) == pytest.approx(np.asarray(books.lo), rel=1e-12)
     assert float(jnp.max(jnp.abs(settled - phi))) > 1e-3
     pure = -jnp.ones(BOX.shape)
-    change = model.settled(moved, pure, model.open_books(psi, pure)) - pure
+    change = model.settled(moved, pure, model.open_books(psi, pure))[0] - pure
     assert float(jnp.max(change) - jnp.min(change)) < 1e-12
     assert float(change[0, 0, 0]) == pytest.approx(1 - (33.0**2 + 13.06) / (33.4**2 + 13.06), rel=0.01)
 

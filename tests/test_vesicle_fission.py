@@ -6,7 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from membrane.energy import Lipids
+from membrane.energy import Cargo, Ceramide, Lipids, Oligomers
+from membrane.energy.cargo import MONOMER, OLIGOMER
+from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
 from membrane.grid import Grid
 from membrane.vesicle import Fission, Membrane, Relaxation, State, Transport, describe, evolve, initial, surface
 from membrane.vesicle.topology import find
@@ -99,3 +101,54 @@ def test_the_diameter_does_not_depend_on_the_interface_width():
         diameters.append(events[0].vesicle.diameter)
     assert diameters[1] == pytest.approx(diameters[0], rel=0.02)
     assert diameters[1] == pytest.approx(DOMAIN, rel=0.02)
+
+
+@pytest.mark.slow
+def test_ceramide_leaves_with_the_vesicle_that_it_has_bent():
+    """c0 from ceramide and oligomers alone, five species in float32, diffusion and oligomerisation on: one ILV leaves;
+    int W X of phi and of ceramide in each leaflet, and of all cargo, is kept to 1e-4 through the fission, the books of
+    both vesicles hold what is on them, and the ILV carries the ceramide that bent it."""
+    grid = Grid((56,) * 3, (196.0,) * 3, "float32")
+    model = Membrane(
+        grid,
+        4.5,
+        (20 * KT, 20 * KT),
+        (0.0, 0.0),
+        Lipids.from_wall(line_tension=5.0, interface_width=4.5),
+        1000.0,
+        ceramide=Ceramide(KT, 10.0, 2.0),
+        cargo=Cargo(KT, 10.0, 1.0, Oligomers(4, 2.0, 4.0, 100.0)),
+        coefficients={CYTOSOLIC: 0.185, LUMINAL: -0.185, OLIGOMER: 0.05},
+    )
+    psi = initial.profile(initial.sphere(grid, 75.0), 4.5, grid)
+    phi = initial.profile(initial.cap(grid, 75.0, np.pi * DOMAIN**2), 4.5, grid)
+    ld, lo = (0.02, 0.02, 0.02, 0.01), (0.6, 0.03, 0.03, 0.1)
+    fields = jnp.stack([phi, *(a + 0.5 * (b - a) * (1 + phi) for a, b in zip(ld, lo, strict=True))])
+    state = State.at_rest(model, psi, fields, model.open_books(psi, fields))
+
+    def content(state):
+        weight = np.asarray(model.weight(surface.derivatives(state.psi, grid)), float)
+        parts = np.asarray(state.books.parts(grid.dtype), float)
+        return np.array([np.sum(parts * (weight * np.asarray(f, float)), (1, 2, 3)) for f in state.fields])
+
+    first, events = content(state).sum(1), []
+    for last in evolve(model, Relaxation(14.0), Transport(1e6), state, rounds=70, dt=2e-7):
+        assert float(last.report.energy) < float(last.report.first_energy)
+        events += last.events
+        if events:
+            break
+    assert [type(e) for e in events] == [Fission]
+    found = content(last.state)
+    assert found.sum(1)[:3] == pytest.approx(first[:3], rel=1e-4)
+    assert found[3:].sum() == pytest.approx(first[3:].sum(), rel=1e-4)
+    state, _ = Relaxation(14.0).run(model, last.state, jnp.asarray(10))
+    assert content(state) * grid.cell_volume == pytest.approx(np.asarray(state.books.content), rel=1e-4)
+    ilv = events[0].vesicle
+    assert ilv.is_ilv
+    assert ilv.diameter == pytest.approx(DOMAIN, rel=0.03)
+    host = describe(model, last.state, find(last.state.psi, grid, 4.5, 2))[0]
+    assert ilv.fractions[CYTOSOLIC] > 5 * host.fractions[CYTOSOLIC]
+    assert ilv.spontaneous_curvature == pytest.approx(
+        0.185 * (ilv.fractions[CYTOSOLIC] - ilv.fractions[LUMINAL]) + 0.05 * ilv.fractions[OLIGOMER], rel=1e-3
+    )
+    assert 0 < ilv.fractions[MONOMER] < 0.1

@@ -3,7 +3,7 @@ geometries."""
 
 from membrane.energy.cargo import Cargo, Oligomers
 from membrane.energy.ceramide import Ceramide
-from membrane.energy.helfrich import Helfrich
+from membrane.energy.helfrich import Helfrich, spontaneous_curvature
 from membrane.energy.lipids import Lipids, lo_order
 
-__all__ = ["Cargo", "Ceramide", "Helfrich", "Lipids", "Oligomers", "lo_order"]
+__all__ = ["Cargo", "Ceramide", "Helfrich", "Lipids", "Oligomers", "lo_order", "spontaneous_curvature"]

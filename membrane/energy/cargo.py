@@ -55,8 +55,13 @@ class Cargo(eqx.Module):
     def mobility(self, name, fields):
         """u u0 a_1/kT for monomers, n times that for n-mers, per unit of D: dilute diffusion is D (nm/pN)."""
         vacant = 1.0 - fields[MONOMER] - (fields[OLIGOMER] if self.oligomers is not None else 0.0)
+        return self.sites(name) * occupied(fields[name]) * occupied(vacant)
+
+    def sites(self, name):
+        """a_1/kT in nm/pN of a monomer, n times that of an n-mer: turns a chemical potential into one of a piece, in
+        kT."""
         size = self.oligomers.size if name == OLIGOMER else 1
-        return (size * self.site_area / self.thermal_energy) * occupied(fields[name]) * occupied(vacant)
+        return size * self.site_area / self.thermal_energy
 
     def reaction(self, fields, potentials):
         """R per site and its sign for both fields, 1/s; ``potentials`` are full chemical potentials in pN/nm."""

@@ -44,7 +44,11 @@ class Ceramide(eqx.Module):
     def mobility(self, leaflet, fields):
         """c (1-c) a_c/kT per unit of diffusion coefficient, so that dilute diffusion is D (nm/pN)."""
         c = fields[leaflet]
-        return occupied(c) * occupied(1.0 - c) * (self.patch_area / self.thermal_energy)
+        return occupied(c) * occupied(1.0 - c) * self.sites(leaflet)
+
+    def sites(self, leaflet):
+        """a_c/kT in nm/pN: what turns a chemical potential into one per patch and kT."""
+        return self.patch_area / self.thermal_energy
 
     def reaction(self, fields):
         """The active terms, 1/s, for both leaflets."""

@@ -4,6 +4,11 @@ import equinox as eqx
 from jaxtyping import Array
 
 
+def spontaneous_curvature(fields, coefficients, offset=0.0):
+    """c0 = offset + sum_i C_i X_i in 1/nm, shape of the fields; ``coefficients`` maps species to C_i (1/nm)."""
+    return offset + sum((c * fields[name] for name, c in coefficients.items()), 0.0 * fields["phi"])
+
+
 class Helfrich(eqx.Module):
     """(kappa/2)(2H - c0)^2 + sigma, c0 = offset + sum_i C_i X_i, a *total* curvature (1/nm); c0 > 0 bends into the
     lumen.
@@ -20,7 +25,7 @@ class Helfrich(eqx.Module):
 
     def spontaneous_curvature(self, fields):
         """c0 in 1/nm, shape of the fields."""
-        return self.offset + sum((c * fields[name] for name, c in self.coefficients.items()), 0.0 * fields["phi"])
+        return spontaneous_curvature(fields, self.coefficients, self.offset)
 
     def stiffness(self, k2):
         """kappa sigma/(kappa q^2 + sigma) in pN nm, from k2 in 1/nm^2; zero at q = 0."""

@@ -1,10 +1,11 @@
-"""Lo and Ld on the membrane: conserved Cahn-Hilliard dynamics, and the extension of phi along normals.
+"""What moves on the membrane: conserved dynamics of every species, reactions, and extension along normals.
 
-    W dphi/dt = M div(W grad mu),    mu = dF/dphi / W,    M = D/(2b).
+    W dX/dt = div(W M grad mu) + W R,    mu = dF/dX / W,
+    M = D/(2b) of phi, D c(1-c) a_c/kT of ceramide, D u_i u_0 a_1/kT of cargo (n-fold for n-mers), R as on the Sheet.
 
 The weight W = delta + floor confines transport to the membrane, and pulls what leaves it back onto it: a diffuse-
 interface surface equation (Raetz & Voigt 2006, Commun. Math. Sci. 4:575) that tends to the one on the surface with
-eps^2. Its discrete div and grad are adjoint, so int W phi is conserved to rounding, separately for every vesicle.
+eps^2. Its discrete div and grad are adjoint, so int W X is conserved to rounding, separately for every vesicle.
 """
 
 import equinox as eqx
@@ -12,6 +13,8 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.sparse.linalg import cg
 
+from membrane.energy import lo_order
+from membrane.energy.cargo import MONOMER, OLIGOMER
 from membrane.vesicle import surface
 from membrane.vesicle.energy import Books, Membrane, face_weight
 
@@ -41,56 +44,154 @@ def stiffness(field, faces, spacing):
     return total
 
 
-def extended(phi, psi: surface.Derivatives, weight, books: Books, spacing, amount):
-    """One sweep of diffusion along normals only, (1/W) div(W n n.grad phi) times ``amount`` SWEEP h^2.
+def extended(fields, psi: surface.Derivatives, weight, books: Books, spacing, amount):
+    """One sweep of diffusion along normals only, (1/W) div(W n n.grad X) times ``amount`` SWEEP h^2, of every field.
 
-    Conserves int W phi and makes phi constant along normals, at a rate of 3/(2 eps^2) per nm^2 of diffusion on the
+    Conserves int W X and makes X constant along normals, at a rate of 3/(2 eps^2) per nm^2 of diffusion on the
     membrane and at a speed of 2 sqrt2/eps outside it. Taken with forward and with backward differences, each with its
     own adjoint.
     """
     normal = psi.gradient / psi.slope
-    forward, backward, legs = 0.0, 0.0, []
-    for axis, h in enumerate(spacing):
-        n = phi.shape[axis]
-        steps = _differences(_widened(phi, axis, 1, 1), axis)
-        legs.append([books.open(axis, side) * normal[axis] / h for side in (-1, 1)])
-        forward = forward + legs[axis][0] * jax.lax.slice_in_dim(steps, 1, n + 1, axis=axis)
-        backward = backward + legs[axis][1] * jax.lax.slice_in_dim(steps, 0, n, axis=axis)
-    change = 0.0
-    for axis, (ahead, behind) in enumerate(legs):
-        change = change + _differences(_widened(ahead * weight * forward, axis, 1, 0), axis)
-        change = change + _differences(_widened(behind * weight * backward, axis, 0, 1), axis)
-    return phi + (0.5 * SWEEP * min(spacing) ** 2) * amount * change / weight
+    legs = [[books.open(axis, side) * normal[axis] / h for side in (-1, 1)] for axis, h in enumerate(spacing)]
+
+    def swept(field):
+        forward, backward = 0.0, 0.0
+        for axis, (ahead, behind) in enumerate(legs):
+            n = field.shape[axis]
+            steps = _differences(_widened(field, axis, 1, 1), axis)
+            forward = forward + ahead * jax.lax.slice_in_dim(steps, 1, n + 1, axis=axis)
+            backward = backward + behind * jax.lax.slice_in_dim(steps, 0, n, axis=axis)
+        change = 0.0
+        for axis, (ahead, behind) in enumerate(legs):
+            change = change + _differences(_widened(ahead * weight * forward, axis, 1, 0), axis)
+            change = change + _differences(_widened(behind * weight * backward, axis, 0, 1), axis)
+        return field + (0.5 * SWEEP * min(spacing) ** 2) * amount * change / weight
+
+    return tuple(swept(field) for field in fields)
 
 
 class Transport(eqx.Module):
-    """``diffusion`` D (nm^2/s) of a lipid in its phase, M = D/(2b); ``tolerance`` and most ``iterations`` of the
-    conjugate gradients. What they leave is an error in time, not in the total."""
+    """``diffusion`` D (nm^2/s): one for all, or a pair (in Ld, in Lo) for each species by name; ``tolerance`` and most
+    ``iterations`` of the conjugate gradients. What they leave is an error in time, not in the total."""
 
-    diffusion: float
+    diffusion: float | dict[str, tuple[float, float]]
     tolerance: float = 1e-2
     iterations: int = eqx.field(static=True, default=60)
 
-    def step(self, membrane: Membrane, psi: surface.Derivatives, phi, books: Books, dt):
-        """phi after ``dt`` seconds by a semi-implicit step, the membrane at rest; first order in dt.
+    def step(self, membrane: Membrane, psi: surface.Derivatives, fields, books: Books, dt):
+        """Fields after ``dt`` seconds, the membrane at rest and without reactions; first order in dt.
 
-        With S = -div W grad and a stabiliser a >= f''/2 (Eyre 1998; Shen & Yang 2010, Discrete Contin. Dyn. Syst.
-        28:1669) the change x solves [W/dt + M S (K W^-1 S + a)] x = -M S mu, symmetric and positive: the energy falls
-        for every dt. Conjugate gradients preconditioned with 1/W conserve int W x = 0 in every iteration.
+        One species after another, each by a semi-implicit step in which F falls, with the potentials that the one
+        before has left.
         """
-        weight, spacing = membrane.weight(psi), membrane.grid.spacing
+        fields = list(membrane.separate(fields))
+        weight = membrane.weight(psi)
+        fields[0] = fields[0] + self._lipids(membrane, psi, fields, books, weight, dt)
+        for i, name in enumerate(membrane.species[1:], 1):
+            fields[i] = fields[i] + self._dissolved(membrane, psi, fields, books, weight, name, dt)
+        return jnp.stack(fields)
+
+    def coefficient(self, name: str) -> tuple[float, float]:
+        """D in Ld and in Lo, nm^2/s. Raises ValueError where it is not given."""
+        if not isinstance(self.diffusion, dict):
+            return self.diffusion, self.diffusion
+        if name not in self.diffusion:
+            raise ValueError(f"no diffusion coefficient for {name!r}, only for {sorted(self.diffusion)}")
+        return self.diffusion[name]
+
+    def _mobile(self, weight, mobility, membrane: Membrane, books: Books):
+        """W M on the faces of each axis; a face has the mean of the mobilities beside it."""
+        mean = lambda axis: 0.5 * (mobility + jnp.roll(mobility, -1, axis))
+        return [mean(axis) * face_weight(weight, books, axis) for axis in range(3)]
+
+    def _lipids(self, membrane, psi, fields, books, weight, dt):
+        """Change of phi. With S = -div W grad and a stabiliser a >= f''/2 (Eyre 1998; Shen & Yang 2010, Discrete
+        Contin. Dyn. Syst. 28:1669) it solves [W/dt + M S (K W^-1 S + a)] x = -M S mu, symmetric and positive: F
+        falls for every dt. Conjugate gradients preconditioned with 1/W conserve int W x = 0 in every iteration.
+
+        Where M differs between the phases this is done with the larger one, for the potential mu + (K W^-1 S + a) x at
+        the end of the step; M(phi) then moves phi down its gradient."""
+        spacing, lipids = membrane.grid.spacing, membrane.lipids
+        ld, lo = self.coefficient("phi")
+        mobility = max(ld, lo) / (2 * lipids.well)
         faces = [face_weight(weight, books, axis) for axis in range(3)]
-        lipids = membrane.lipids
-        mobility = self.diffusion / (2 * lipids.well)
         laplace = lambda x: stiffness(x, faces, spacing)
-        curvature = max(abs(c) for c in membrane.spontaneous_curvature)
-        stabiliser = 1.5 * lipids.well + max(membrane.bending_rigidity) * curvature**2
+        mu, steepness = _potential(membrane, psi, fields, books, "phi")
+        coupled = steepness - lipids.well * (3 * fields[0] ** 2 - 1)
+        stabiliser = 1.5 * lipids.well + jnp.max(jnp.abs(coupled))
+        stiffened = lambda x: lipids.gradient * laplace(x) / weight + stabiliser * x
+        operator = lambda x: weight * x / dt + mobility * laplace(stiffened(x))
+        change = self._solve(operator, -mobility * laplace(mu), weight)
+        if ld == lo:
+            return change
+        moving = self._mobile(weight, _between(ld, lo, fields[0]) / (2 * lipids.well), membrane, books)
+        return -dt * stiffness(mu + stiffened(change), moving, spacing) / weight
 
-        def operator(x):
-            return weight * x / dt + mobility * laplace(lipids.gradient * laplace(x) / weight + stabiliser * x)
+    def _dissolved(self, membrane, psi, fields, books, weight, name, dt):
+        """Change of a species on a lattice. With S_M = -div W M grad and h = d mu/dX, pointwise, the potential at the
+        end of the step, mu + z, solves [W/h + dt S_M] z = -dt S_M mu, symmetric and positive; x = -dt W^-1 S_M (mu + z)
+        has int W x = 0, and lowers F where no h more than doubles in the step. Hence h is larger where mu, here or
+        beside, is more than kT/4 a site from its mean, so that |x| < c (1-c)/2: far from the membrane's middle
+        curvature is extreme."""
+        spacing = membrane.grid.spacing
+        mu, steepness = _potential(membrane, psi, fields, books, name)
+        part = membrane.lattice(name)
+        mobility = part.mobility(name, membrane.named(fields))
+        far = jnp.abs(mu - jnp.sum(weight * mu) / jnp.sum(weight))
+        for axis in range(3):
+            far = jnp.maximum(far, jnp.maximum(jnp.roll(far, 1, axis), jnp.roll(far, -1, axis)))
+        steepness = steepness * jnp.maximum(1, 4 * part.sites(name) * far)
+        moving = self._mobile(weight, _between(*self.coefficient(name), fields[0]) * mobility, membrane, books)
+        laplace = lambda x: stiffness(x, moving, spacing)
+        inertia = weight / steepness
+        faces = sum((f + jnp.roll(f, 1, axis)) / h**2 for axis, (f, h) in enumerate(zip(moving, spacing, strict=True)))
+        change = self._solve(lambda z: inertia * z + dt * laplace(z), -dt * laplace(mu), inertia + dt * faces)
+        return -dt * laplace(mu + change) / weight
 
-        mu = membrane.chemical_potential(psi, phi, books)
-        change, _ = cg(
-            operator, -mobility * laplace(mu), tol=self.tolerance, maxiter=self.iterations, M=lambda r: r / weight
-        )
-        return phi + change
+    def _solve(self, operator, right, diagonal):
+        return cg(operator, right, tol=self.tolerance, maxiter=self.iterations, M=lambda r: r / diagonal)[0]
+
+
+def _between(ld, lo, phi):
+    """D(phi), from Ld to Lo."""
+    return ld + 0.5 * (lo - ld) * (1 + lo_order(phi))
+
+
+def _potential(membrane: Membrane, psi, fields, books: Books, name: str):
+    """mu of a species and its local derivative d mu/dX (that of gradient terms left out), (n_z, n_y, n_x) each."""
+    i = membrane.species.index(name)
+    mu = lambda field: membrane.chemical_potential(psi, (*fields[:i], field, *fields[i + 1 :]), books, name)
+    return jax.jvp(mu, (fields[i],), (jnp.ones_like(fields[i]),))
+
+
+def reacted(membrane: Membrane, psi: surface.Derivatives, fields, books: Books, dt):
+    """Fields and books after ``dt`` seconds of reactions.
+
+    Ceramide's (active) terms are explicit. n monomers and one n-mer exchange at the rate of their full chemical
+    potentials, curvature included, implicit to first order in the extent of the reaction: x = dt R/(1 - dt dR/dx), at
+    most half of what there is. Far from the membrane's middle, where curvature is extreme, e^(+-60) is extreme enough.
+    """
+    named = membrane.named(membrane.separate(fields))
+    change = {}
+    if membrane.ceramide is not None:
+        change |= {name: dt * rate for name, rate in membrane.ceramide.reaction(named).items()}
+    if membrane.cargo is not None and membrane.cargo.oligomers is not None:
+
+        def rate(extent):
+            now = named | {MONOMER: named[MONOMER] - extent, OLIGOMER: named[OLIGOMER] + extent}
+            mu = {name: membrane.chemical_potential(psi, now.values(), books, name) for name in (MONOMER, OLIGOMER)}
+            most = 60 / membrane.cargo.sites(OLIGOMER)
+            mu[OLIGOMER] = mu[MONOMER] - jnp.clip(mu[MONOMER] - mu[OLIGOMER], -most, most)
+            return membrane.cargo.reaction(now, mu)[OLIGOMER]
+
+        none = jnp.zeros_like(named["phi"])
+        forward, slope = jax.jvp(rate, (none,), (jnp.ones_like(none),))
+        least, most = (0.5 * jnp.maximum(named[name], 0) for name in (OLIGOMER, MONOMER))
+        extent = jnp.clip(dt * forward / (1 + dt * jnp.maximum(-slope, 0)), -least, most)
+        change |= {MONOMER: -extent, OLIGOMER: extent}
+    fields = jnp.stack([named[name] + change.get(name, 0) for name in membrane.species])
+    if not change:
+        return fields, books
+    change = [change.get(name, jnp.zeros_like(named["phi"])) for name in membrane.species]
+    content = books.content + membrane.content_change(psi, change, books)
+    return fields, eqx.tree_at(lambda b: b.content, books, content)

@@ -1,19 +1,23 @@
-"""The free energy of a closed membrane and its lipids, one discrete functional of psi and phi.
+"""The free energy of a closed membrane and what is in it, one discrete functional of psi and the surface fields X.
 
     F =   int (3/(4 sqrt2)) (kappa/eps) [eps lap psi + (psi - psi^3)/eps - c0 (1 - psi^2)/sqrt2]^2     bending
-        + int W [f(phi) + (K/2) |grad phi|^2]                                                         Lo and Ld
+        + int (kappa_G - max kappa_G) delta K                                                  Gaussian curvature
+        + int W [f(X) + (K/2) |grad phi|^2]                                                        composition
         + sum_i (K_A/2) (A_i - A0_i)^2/A0_i                                                           stretch
         + (K_V/2) (V - V0)^2/V0 + p V                                                                 osmosis
 
-kappa, c0 interpolate between the phases with p(phi) = (3 phi - phi^3)/2, whose slope vanishes in both, so that
-curvature does not push the pure phases off +-1. W = delta + floor; the floor lets phi reach beyond the membrane.
-phi is a field of the box, constant along normals in equilibrium (a normal gradient costs energy). On a membrane that
-moves, phi stays where it is, but its rim gives way so that every vesicle keeps its Lo lipids exactly:
+X are phi (Lo and Ld) and, as on the Sheet and with the same densities f of membrane.energy, ceramide of both leaflets
+and cargo. c0 = c0(phi) + sum_i C_i X_i. kappa and c0(phi) interpolate between the phases with p = (3 phi - phi^3)/2,
+whose slope vanishes in both, so that curvature does not push the pure phases off +-1. W = delta + floor; the floor lets
+X reach beyond the membrane. X are fields of the box, constant along normals in equilibrium. On a membrane that moves
+they stay where they are, but give way where they can so that every vesicle keeps its content of each exactly:
 
-    phi = phi_n + sum_i alpha_i chi_i s,   s = max(1 - phi_n^2, 0) + 0.01,   int chi_i W phi = const,
+    X = X_n + sum_i alpha_i chi_i s,   int chi_i W X = const,
 
-chi_i the part of the box that belongs to vesicle i. alpha is a function of psi, so F is one of psi too, and its
-derivative carries the chemical potential that line tension and curvature put on the conserved lipids.
+chi_i the part of the box that belongs to vesicle i. s is what an even change of chemical potential would add:
+max(1 - phi^2, 0) + 0.01 for phi, whose rims give way, and c (1 - c), u_i u_0 for what is on a lattice, which stays
+between 0 and 1. alpha is a function of psi, so F is one of psi too, and its derivative carries the chemical potential
+that line tension and curvature put on what is conserved.
 """
 
 from typing import NamedTuple
@@ -21,9 +25,12 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
-from membrane.energy import Lipids, lo_order
+from membrane.energy import Cargo, Ceramide, Lipids, lo_order, spontaneous_curvature
+from membrane.energy.cargo import MONOMER, OLIGOMER
+from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
 from membrane.grid import Grid
 from membrane.vesicle import surface
 from membrane.vesicle.surface import Derivatives
@@ -36,12 +43,17 @@ YIELD = 0.01
 
 
 class Books(eqx.Module):
-    """What each vesicle keeps: ``area`` A0 (nm^2, relaxed) and ``lo`` int W phi (nm^2), and whose membrane a point of
-    the box belongs to (``labels``)."""
+    """What each vesicle keeps: ``area`` A0 (nm^2, relaxed) and ``content`` int W X of each species (nm^2), and whose
+    membrane a point of the box belongs to (``labels``)."""
 
     area: Float[Array, " vesicles"]
-    lo: Float[Array, " vesicles"]
+    content: Float[Array, "species vesicles"]
     labels: Int[Array, "nz ny nx"]
+
+    @property
+    def lo(self):
+        """int W phi of each vesicle, nm^2."""
+        return self.content[0]
 
     @property
     def vesicles(self) -> int:
@@ -63,15 +75,18 @@ class Terms(NamedTuple):
     """The parts of the free energy, pN nm."""
 
     bending: Array
-    lipids: Array
+    lipids: Array  # all of the composition
     stretch: Array
     osmosis: Array
 
 
 class Membrane(eqx.Module):
     """Elastic constants: eps (nm); kappa (pN nm) and c0 (1/nm, total curvature, c0 > 0 into the lumen) as pairs
-    (Ld, Lo); Lo/Ld ``lipids``; ``area_modulus`` K_A (pN/nm); optionally ``osmotic`` (K_V in pN/nm^2, V0 in nm^3) and
-    ``pressure`` p, outside less inside (pN/nm^2)."""
+    (Ld, Lo); Lo/Ld ``lipids``; ``area_modulus`` K_A (pN/nm); optionally ``osmotic`` (K_V in pN/nm^2, V0 in nm^3),
+    ``pressure`` p, outside less inside (pN/nm^2), ``ceramide`` and ``cargo``, and their ``coefficients`` C_i (1/nm);
+    ``gaussian_rigidity`` kappa_G (pN nm) as a pair, whose contrast is part of F and whose larger value, which tells
+    only the topology, is not: :meth:`topological_energy`. Raises ValueError for a plane, an unresolved interface, a
+    coefficient of what is not there and a phase that would crumple."""
 
     grid: Grid = eqx.field(static=True)
     interface_width: float
@@ -81,6 +96,10 @@ class Membrane(eqx.Module):
     area_modulus: float
     osmotic: tuple[float, float] | None = None
     pressure: float = 0.0
+    ceramide: Ceramide | None = None
+    cargo: Cargo | None = None
+    coefficients: dict[str, float] = eqx.field(default_factory=dict)
+    gaussian_rigidity: tuple[float, float] = (0.0, 0.0)
 
     def __check_init__(self):
         if len(self.grid.shape) != 3:
@@ -90,6 +109,58 @@ class Membrane(eqx.Module):
                 f"interface width {self.interface_width} nm is not resolved: make it at least 1.2 spacings, "
                 f"{1.2 * max(self.grid.spacing):.3g} nm, or refine the grid"
             )
+        for kappa, gaussian in zip(self.bending_rigidity, self.gaussian_rigidity, strict=True):
+            if max(self.gaussian_rigidity) - gaussian > 1.5 * kappa:
+                raise ValueError(
+                    f"a phase with kappa {kappa} pN nm crumples where its kappa_G is {gaussian} and the other's "
+                    f"{max(self.gaussian_rigidity)}: they may differ by 1.5 kappa (2 kappa on a surface without width)"
+                )
+        unknown = sorted(set(self.coefficients) - set(self.species[1:]))
+        if unknown:
+            raise ValueError(
+                f"coefficients name {unknown}, but beside phi there is {list(self.species[1:])}; the phases' own "
+                "curvatures are spontaneous_curvature"
+            )
+
+    # Fields ----------------------------------------------------------------------------------------------------
+
+    @property
+    def species(self) -> tuple[str, ...]:
+        """Names of the surface fields, in their order."""
+        names = ["phi"]
+        names += [CYTOSOLIC, LUMINAL] if self.ceramide is not None else []
+        names += [MONOMER] if self.cargo is not None else []
+        names += [OLIGOMER] if self.cargo is not None and self.cargo.oligomers is not None else []
+        return tuple(names)
+
+    def named(self, fields) -> dict:
+        """The fields by name."""
+        return dict(zip(self.species, fields, strict=True))
+
+    def separate(self, fields) -> tuple:
+        """The fields (n_z, n_y, n_x) one by one, from an array (species, ...) or a sequence of them; where phi is the
+        only species it may be given by itself.
+
+        Raises ValueError where they are not as many as the species.
+        """
+        fields = (fields,) if getattr(fields, "ndim", 4) == 3 else tuple(fields)
+        if len(fields) != len(self.species):
+            raise ValueError(f"{len(fields)} field(s) given, but the species of this membrane are {self.species}")
+        return fields
+
+    def stacked(self, fields):
+        """The same as one array (species, n_z, n_y, n_x)."""
+        return jnp.stack([jnp.asarray(field, self.grid.dtype) for field in self.separate(fields)])
+
+    def composed(self, phi, fractions: dict[str, float]):
+        """Fields (species, n_z, n_y, n_x) of given phi and even area fractions of all other species.
+
+        Raises ValueError where ``fractions`` names others than these.
+        """
+        if set(fractions) != set(self.species[1:]):
+            raise ValueError(f"fractions name {sorted(fractions)}, but what is beside phi is {list(self.species[1:])}")
+        even = [jnp.full(self.grid.shape, fractions[name], self.grid.dtype) for name in self.species[1:]]
+        return jnp.stack([jnp.asarray(phi, self.grid.dtype), *even])
 
     # Integrals -------------------------------------------------------------------------------------------------
 
@@ -98,28 +169,47 @@ class Membrane(eqx.Module):
         peak = surface.SCALE / (2 * self.interface_width)
         return surface.delta(psi, self.interface_width) + FLOOR * peak
 
-    def open_books(self, psi, phi, labels=None, vesicles: int = 1) -> Books:
-        """Books in which the membrane is relaxed as it is."""
-        labels = jnp.zeros(self.grid.shape, jnp.int32) if labels is None else jnp.asarray(labels, jnp.int32)
+    def open_books(self, psi, fields, labels=None, vesicles: int = 1) -> Books:
+        """Books in which the membrane is relaxed as it is; ``fields`` as :meth:`stacked` takes them. Made on the host,
+        where sums are in double precision."""
+        labels = np.zeros(self.grid.shape, np.int32) if labels is None else np.asarray(labels, np.int32)
         near = surface.derivatives(psi, self.grid)
-        none = jnp.zeros(vesicles, self.grid.dtype)
-        parts = Books(none, none, labels).parts(self.grid.dtype)
-        area = surface.areas(near, self.interface_width, parts, self.grid)
-        return Books(area, self._content(self.weight(near), phi, parts), labels)
 
-    def _content(self, weight, phi, parts):
-        return jnp.sum(parts * (weight * phi), (1, 2, 3)) * self.grid.cell_volume
+        def sums(density):
+            density = np.asarray(density, float).ravel() * self.grid.cell_volume
+            return jnp.asarray(np.bincount(labels.ravel(), density, vesicles), self.grid.dtype)
 
-    def settled(self, psi: Derivatives, phi, books: Books):
-        """phi with its rims moved so that every vesicle has the Lo lipids of its books."""
-        give = _give(phi)
-        return phi + give * self._correction(psi, phi, give, books)
+        weight = np.asarray(self.weight(near), float)
+        content = jnp.stack([sums(weight * np.asarray(field, float)) for field in self.separate(fields)])
+        return Books(sums(surface.delta(near, self.interface_width)), content, jnp.asarray(labels))
 
-    def _correction(self, psi: Derivatives, phi, give, books: Books):
-        """alpha of each vesicle, in its part of the box."""
-        parts, weight = books.parts(self.grid.dtype), self.weight(psi)
-        alpha = (books.lo - self._content(weight, phi, parts)) / self._content(weight, give, parts)
-        return jnp.einsum("v,vzyx->zyx", alpha, parts)
+    def _content(self, weight, fields, parts):
+        """int chi W X, (species, vesicles)."""
+        each = [jnp.sum(parts * (weight * field), (1, 2, 3)) for field in fields]
+        return jnp.stack(each) * self.grid.cell_volume
+
+    def content_change(self, psi: Derivatives, change, books: Books):
+        """int chi W of a change of the fields, (species, vesicles) in nm^2."""
+        return self._content(self.weight(psi), change, books.parts(self.grid.dtype))
+
+    def settled(self, psi: Derivatives, fields, books: Books):
+        """Fields (species, ...) that have given way so that every vesicle has what its books say."""
+        return jnp.stack(self._settle(self.weight(psi), self.separate(fields), books))
+
+    def _settle(self, weight, fields, books: Books) -> tuple:
+        """X + sum_i alpha_i chi_i s for every field."""
+        parts, give = books.parts(self.grid.dtype), self._give(fields)
+        alpha = (books.content - self._content(weight, fields, parts)) / self._content(weight, give, parts)
+        return tuple(field + _spread(a, parts) * s for field, a, s in zip(fields, alpha, give, strict=True))
+
+    def _give(self, fields) -> tuple:
+        """s: the walls and a little of the pure phases; and as the mobilities of what is on a lattice."""
+        named = self.named(fields)
+        return _walls(named["phi"]), *(self.lattice(name).mobility(name, named) for name in self.species[1:])
+
+    def lattice(self, name: str) -> Ceramide | Cargo:
+        """The part of the energy that a species other than phi belongs to."""
+        return self.ceramide if name in (CYTOSOLIC, LUMINAL) else self.cargo
 
     # Energy ----------------------------------------------------------------------------------------------------
 
@@ -128,29 +218,54 @@ class Membrane(eqx.Module):
         ld, lo = pair
         return 0.5 * (ld + lo) + 0.5 * (lo - ld) * lo_order(phi)
 
-    def bending_density(self, psi: Derivatives, phi):
-        """pN/nm^2 of box."""
-        eps = self.interface_width
-        c0 = self.mixed(self.spontaneous_curvature, phi)
-        excess = surface.curvature(psi, eps) - c0 * (1 - psi.value**2) / 2**0.5
-        return (0.5 * surface.SCALE / eps) * self.mixed(self.bending_rigidity, phi) * excess**2
+    def local_density(self, named):
+        """f(X), pN/nm: the local free energy of the composition."""
+        parts = [part for part in (self.lipids, self.ceramide, self.cargo) if part is not None]
+        return sum(part.density(named) for part in parts)
 
-    def terms(self, psi: Derivatives, phi, books: Books) -> Terms:
-        """F by parts, from psi with its derivatives and phi as it is."""
-        return self._terms(psi, phi, self._slopes(phi, phi, books), books)
+    def preferred_curvature(self, fields):
+        """c0 = c0(phi) + sum_i C_i X_i in 1/nm."""
+        named = self.named(self.separate(fields))
+        return spontaneous_curvature(named, self.coefficients, self.mixed(self.spontaneous_curvature, named["phi"]))
 
-    def _slopes(self, phi, other, books: Books):
-        """grad phi . grad other in 1/nm^2: each face by halves to the points on its sides, so a face weighs the mean
+    def bending_density(self, psi: Derivatives, fields):
+        """pN/nm^2 of box, with the Gaussian curvature's share where kappa_G differs between the phases."""
+        fields, eps = self.separate(fields), self.interface_width
+        excess = surface.curvature(psi, eps) - self.preferred_curvature(fields) * (1 - psi.value**2) / 2**0.5
+        density = (0.5 * surface.SCALE / eps) * self.mixed(self.bending_rigidity, fields[0]) * excess**2
+        ld, lo = self.gaussian_rigidity
+        if ld == lo:
+            return density
+        gaussian = surface.gaussian_density(psi, surface.hessian(psi.value, self.grid), eps)
+        # Never positive: (kappa/2)(tr A)^2 bounds kappa_G times the minors of A from below, but not from above.
+        return density + self.mixed((ld - max(ld, lo), lo - max(ld, lo)), fields[0]) * gaussian
+
+    def topological_energy(self, vesicles: int) -> float:
+        """4 pi max kappa_G of each of so many spheres, pN nm: what F leaves out, and what a fission adds once."""
+        return 4 * np.pi * max(self.gaussian_rigidity) * vesicles
+
+    def terms(self, psi: Derivatives, fields, books: Books) -> Terms:
+        """F by parts, from psi with its derivatives and the fields as they are."""
+        fields = self.separate(fields)
+        return self._terms(psi, fields, self._composition(fields, self._slopes(fields[0], books)), books)
+
+    def _composition(self, fields, square):
+        """f + (K/2) |grad phi|^2, pN/nm."""
+        return self.local_density(self.named(fields)) + 0.5 * self.lipids.gradient * square
+
+    def _slopes(self, phi, books: Books, of=lambda phi: phi):
+        """grad phi . grad of(phi) in 1/nm^2: each face by halves to the points on its sides, so a face weighs the mean
         of theirs."""
         total = 0.0
         for axis, h in enumerate(self.grid.spacing):
-            face = books.open(axis) * (jnp.roll(phi, -1, axis) - phi) * (jnp.roll(other, -1, axis) - other)
-            total = total + (face + jnp.roll(face, 1, axis)) / (2 * h**2)
+            for side in (-1, 1):
+                # What is stored is shifted, not an expression of it, which would be slow.
+                there = jnp.roll(phi, side, axis)
+                total = total + books.open(axis, side) * (there - phi) * (of(there) - of(phi)) / (2 * h**2)
         return total
 
-    def _terms(self, psi: Derivatives, phi, square, books: Books) -> Terms:
-        grid, cell, weight = self.grid, self.grid.cell_volume, self.weight(psi)
-        lipids = jnp.sum(weight * (self.lipids.density({"phi": phi}) + 0.5 * self.lipids.gradient * square))
+    def _terms(self, psi: Derivatives, fields, composition, books: Books) -> Terms:
+        grid, cell = self.grid, self.grid.cell_volume
         area = surface.areas(psi, self.interface_width, books.parts(grid.dtype), grid)
         stretch = 0.5 * self.area_modulus * jnp.sum((area - books.area) ** 2 / books.area)
         enclosed = surface.volume(psi.value, grid)
@@ -158,32 +273,42 @@ class Membrane(eqx.Module):
         if self.osmotic is not None:
             modulus, rest = self.osmotic
             osmosis = osmosis + 0.5 * modulus * (enclosed - rest) ** 2 / rest
-        return Terms(jnp.sum(self.bending_density(psi, phi)) * cell, lipids * cell, stretch, osmosis)
+        bending = jnp.sum(self.bending_density(psi, fields)) * cell
+        return Terms(bending, jnp.sum(self.weight(psi) * composition) * cell, stretch, osmosis)
 
-    def free_energy(self, psi, phi, books: Books):
-        """F in pN nm of fields (n_z, n_y, n_x); the Lo lipids are those of the books."""
+    def free_energy(self, psi, fields, books: Books):
+        """F in pN nm of psi (n_z, n_y, n_x) and fields; the content of every vesicle is that of the books."""
         near = surface.derivatives(psi, self.grid)
-        return sum(self.terms(near, self.settled(near, phi, books), books))
+        return sum(self.terms(near, self.settled(near, fields, books), books))
 
-    def shape_derivative(self, psi: Derivatives, phi, books: Books):
-        """(F, dF/dpsi per volume in pN/nm^2), the exact derivative of the discrete energy."""
-        give = _give(phi)
-        first = self._correction(psi, phi, give, books)
-        settled = phi + first * give
-        # Of alpha only its first order about what it is here matters: then no stencil has to be differentiated.
-        square, cross = self._slopes(settled, settled, books), 2 * self._slopes(settled, give, books)
+    def shape_derivative(self, psi: Derivatives, fields, books: Books):
+        """(F, dF/dpsi per volume in pN/nm^2, the fields one by one that have given way).
 
-        def energy(near):
-            more = self._correction(near, phi, give, books) - first
-            return sum(self._terms(near, settled + more * give, square + more * cross, books))
-
+        dF/dpsi is the exact derivative of the discrete energy about these fields, that of F - sum_i mu_i int chi_i W X
+        with X as it is: mu_i = (dF/dalpha_i)/int chi_i W s is the chemical potential of what a vesicle keeps.
+        """
+        cell, parts, weight = self.grid.cell_volume, books.parts(self.grid.dtype), self.weight(psi)
+        fields = self._settle(weight, self.separate(fields), books)
+        composition = self._composition(fields, self._slopes(fields[0], books))
+        give = self._give(fields)
+        local = lambda fields: jnp.sum(
+            weight * self.local_density(self.named(fields)) + self.bending_density(psi, fields)
+        )
+        gain = [pull * s for pull, s in zip(jax.grad(local)(fields), give, strict=True)]
+        gain[0] = gain[0] + weight * self.lipids.gradient * self._slopes(fields[0], books, _walls)
+        potential = self._content(1.0, gain, parts) / self._content(weight, give, parts)
+        price = sum(_spread(mu, parts) * field for mu, field in zip(potential, fields, strict=True))
+        energy = lambda near: sum(self._terms(near, fields, composition, books))
+        kept = lambda near: jnp.sum(self.weight(near) * price) * cell
         value, slope = jax.value_and_grad(energy)(psi)
-        return value, surface.adjoint(slope, self.grid) / self.grid.cell_volume
+        slope = jax.tree.map(jnp.subtract, slope, jax.grad(kept)(psi))
+        return value, surface.adjoint(slope, self.grid) / cell, fields
 
-    def chemical_potential(self, psi: Derivatives, phi, books: Books):
-        """dF/dphi over W in pN/nm, the energy per area that phi gains."""
-        slope = jax.grad(lambda phi: sum(self.terms(psi, phi, books)))(phi)
-        return slope / (self.weight(psi) * self.grid.cell_volume)
+    def chemical_potential(self, psi: Derivatives, fields, books: Books, name: str = "phi"):
+        """dF/dX over W in pN/nm, the energy per area that one species gains, (n_z, n_y, n_x)."""
+        fields, i = self.separate(fields), self.species.index(name)
+        energy = lambda field: sum(self.terms(psi, (*fields[:i], field, *fields[i + 1 :]), books))
+        return jax.grad(energy)(fields[i]) / (self.weight(psi) * self.grid.cell_volume)
 
     def stiff(self, psi: Derivatives, books: Books):
         """(a_i, k_i): what is nearly conserved, as functional derivatives (n, n_z, n_y, n_x) in psi, and its moduli
@@ -202,8 +327,13 @@ class Membrane(eqx.Module):
         return self.area_modulus * (area - books.area) / books.area
 
 
-def _give(phi):
-    """s: the walls, and a little of the pure phases."""
+def _spread(numbers, parts):
+    """Numbers (vesicles,) in the parts of the box that they belong to."""
+    return numbers[0] if parts.shape[0] == 1 else jnp.einsum("v,vzyx->zyx", numbers, parts)
+
+
+def _walls(phi):
+    """s of phi."""
     return jnp.maximum(1 - phi**2, 0) + YIELD
 
 

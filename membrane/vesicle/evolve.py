@@ -7,7 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from membrane.vesicle import surface
-from membrane.vesicle.composition import Transport
+from membrane.vesicle.composition import Transport, reacted
 from membrane.vesicle.energy import Membrane
 from membrane.vesicle.shape import Relaxation, Report, State
 from membrane.vesicle.vesicles import Fission, Fusion, rebook
@@ -25,9 +25,11 @@ class Round(NamedTuple):
 
 @eqx.filter_jit
 def transported(membrane: Membrane, transport: Transport, state: State, dt) -> State:
-    """The state after ``dt`` seconds of transport on the membrane at rest."""
+    """The state after ``dt`` seconds of transport and reactions on the membrane at rest."""
     psi = surface.derivatives(state.psi, membrane.grid)
-    return eqx.tree_at(lambda s: s.phi, state, transport.step(membrane, psi, state.phi, state.books, dt))
+    fields = transport.step(membrane, psi, state.fields, state.books, dt)
+    fields, books = reacted(membrane, psi, fields, state.books, dt)
+    return eqx.tree_at(lambda s: (s.fields, s.books), state, (fields, books))
 
 
 def evolve(

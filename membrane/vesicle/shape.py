@@ -28,21 +28,26 @@ from membrane.vesicle.energy import Books, Membrane
 
 
 class State(eqx.Module):
-    """One endosome: psi and phi on the box, its books, the step in pseudo-time and the velocity (transform) that the
-    shape was left with."""
+    """One endosome: psi and the surface fields (order: ``Membrane.species``) on the box, its books, the step in
+    pseudo-time and the velocity (transform) that the shape was left with."""
 
     psi: Float[Array, "nz ny nx"]
-    phi: Float[Array, "nz ny nx"]
+    fields: Float[Array, "species nz ny nx"]
     books: Books
     shape_step: Float[Array, ""]
     velocity_hat: Complex[Array, "nz ny kx"]
 
     @classmethod
-    def at_rest(cls, membrane: Membrane, psi, phi, books: Books, shape_step: float = 0.1) -> "State":
-        """A state that does not move yet."""
+    def at_rest(cls, membrane: Membrane, psi, fields, books: Books, shape_step: float = 0.1) -> "State":
+        """A state that does not move yet; ``fields`` as :meth:`Membrane.stacked` takes them."""
         grid = membrane.grid
         still = jnp.zeros(grid.spectral_shape, grid.complex_dtype)
-        return cls(psi, phi, books, jnp.asarray(shape_step, grid.dtype), still)
+        return cls(psi, membrane.stacked(fields), books, jnp.asarray(shape_step, grid.dtype), still)
+
+    @property
+    def phi(self) -> Array:
+        """The order parameter of Lo and Ld."""
+        return self.fields[0]
 
 
 class Report(NamedTuple):
@@ -61,7 +66,7 @@ class _Here(NamedTuple):
     """A shape, its energy, and the ways down: velocity with inertia, without, and the mending of the profile."""
 
     psi: Array
-    phi: Array
+    fields: tuple[Array, ...]
     slope: Array
     energy: Array
     descent: Array
@@ -75,8 +80,8 @@ class Relaxation(eqx.Module):
     """``smoothing_length`` l (nm), best two to four eps; ``mending`` m; ``inertia``: share of the velocity that is kept
     from step to step (heavy ball, dropped where it leads uphill); ``courant``: largest displacement of a step over the
     least spacing; ``strain``: largest change of any vesicle's area in a step over its area; ``sweeps`` of extension of
-    phi a step; ``growth`` of the step after a taken one; ``least_step`` in pseudo-time: in float32 a shape at rest
-    refuses every step within its rounding, and must be able to move again when its composition has changed."""
+    the fields a step; ``growth`` of the step after a taken one; ``least_step`` in pseudo-time: in float32 a shape at
+    rest refuses every step within its rounding, and must be able to move again when its composition has changed."""
 
     smoothing_length: float
     mending: float = 8.0
@@ -94,19 +99,20 @@ class Relaxation(eqx.Module):
         smooth = 1.5 * np.pi / kappa * (k2 + 1 / self.smoothing_length**2) ** -2.5
         return smooth, self.mending * eps / (surface.SCALE * kappa) * (eps * k2 + 2 / eps) ** -2
 
-    def _look(self, membrane: Membrane, books: Books, psi, phi, dt, moved, velocity_hat) -> _Here:
-        """Settles phi on psi, finds the energy there and the ways down."""
+    def _look(self, membrane: Membrane, books: Books, psi, fields, dt, moved, velocity_hat) -> _Here:
+        """Settles the fields on psi, finds the energy there and the ways down."""
         grid = membrane.grid
         near = surface.derivatives(psi, grid)
         weight = membrane.weight(near)
         for _ in range(self.sweeps):
-            phi = extended(phi, near, weight, books, grid.spacing, moved)
-        energy, force = membrane.shape_derivative(near, phi, books)
+            fields = extended(fields, near, weight, books, grid.spacing, moved)
+        energy, force, fields = membrane.shape_derivative(near, fields, books)
         slope = near.slope
         stiff, moduli = membrane.stiff(near, books)
-        hats = fft.forward(jnp.concatenate([force[None], slope * force[None], slope * stiff]), 3)
+        # One by one: a batch put together of expressions is not vectorised.
+        hats = [fft.forward(field, 3) for field in (force, slope * force, *(slope * a for a in stiff))]
         kernel, mending = self.kernels(membrane)
-        mending_hat, smooth = -mending * hats[0], kernel * hats[1:]
+        mending_hat, smooth = -mending * hats[0], jnp.stack([kernel * hat for hat in hats[1:]])
         inner = _inner_product(grid)
         gram = jnp.stack([jnp.stack([inner(a, b) for b in smooth]) for a in hats[1:]])
         # Neither the force nor the velocity kept may strain what is stiff.
@@ -116,9 +122,8 @@ class Relaxation(eqx.Module):
         kept_hat = self.inertia * (velocity_hat - jnp.tensordot(strain[:, 1], smooth[1:], 1))
         kept_hat = jnp.where(inner(hats[1], kept_hat) < 0, kept_hat, 0)
         descent = -inner(hats[1], steepest_hat) - inner(hats[0], mending_hat)
-        phi = membrane.settled(near, phi, books)
         strain = membrane.tension(near, books) / membrane.area_modulus
-        return _Here(psi, phi, slope, energy, descent, steepest_hat + kept_hat, steepest_hat, mending_hat, strain)
+        return _Here(psi, fields, slope, energy, descent, steepest_hat + kept_hat, steepest_hat, mending_hat, strain)
 
     @eqx.filter_jit
     def run(self, membrane: Membrane, state: State, trials) -> tuple[State, Report]:
@@ -127,8 +132,10 @@ class Relaxation(eqx.Module):
         grid = membrane.grid
         limit = self.courant * min(grid.spacing)
         thickness = 2**0.5 * membrane.interface_width
-        look = lambda psi, phi, dt, moved, velocity: self._look(membrane, state.books, psi, phi, dt, moved, velocity)
-        here = look(state.psi, state.phi, state.shape_step, 0.0, state.velocity_hat)
+        look = lambda psi, fields, dt, moved, velocity: self._look(
+            membrane, state.books, psi, fields, dt, moved, velocity
+        )
+        here = look(state.psi, tuple(state.fields), state.shape_step, 0.0, state.velocity_hat)
         first = here.energy
 
         def body(_, carry):
@@ -138,7 +145,7 @@ class Relaxation(eqx.Module):
             reach = thickness * jnp.max(jnp.abs(change))
             dt = jnp.minimum(dt, limit / jnp.maximum(reach, jnp.finfo(grid.dtype).tiny))
             moved = dt * reach
-            there = look(here.psi + dt * change, here.phi, dt, moved / limit, here.velocity_hat)
+            there = look(here.psi + dt * change, here.fields, dt, moved / limit, here.velocity_hat)
             fell = there.energy < here.energy
             fell &= jnp.max(jnp.abs(there.strain - here.strain)) <= self.strain
             stay = here._replace(velocity_hat=here.steepest_hat)
@@ -149,7 +156,7 @@ class Relaxation(eqx.Module):
         start = (here, state.shape_step, 0, jnp.zeros((), grid.dtype))
         here, dt, taken, moved = jax.lax.fori_loop(0, trials, body, start)
         report = Report(first, here.energy, taken, trials - taken, moved, here.descent)
-        return State(here.psi, here.phi, state.books, dt, here.velocity_hat), report
+        return State(here.psi, jnp.stack(here.fields), state.books, dt, here.velocity_hat), report
 
 
 def _inner_product(grid: Grid):

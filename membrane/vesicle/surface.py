@@ -64,8 +64,8 @@ def adjoint(cotangent: Derivatives, grid: Grid):
     """Transpose of :func:`derivatives`: what a gradient in (psi, grad psi, lap psi) is in psi alone; four forward
     transforms and one inverse."""
     ik, k2 = jnp.asarray(symbols(grid), grid.dtype), jnp.asarray(grid.k2, grid.dtype)
-    hats = fft.forward(jnp.concatenate([cotangent.gradient, cotangent.laplacian[None]]), 3)
-    return cotangent.value + fft.inverse(-1j * jnp.sum(ik * hats[:3], 0) - k2 * hats[3], grid.shape)
+    gradient, laplacian = fft.forward(cotangent.gradient, 3), fft.forward(cotangent.laplacian, 3)
+    return cotangent.value + fft.inverse(-1j * jnp.sum(ik * gradient, 0) - k2 * laplacian, grid.shape)
 
 
 def delta(psi: Derivatives, eps: float):
@@ -122,7 +122,8 @@ def gaussian_density(psi: Derivatives, second, eps: float):
     delta K = (3 eps/(2 sqrt2)) (1/2)[(tr A)^2 - |A|^2]; n = grad psi/|grad psi|. Its integral over a closed membrane
     is 4 pi a sphere (Gauss & Bonnet) up to O(eps^2 H^2).
     """
-    nz, ny, nx = psi.gradient / psi.slope
+    # The normal fades where there is no slope, far from the membrane.
+    nz, ny, nx = psi.gradient / jnp.sqrt(jnp.sum(psi.gradient**2, 0) + (1e-3 / eps) ** 2)
     bend = (psi.value - psi.value**3) / eps**2
     zz, yy, xx, yx, zx, zy = second + bend * jnp.stack([nz * nz, ny * ny, nx * nx, ny * nx, nz * nx, nz * ny])
     return SCALE * eps * (zz * yy + zz * xx + yy * xx - yx**2 - zx**2 - zy**2)

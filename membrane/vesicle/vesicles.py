@@ -1,6 +1,6 @@
 """Each vesicle by itself: size and content from surface integrals, and fission and fusion as changes of topology."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -16,13 +16,21 @@ from membrane.vesicle.topology import Topology, find
 class Vesicle:
     """``area`` (nm^2) of the mid-plane, int delta less what its spread adds to a sphere; ``volume`` (nm^3) inside;
     ``lo_fraction``, share of the area that is Lo, (1 + phi)/2 averaged; ``centre`` (z, y, x) in nm; ``is_ilv``: whether
-    it encloses cytosol."""
+    it encloses cytosol; ``fractions``: mean area fraction of every other species by name; mean
+    ``spontaneous_curvature`` (1/nm). Means are surface integrals."""
 
     area: float
     volume: float
     lo_fraction: float
     centre: tuple[float, float, float]
     is_ilv: bool
+    fractions: dict[str, float] = field(default_factory=dict)
+    spontaneous_curvature: float = 0.0
+
+    @property
+    def content(self) -> dict[str, float]:
+        """Area of every species beside phi, nm^2; over that of one molecule it is a number of copies."""
+        return {name: share * self.area for name, share in self.fractions.items()}
 
     @property
     def diameter(self) -> float:
@@ -42,10 +50,12 @@ class Vesicle:
 
 @dataclass(frozen=True)
 class Fission:
-    """A vesicle that left vesicle ``mother`` (its number before)."""
+    """A vesicle that left vesicle ``mother`` (its number before). ``topological_energy``: 4 pi kappa_G (pN nm), the
+    larger of both phases, which the free energy of the fields does not contain."""
 
     vesicle: Vesicle
     mother: int
+    topological_energy: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,9 @@ def describe(membrane: Membrane, state: State, topology: Topology) -> list[Vesic
     grid, eps = membrane.grid, membrane.interface_width
     near = surface.derivatives(state.psi, grid)
     density = np.asarray(surface.delta(near, eps), float)
-    psi, phi, cell = np.asarray(state.psi, float), np.asarray(state.phi, float), grid.cell_volume
+    psi, cell = np.asarray(state.psi, float), grid.cell_volume
+    fields = np.asarray(state.fields, float)
+    preferred = np.asarray(membrane.preferred_curvature(state.fields), float)
     found = []
     for i, sign in enumerate(topology.encloses_lumen):
         part = topology.labels == i
@@ -70,20 +82,25 @@ def describe(membrane: Membrane, state: State, topology: Topology) -> list[Vesic
         inside = np.asarray(surface.step(sign * psi)) * filled
         volume = np.sum(inside) * cell
         centre = _centre(inside, grid)
-        share = 0.5 * np.sum(density * (1 + phi) * part) / np.sum(density * part)
-        area = np.sum(density * part) * cell - 4 * np.pi * surface.SPREAD * eps**2
-        found.append(Vesicle(float(area), float(volume), float(share), centre, bool(sign < 0)))
+        own = density * part
+        mean = lambda f, own=own: float(np.sum(own * f) / np.sum(own))
+        area = np.sum(own) * cell - 4 * np.pi * surface.SPREAD * eps**2
+        fractions = {name: mean(f) for name, f in zip(membrane.species[1:], fields[1:], strict=True)}
+        lo = mean(0.5 * (1 + fields[0]))
+        found.append(Vesicle(float(area), float(volume), lo, centre, bool(sign < 0), fractions, mean(preferred)))
     return found
 
 
-def rebook(membrane: Membrane, state: State) -> tuple[State, list[Fission | Fusion]]:
+def rebook(membrane: Membrane, state: State, topology: Topology | None = None) -> tuple[State, list[Fission | Fusion]]:
     """The state with books for each vesicle that there now is, and what has happened since they were last made.
+    ``topology``: the vesicles of the state, where they have been found already.
 
-    A fission hands each descendant its area, relaxed at the tension of the mother, and the Lo lipids on it: sums
-    of both are kept, and so is the energy. Where the vesicles are the same only the labels follow
+    A fission hands each descendant its area, relaxed at the tension of the mother, and what is on it of each species:
+    all sums are kept, and so is the energy. Where the vesicles are the same only the labels follow
     them.
     """
-    topology = find(state.psi, membrane.grid, membrane.interface_width, state.books.vesicles)
+    if topology is None:
+        topology = find(state.psi, membrane.grid, membrane.interface_width, state.books.vesicles)
     if topology.vesicles == state.books.vesicles == 1:
         return state, []
     before = np.asarray(state.books.labels)
@@ -93,24 +110,26 @@ def rebook(membrane: Membrane, state: State) -> tuple[State, list[Fission | Fusi
     np.add.at(overlap, (before.ravel(), topology.labels.ravel()), density.ravel())
     origin = np.argmax(overlap, axis=0)
     shared = overlap > 0.5 * np.minimum(overlap.sum(0)[None, :], overlap.sum(1)[:, None])
-    now = membrane.open_books(state.psi, state.phi, topology.labels, topology.vesicles)
+    now = membrane.open_books(state.psi, state.fields, topology.labels, topology.vesicles)
     if topology.vesicles == state.books.vesicles and np.array_equal(np.sort(origin), np.arange(origin.size)):
-        kept = Books(state.books.area[origin], state.books.lo[origin], now.labels)
+        kept = Books(state.books.area[origin], state.books.content[:, origin], now.labels)
         return eqx.tree_at(lambda s: s.books, state, kept), []
     strain = membrane.tension(near, state.books) / membrane.area_modulus
     relaxed = np.asarray(now.area, float) / (1 + np.asarray(strain, float)[origin])
-    lo = np.asarray(now.lo, float)
+    content = np.asarray(now.content, float)
     # What labels gained or lost at the border between parts is shared out in proportion to area.
     relaxed = relaxed * float(np.sum(np.asarray(state.books.area, float))) / relaxed.sum()
-    lo = lo + (float(np.sum(np.asarray(state.books.lo, float))) - lo.sum()) * relaxed / relaxed.sum()
+    lost = np.sum(np.asarray(state.books.content, float), 1) - content.sum(1)
+    content = content + lost[:, None] * relaxed / relaxed.sum()
     real = membrane.grid.dtype
-    state = eqx.tree_at(lambda s: s.books, state, Books(jnp.asarray(relaxed, real), jnp.asarray(lo, real), now.labels))
+    books = Books(jnp.asarray(relaxed, real), jnp.asarray(content, real), now.labels)
+    state = eqx.tree_at(lambda s: s.books, state, books)
     vesicles = describe(membrane, state, topology)
     events: list[Fission | Fusion] = []
     for mother in range(overlap.shape[0]):
         heirs = [i for i in range(topology.vesicles) if origin[i] == mother]
         largest = max(heirs, key=lambda i: vesicles[i].area, default=None)
-        events += [Fission(vesicles[i], mother) for i in heirs if i != largest]
+        events += [Fission(vesicles[i], mother, membrane.topological_energy(1)) for i in heirs if i != largest]
     for i in range(topology.vesicles):
         merged = tuple(int(m) for m in np.flatnonzero(shared[:, i]) if np.argmax(overlap[m]) == i)
         if len(merged) > 1:

@@ -1,0 +1,89 @@
+"""What is dissolved in the membrane, from the sections ceramide and cargo of either geometry's configuration."""
+
+import math
+from typing import NamedTuple
+
+from scipy.optimize import brentq
+
+from membrane.energy import Cargo, Ceramide, Oligomers, lo_order
+from membrane.energy.cargo import MONOMER, OLIGOMER
+from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
+from membrane.units import NM2_PER_UM2
+
+
+class Dissolved(NamedTuple):
+    """``ceramide`` and ``cargo``, None where there is none, and of each of their species by name: mean area fraction,
+    D (nm^2/s) in Ld and in Lo, and, where it bends, its curvature coefficient C_i (1/nm)."""
+
+    ceramide: Ceramide | None
+    cargo: Cargo | None
+    means: dict[str, float]
+    diffusion: dict[str, tuple[float, float]]
+    coefficients: dict[str, float]
+
+
+def dissolved(ceramide, cargo, order: float, energy: float) -> Dissolved:
+    """From the two sections (or None), the mean order phi and kT in pN nm."""
+    parts: list = [None, None]
+    means, diffusion, coefficients = {}, {}, {}
+    if ceramide is not None:
+        parts[0] = _ceramide(ceramide, energy)
+        means |= {CYTOSOLIC: ceramide.cytosolic_fraction, LUMINAL: ceramide.luminal_fraction}
+        diffusion |= {leaflet: diffusion_pair(ceramide) for leaflet in (CYTOSOLIC, LUMINAL)}
+        # c0 = (J_luminal - J_cytosolic)/2; ceramide replaces sphingomyelin in its leaflet.
+        contrast = ceramide.monolayer_curvature_ceramide_per_nm - ceramide.monolayer_curvature_sphingomyelin_per_nm
+        coefficients |= {CYTOSOLIC: -contrast / 2, LUMINAL: contrast / 2}
+    if cargo is not None:
+        parts[1] = _cargo(cargo, energy)
+        diffusion |= {MONOMER: diffusion_pair(cargo)}
+        means |= equilibrium_cargo(parts[1], cargo.fraction, order)
+        if cargo.oligomers is not None:
+            diffusion |= {OLIGOMER: diffusion_pair(cargo.oligomers)}
+            coefficients |= {OLIGOMER: cargo.oligomers.spontaneous_curvature_per_nm}
+    return Dissolved(*parts, means, diffusion, coefficients)
+
+
+def equilibrium_cargo(cargo: Cargo, total: float, order: float) -> dict[str, float]:
+    """Monomer and n-mer fractions of ``total`` at mean order phi, in equilibrium on a flat membrane.
+
+    Root in ln u1 of u1 + u1^n exp[(n-1)(1+eps) + (chi_n - n chi_1) p] = total.
+    """
+    if cargo.oligomers is None:
+        return {MONOMER: total}
+    n = cargo.oligomers.size
+    p = float(lo_order(order))
+    gain = (n - 1) * (1 + cargo.oligomers.bond_energy) + (cargo.oligomers.affinity - n * cargo.affinity) * p
+    log_u1 = brentq(lambda x: math.exp(x) + math.exp(min(n * x + gain, 50.0)) - total, -200.0, math.log(total))
+    u1 = math.exp(log_u1)
+    return {MONOMER: u1, OLIGOMER: max(total - u1, 0.0)}
+
+
+def diffusion_pair(section) -> tuple[float, float]:
+    """D in Ld and in Lo, nm^2/s."""
+    return section.diffusion_ld_um2_per_s * NM2_PER_UM2, section.diffusion_lo_um2_per_s * NM2_PER_UM2
+
+
+def _ceramide(section, energy) -> Ceramide:
+    enzyme = section.sphingomyelinase
+    return Ceramide(
+        thermal_energy=energy,
+        patch_area=section.patch_area_nm2,
+        affinity=section.affinity_lo,
+        synthesis_rate=enzyme.rate_per_s if enzyme else 0.0,
+        saturation=enzyme.saturation_fraction if enzyme else 0.0,
+        turnover_rate=section.turnover_rate_per_s,
+        flip_flop_rate=section.flip_flop_rate_per_s,
+        enzyme_leaflet=LUMINAL if enzyme and enzyme.leaflet == "luminal" else CYTOSOLIC,
+    )
+
+
+def _cargo(section, energy) -> Cargo:
+    oligomers = section.oligomers
+    if oligomers is not None:
+        oligomers = Oligomers(
+            size=oligomers.size,
+            bond_energy=oligomers.bond_energy_kBT,
+            affinity=oligomers.affinity_lo,
+            dissociation_rate=oligomers.dissociation_rate_per_s,
+        )
+    return Cargo(energy, section.footprint_nm2, section.affinity_lo, oligomers)

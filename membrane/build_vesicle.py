@@ -1,0 +1,174 @@
+"""From the configuration of a vesicle to physics: its model, its descent, its lipids' clock and where it starts."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from membrane.build_species import Dissolved, diffusion_pair, dissolved
+from membrane.config import VesicleConfig
+from membrane.energy import Lipids
+from membrane.grid import Grid
+from membrane.units import PN_PER_NM2_PER_KPA, PN_PER_NM_PER_MN_PER_M, thermal_energy
+from membrane.vesicle import Membrane, Relaxation, State, Transport, initial, surface
+
+CLEARANCE = 10.0
+"""What must lie between a membrane and its periodic image, in interface widths (docs/vesicle.md)."""
+
+
+@dataclass(frozen=True)
+class VesiclePhysics:
+    """All that a run needs. A tick is a round: ``shape_steps`` of the shape, then one step of the lipids in time.
+    ``initial_state`` of an endosome by its number; areas per lipid of a leaflet and of a cargo site (nm^2), line
+    tension (pN)."""
+
+    membrane: Membrane
+    initial_state: Callable[[int], State]
+    relaxation: Relaxation
+    transport: Transport
+    shape_steps: int
+    tick_s: float
+    look_ticks: int
+    series_ticks: int
+    frame_ticks: int
+    checkpoint_ticks: int
+    duration_ticks: int
+    line_tension: float
+    lipid_area_ld: float
+    lipid_area_lo: float
+    cargo_site_area: float
+
+    @property
+    def grid(self) -> Grid:
+        """The box."""
+        return self.membrane.grid
+
+    @property
+    def attributes(self) -> dict[str, float]:
+        """What the archive notes of it."""
+        return {}
+
+
+def build(config: VesicleConfig) -> VesiclePhysics:
+    """Everything from a validated configuration. Raises ValueError where the vesicle does not fit its box."""
+    numerics, output = config.numerics, config.output
+    tick_s = numerics.transport_step_us * 1e-6
+    whole = lambda seconds, unit: max(1, math.ceil(seconds / (tick_s * unit) - 1e-9)) * unit
+    # Rows fall on looks, frames and the end on checkpoints: an extended run then has the boundaries of one that was
+    # long from the start.
+    look = numerics.look_rounds
+    checkpoint = whole(output.checkpoint_interval_ms * 1e-3, look)
+    solutes = build_solutes(config)
+    membrane = build_membrane(config, solutes)
+    return VesiclePhysics(
+        membrane=membrane,
+        initial_state=partial(initial_state, config, membrane, solutes.means),
+        relaxation=Relaxation(
+            numerics.smoothing_length_nm or 3 * membrane.interface_width,
+            mending=numerics.mending,
+            inertia=numerics.inertia,
+            courant=numerics.max_courant,
+            strain=numerics.max_area_strain,
+        ),
+        transport=Transport({"phi": diffusion_pair(config.lipids)} | solutes.diffusion),
+        shape_steps=numerics.shape_steps,
+        tick_s=tick_s,
+        look_ticks=look,
+        series_ticks=whole(output.series_interval_ms * 1e-3, look),
+        frame_ticks=whole(output.frame_interval_ms * 1e-3, checkpoint),
+        checkpoint_ticks=checkpoint,
+        duration_ticks=whole(config.duration_s, checkpoint),
+        line_tension=config.lipids.line_tension_pN,
+        lipid_area_ld=config.lipids.area_per_lipid_ld_nm2,
+        lipid_area_lo=config.lipids.area_per_lipid_lo_nm2,
+        cargo_site_area=config.cargo.footprint_nm2 if config.cargo else math.nan,
+    )
+
+
+def build_solutes(config: VesicleConfig) -> Dissolved:
+    """Ceramide and cargo; n-mers at the start are those of the mean order."""
+    composition = config.composition
+    if composition.cap is not None:
+        order = 2 * composition.cap.area / (math.pi * config.geometry.shape.diameter_nm**2) - 1
+    else:
+        order = composition.quench.mean_order
+    return dissolved(config.ceramide, config.cargo, order, thermal_energy(config.temperature_C))
+
+
+def build_membrane(config: VesicleConfig, solutes: Dissolved) -> Membrane:
+    """The free energy of the closed membrane and what is dissolved in it."""
+    section, energy, points = config.membrane, thermal_energy(config.temperature_C), config.geometry.points
+    grid = Grid(points[::-1], config.geometry.box_nm[::-1], config.numerics.precision)
+    _fits(config, grid)
+    contrast = section.gaussian_modulus_contrast_kBT * energy
+    osmotic = None
+    if section.osmosis is not None:
+        enclosed = surface.volume(initial.profile(_distance(config, grid), section.interface_width_nm, grid), grid)
+        osmotic = (
+            section.osmosis.modulus_kPa * PN_PER_NM2_PER_KPA,
+            section.osmosis.rest_volume_ratio * float(enclosed),
+        )
+    return Membrane(
+        grid,
+        section.interface_width_nm,
+        (section.bending_rigidity_ld_kBT * energy, section.bending_rigidity_lo_kBT * energy),
+        (section.spontaneous_curvature_ld_per_nm, section.spontaneous_curvature_lo_per_nm),
+        Lipids.from_wall(line_tension=config.lipids.line_tension_pN, interface_width=config.lipids.interface_width_nm),
+        section.area_modulus_mN_per_m * PN_PER_NM_PER_MN_PER_M,
+        osmotic,
+        ceramide=solutes.ceramide,
+        cargo=solutes.cargo,
+        coefficients=solutes.coefficients,
+        # Only the contrast is given, and only it bends: the larger of the two is set to nought.
+        gaussian_rigidity=(-max(contrast, 0.0), min(contrast, 0.0)),
+    )
+
+
+def initial_state(config: VesicleConfig, membrane: Membrane, means: dict[str, float], endosome: int) -> State:
+    """Where an endosome starts, relaxed in area, the ``means`` of what is dissolved even all over it; noise is a
+    function of (seed, endosome)."""
+    psi = initial.profile(_distance(config, membrane.grid), membrane.interface_width, membrane.grid)
+    phi = _order(config, membrane, psi, jax.random.fold_in(jax.random.key(config.seed), endosome))
+    fields = membrane.composed(phi, means)
+    return State.at_rest(membrane, psi, fields, membrane.open_books(psi, fields))
+
+
+def _axes(config) -> tuple[float, float]:
+    """Semi-axes (polar along z, equatorial) in nm."""
+    shape = config.geometry.shape
+    if shape.kind == "sphere":
+        return shape.diameter_nm / 2, shape.diameter_nm / 2
+    return initial.spheroid_axes(math.pi * shape.diameter_nm**2, shape.reduced_volume, shape.kind == "prolate")
+
+
+def _distance(config, grid: Grid) -> np.ndarray:
+    if config.geometry.shape.kind == "sphere":
+        return initial.sphere(grid, config.geometry.shape.diameter_nm / 2)
+    return initial.spheroid(grid, *_axes(config))
+
+
+def _fits(config, grid: Grid) -> None:
+    polar, equatorial = _axes(config)
+    clearance = CLEARANCE * config.membrane.interface_width_nm
+    least = [2 * axis + clearance for axis in (equatorial, equatorial, polar)]
+    if any(side < wanted * (1 - 1e-9) for side, wanted in zip(grid.extent[::-1], least, strict=True)):
+        raise ValueError(
+            f"geometry.box_nm {list(config.geometry.box_nm)} leaves less than {clearance:g} nm (ten "
+            f"membrane.interface_width_nm) between the {config.geometry.shape.kind} of geometry.shape and its periodic "
+            f"image: give at least {[math.ceil(side * 10) / 10 for side in least]}"
+        )
+
+
+def _order(config, membrane: Membrane, psi, key):
+    """phi of the box at the start, with the mean that was asked for on the membrane."""
+    grid, composition = membrane.grid, config.composition
+    if composition.cap is not None:
+        distance = initial.cap(grid, config.geometry.shape.diameter_nm / 2, composition.cap.area)
+        return initial.profile(distance, config.lipids.interface_width_nm, grid)
+    noise = composition.quench.noise * jax.random.normal(key, grid.shape, grid.dtype)
+    weight = membrane.weight(surface.derivatives(psi, grid))
+    return composition.quench.mean_order + noise - jnp.sum(weight * noise) / jnp.sum(weight)

@@ -1,0 +1,216 @@
+"""Figures and movies of runs in three dimensions; nothing here needs a screen."""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib import animation
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from PIL import Image
+from scipy import ndimage
+
+from membrane import raycast
+from membrane.archive import RunRecord
+from membrane.grid import Grid
+from membrane.plot import MOVIE_DPI, OKABE_ITO, STYLE, WIDTH_INCH, time_text, time_unit
+from membrane.vesicle_frame import VesicleFrame
+
+LUMEN, CYTOSOL = (0.93, 0.92, 0.89), (0.82, 0.83, 0.85)
+"""Colours of what a section shows beside the membrane."""
+
+PARTS = (
+    ("free_energy_pN_nm", "free energy", "black"),
+    ("bending_energy_pN_nm", "bending", OKABE_ITO[2]),
+    ("lipids_energy_pN_nm", "Lo/Ld", OKABE_ITO[1]),
+)
+
+
+@matplotlib.rc_context(STYLE)
+def vesicle_figure(record: RunRecord, endosome: int = 0, frames: list[int] | None = None) -> Figure:
+    """One endosome at up to five times: the membrane cut open, vesicles in the lumen whole, and a section below.
+
+    ``frames``: those to show; by default evenly up to the first scission, and the last. Raises ValueError where
+    there are no frames, or no such frame or endosome.
+    """
+    frames = choice(record, endosome, 5) if frames is None else list(frames)
+    shown = [VesicleFrame(record, index, endosome) for index in frames]
+    panel = WIDTH_INCH / max(len(shown), 3)
+    figure = Figure(figsize=(panel * len(shown), 2 * panel + 0.45))
+    figure.set_layout_engine("none")
+    height = figure.get_size_inches()[1]
+    camera = view(shown)
+    for i, frame in enumerate(shown):
+        left, width = i / len(shown), 1 / len(shown)
+        upper = figure.add_axes((left, (panel + 0.25) / height, width, panel / height))
+        draw_membrane(upper, frame, camera)
+        lower = figure.add_axes((left + 0.03 * width, 0.25 / height, 0.94 * width, 0.94 * panel / height))
+        draw_section(lower, frame, _plane(record, endosome, frame))
+        lower.set_title(time_text(frame.time_s), y=-0.135, fontsize=8)
+    _scale_bar(figure.axes[1], shown[0].grid)
+    figure.legend(handles=_key(), loc="upper left", ncols=4, frameon=False, borderaxespad=0.1, fontsize=7)
+    figure.text(1 - 0.01 / len(shown), 1 - 0.05 / height, _ilvs(record, endosome), ha="right", va="top", fontsize=7)
+    return figure
+
+
+@matplotlib.rc_context(STYLE)
+def summary_figure(record: RunRecord) -> Figure:
+    """What a run has done, at a glance: endosome 0 in time above, energies and numbers of vesicles below."""
+    figure = Figure(figsize=(WIDTH_INCH, 4.2))
+    upper, lower = figure.subfigures(2, 1, height_ratios=(1, 1.25))
+    frames = [VesicleFrame(record, index) for index in choice(record, 0, 4)] if len(record.frames) else []
+    panels = upper.subplots(1, max(len(frames), 1), squeeze=False)[0]
+    for axes, frame in zip(panels, frames):
+        draw_membrane(axes, frame, view(frames))
+        axes.set_title(time_text(frame.time_s))
+    left, right = lower.subplots(1, 2)
+    time = record.series["time_s"]
+    scale, unit = time_unit(max(1e-9, *time[-1:]))
+    for name, label, color in PARTS:
+        left.plot(scale * time, record.series[name][:, 0], color=color, lw=1.3, label=label)
+    left.set(xlabel=f"time of the lipids ({unit})", ylabel="energy of endosome 0 (pN nm)", ylim=(0, None))
+    left.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.2)
+    for endosome, ilvs in enumerate(record.series["ilv_number"].T):
+        right.step(scale * time, ilvs, where="post", color=OKABE_ITO[endosome % len(OKABE_ITO)], lw=1.3)
+    right.set(xlabel=f"time of the lipids ({unit})", ylabel="ILVs in the lumen")
+    right.set_ylim(0, max(1.05, 1.05 * record.series["ilv_number"].max(initial=0)))
+    right.yaxis.get_major_locator().set_params(integer=True)
+    return figure
+
+
+@matplotlib.rc_context(STYLE | {"figure.dpi": MOVIE_DPI})
+def movie(record: RunRecord, path, endosome: int = 0, fps: int = 10) -> Path:
+    """All frames of one endosome, cut open and in section, as a GIF, or as MP4 where ffmpeg is installed.
+
+    Raises ValueError where there are no frames or no such endosome, or where the suffix is neither .gif nor .mp4, and
+    RuntimeError where MP4 is asked for without ffmpeg.
+    """
+    path = Path(path)
+    if path.suffix not in (".gif", ".mp4"):
+        raise ValueError(f"cannot write {path}: a movie is a .gif or an .mp4")
+    if path.suffix == ".mp4" and not animation.writers.is_available("ffmpeg"):
+        raise RuntimeError(f"cannot write {path}: ffmpeg is not installed; install it or write a .gif")
+    count = len(record.frames)
+    camera = view([VesicleFrame(record, index, endosome) for index in choice(record, endosome, 5)])
+    figure = Figure(figsize=(5.6, 3.1))
+    figure.set_layout_engine("none")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, 0, 3.1 / 5.6, 1)), figure.add_axes((3.1 / 5.6, 0.16, 2.4 / 5.6, 2.4 / 3.1))
+
+    def draw(index):
+        frame = VesicleFrame(record, index, endosome)
+        for panel in axes:
+            panel.clear()
+        draw_membrane(axes[0], frame, camera, MOVIE_DPI)
+        draw_section(axes[1], frame, _plane(record, endosome, frame))
+        _scale_bar(axes[1], frame.grid)
+        axes[1].set_title(time_text(frame.time_s), fontsize=9)
+        canvas.draw()
+        return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+
+    figure.legend(handles=_key(), loc="lower right", ncols=4, frameon=False, fontsize=7, columnspacing=1)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".gif":
+        pictures = [draw(index) for index in range(count)]
+        # One palette for all: else colours would flicker.
+        sample = np.concatenate([np.asarray(p)[::4, ::4] for p in pictures])
+        palette = Image.fromarray(sample).quantize(256)
+        pictures = [p.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for p in pictures]
+        pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=1000 / fps, loop=0)
+    else:
+        writer = animation.FFMpegWriter(fps=fps)
+        with writer.saving(figure, str(path), dpi=MOVIE_DPI):
+            for index in range(count):
+                draw(index)
+                writer.grab_frame()
+    return path
+
+
+def choice(record: RunRecord, endosome: int, wanted: int) -> list[int]:
+    """Frames that tell the story: evenly up to the first scission, and the last."""
+    times = record.frames.frame_times_s
+    if not len(times):
+        raise ValueError(f"{record.path} holds no frames; run with a cadence of frames to see the membrane")
+    ilvs = record.ilvs[record.ilvs["endosome"] == endosome]
+    before = np.flatnonzero(times < ilvs["time_s"][0]) if len(ilvs) else np.arange(len(times) - 1)
+    chosen = before[np.linspace(0, len(before) - 1, min(wanted - 1, len(before))).round().astype(int)]
+    return [*chosen.tolist(), len(times) - 1]
+
+
+def view(frames: list[VesicleFrame]) -> raycast.Camera:
+    """A camera that sees the membrane of all frames, at their common centre."""
+    low, high = [], []
+    for frame in frames:
+        for axis, h in enumerate(frame.grid.spacing):
+            filled = np.flatnonzero((frame.psi > 0).any(axis=tuple(a for a in range(3) if a != axis)))
+            low.append((axis, filled.min() * h))
+            high.append((axis, filled.max() * h))
+    low = np.array([min(v for a, v in low if a == axis) for axis in range(3)])
+    high = np.array([max(v for a, v in high if a == axis) for axis in range(3)])
+    camera = raycast.Camera(tuple(0.5 * (low + high)), 1.0)
+    # What the box around it measures on the picture, rounded off: it holds a vesicle, not a brick.
+    right, up, _ = np.abs(camera.axes)
+    half = 0.5 * (high - low) + raycast.BILAYER
+    reach = 1.06 * max(np.sqrt(np.sum((right * half) ** 2)), np.sqrt(np.sum((up * half) ** 2)))
+    return raycast.Camera(camera.centre, float(reach))
+
+
+def scene(frame: VesicleFrame) -> raycast.Scene:
+    """For a picture: limiting membranes cut open, vesicles in the lumen whole."""
+    vesicles = frame.vesicles
+    whole = (vesicles.encloses_lumen < 0)[vesicles.labels]
+    return raycast.Scene(frame.psi, frame.fields["phi"], whole, frame.grid.spacing, frame.eps)
+
+
+def draw_membrane(axes, frame: VesicleFrame, camera: raycast.Camera, dpi: int = STYLE["savefig.dpi"]) -> None:
+    """The membrane as a bilayer, cut open towards the reader, a pixel for each of the axes at ``dpi``."""
+    pixels = round(axes.get_window_extent().width * dpi / axes.figure.get_dpi())
+    axes.imshow(raycast.picture(scene(frame), camera, pixels), interpolation="lanczos")
+    axes.set_axis_off()
+
+
+def draw_section(axes, frame: VesicleFrame, y: float) -> None:
+    """The plane at height ``y`` (nm): membrane by order, lumen light, cytosol darker."""
+    at = round(y / frame.grid.spacing[1]) % frame.grid.shape[1]
+    wide = lambda f: ndimage.zoom(f[:, at], 8, order=3, grid_mode=True, mode="grid-wrap")
+    psi, share = wide(frame.psi), np.clip(0.5 * (1 + wide(frame.fields["phi"])), 0, 1)[..., None]
+    distance = 2**0.5 * frame.eps * np.arctanh(np.clip(psi, -0.9999, 0.9999))
+    lumen = np.clip(0.5 + distance, 0, 1)[..., None]
+    membrane = np.clip(raycast.BILAYER / 2 + 0.5 - np.abs(distance), 0, 1)[..., None]
+    ld, lo = (np.array(matplotlib.colors.to_rgb(c)) for c in (raycast.LD, raycast.LO))
+    ground = (1 - lumen) * np.array(CYTOSOL) + lumen * np.array(LUMEN)
+    picture = (1 - membrane) * ground + membrane * ((1 - share) * ld + share * lo)
+    extent = (0, frame.grid.extent[2], 0, frame.grid.extent[0])
+    axes.imshow(np.clip(picture, 0, 1), origin="lower", extent=extent, interpolation="bilinear")
+    axes.set_axis_off()
+
+
+def _plane(record, endosome, frame: VesicleFrame) -> float:
+    """The height of a section: through the last ILV that has left, else through the middle."""
+    left = record.ilvs[(record.ilvs["endosome"] == endosome) & (record.ilvs["time_s"] <= frame.time_s)]
+    return float(left["y_nm"][-1]) if len(left) else frame.grid.extent[1] / 2
+
+
+def _key():
+    return [
+        Patch(fc=raycast.LO, label="Lo"),
+        Patch(fc=raycast.LD, label="Ld"),
+        Patch(fc=LUMEN, ec="0.6", lw=0.4, label="lumen"),
+        Patch(fc=CYTOSOL, ec="0.6", lw=0.4, label="cytosol"),
+    ]
+
+
+def _ilvs(record, endosome) -> str:
+    ilvs = record.ilvs[record.ilvs["endosome"] == endosome]
+    if not len(ilvs):
+        return "no ILV"
+    sizes = ", ".join(f"{d:.1f}" for d in ilvs["diameter_nm"][:4]) + (", ..." if len(ilvs) > 4 else "")
+    return f"{len(ilvs)} ILV{'s' if len(ilvs) > 1 else ''}: {sizes} nm"
+
+
+def _scale_bar(axes, grid: Grid) -> None:
+    length = next((nm for nm in (100, 50, 20, 10) if nm <= 0.35 * grid.extent[2]), 5)
+    x, y = 0.05 * grid.extent[2], 0.05 * grid.extent[0]
+    axes.plot([x, x + length], [y, y], color="black", lw=2, solid_capstyle="butt")
+    axes.text(x + length / 2, 1.5 * y, f"{length} nm", ha="center", va="bottom", fontsize=7)

@@ -1,0 +1,181 @@
+"""One endosome of a run in three dimensions: rounds, looks for fission and fusion, its rows of events and series, and
+how all of it goes to a checkpoint and back.
+
+Every round is a function of the state alone, and looks fall on fixed ticks: a run resumed from any round equals the
+uninterrupted one.
+"""
+
+import json
+from dataclasses import asdict
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from membrane.build_vesicle import VesiclePhysics
+from membrane.events import KINDS
+from membrane.simulate import NumericalFailure
+from membrane.vesicle import Fission, Fusion, Vesicle, describe, rebook
+from membrane.vesicle.evolve import transported
+from membrane.vesicle.necks import Neck, followed, nearest, necks
+from membrane.vesicle.topology import Topology, find
+from membrane.vesicle_record import UNITS, Observed, event_row, observed, series_row, surface_fields
+
+
+class VesicleReplica:
+    """Endosome number ``index``; ``saved`` and ``events`` are those of a checkpoint, all endosomes' events in one."""
+
+    units = UNITS
+
+    def __init__(self, physics: VesiclePhysics, seed: int, index: int, saved: dict | None, events: np.ndarray):
+        self.physics, self.index = physics, index
+        self.state = physics.initial_state(index)
+        self.events = list(events[events["endosome"] == index])
+        self.tick, self.refused, self.rows = 0, 0, []
+        if saved is None:
+            topology = self._topology()
+            self.vesicles, self.necks = describe(physics.membrane, self.state, topology), self._necks([], topology)
+            self._record()
+        else:
+            paths, structure = jax.tree_util.tree_flatten_with_path(self.state)
+            leaves = [jnp.asarray(saved[_name(path)]) for path, _ in paths]
+            self.state = jax.tree_util.tree_unflatten(structure, leaves)
+            self.tick, self.refused = int(saved["tick"]), int(saved["refused"])
+            self.rows = list(saved["series"])
+            self.vesicles = [Vesicle(**row | {"centre": tuple(row["centre"])}) for row in _read(saved["vesicles"])]
+            self.necks = [Neck(*row[:2].tolist(), tuple(row[2:].tolist())) for row in saved["necks"]]
+        self.columns = list(self._row())
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All that a checkpoint keeps."""
+        leaves, _ = jax.tree_util.tree_flatten_with_path(self.state)
+        vesicles = _written([asdict(vesicle) for vesicle in self.vesicles])
+        necks = np.array([(n.radius, n.last, *n.bud) for n in self.necks]).reshape(-1, 5)
+        own = {"tick": self.tick, "refused": self.refused, "vesicles": vesicles, "necks": necks}
+        return {_name(path): np.asarray(leaf) for path, leaf in leaves} | {
+            name: np.asarray(value) for name, value in (own | {"series": np.array(self.rows)}).items()
+        }
+
+    def fields(self) -> dict[str, np.ndarray]:
+        """What a frame shows: the membrane and what lies on it."""
+        on_it = surface_fields(self.physics.membrane, self.state)
+        return {"psi": np.asarray(self.state.psi)} | {name: np.asarray(field) for name, field in on_it.items()}
+
+    def advance(self, until_tick: int, should_stop) -> None:
+        """To ``until_tick``, or until asked to stop. Raises NumericalFailure with the last good state kept."""
+        physics = self.physics
+        dt = jnp.asarray(physics.tick_s, physics.grid.dtype)
+        while self.tick < until_tick and not should_stop():
+            state, report = physics.relaxation.run(physics.membrane, self.state, jnp.asarray(physics.shape_steps))
+            state = transported(physics.membrane, physics.transport, state, dt)
+            if not (np.isfinite(float(report.energy)) and _finite(state)):
+                raise NumericalFailure(self._failure(report), self.state)
+            before, self.state = self.state, state
+            if (self.tick + 1) % physics.look_ticks == 0:
+                try:
+                    self._look()
+                except ValueError as error:
+                    self.state = before
+                    raise NumericalFailure(f"t = {self.tick * physics.tick_s:.6g} s: {error}", before) from error
+            self.tick += 1
+            self.refused += int(report.refused)
+            if self.tick % physics.series_ticks == 0:
+                self._record()
+
+    def _topology(self) -> Topology:
+        membrane = self.physics.membrane
+        return find(self.state.psi, membrane.grid, membrane.interface_width, self.state.books.vesicles)
+
+    def _necks(self, before: list[Neck], topology: Topology) -> list[Neck]:
+        grid, eps = self.physics.grid, self.physics.membrane.interface_width
+        return followed(before, necks(self.state.psi, grid, eps, topology), grid, 4 * eps)
+
+    def _look(self) -> None:
+        """Tells vesicles apart; a row for each that has left or fused since the last look."""
+        membrane, before, topology = self.physics.membrane, self.state, self._topology()
+        self.state, happened = rebook(membrane, before, topology)
+        vesicles = describe(membrane, self.state, topology)
+        for event in happened:
+            if isinstance(event, Fission):
+                seen = observed(membrane, self.state)
+                number, direction = vesicles.index(event.vesicle), 1 if event.vesicle.is_ilv else -1
+                self._book(event.vesicle, seen, number, "scission", direction, self._neck_of(event.vesicle))
+            else:
+                self._fused(event, observed(membrane, before))
+        self.vesicles, self.necks = vesicles, self._necks(self.necks, topology)
+
+    def _neck_of(self, vesicle: Vesicle) -> float:
+        """Radius of the neck through which a vesicle has left, when it was last seen open."""
+        bud = nearest(self.necks, vesicle.centre, self.physics.grid, vesicle.diameter / 2)
+        return bud.last if bud and vesicle.is_ilv else np.nan
+
+    def _fused(self, event: Fusion, seen: Observed) -> None:
+        """A row for each vesicle that a fusion has ended, as it was last seen."""
+        # What is left is a limiting membrane unless all were ILVs; the largest of its kind goes on.
+        alike = [i for i in event.merged if self.vesicles[i].is_ilv == event.vesicle.is_ilv]
+        survivor = max(alike or event.merged, key=lambda i: self.vesicles[i].area)
+        for i in event.merged:
+            if i != survivor:
+                lost = self.vesicles[i]
+                kind = "ilv_fusion" if event.vesicle.is_ilv else "back_fusion"
+                self._book(lost, seen, i, kind, 0 if event.vesicle.is_ilv else -1 if lost.is_ilv else 1)
+
+    def _book(self, vesicle: Vesicle, seen: Observed, number: int, kind: str, direction: int, neck=np.nan) -> None:
+        given = {"kind": KINDS[kind], "direction": direction, "endosome": self.index, "neck_radius_nm": neck}
+        # A round is under way: the tick counts those that are done.
+        given["time_s"] = (self.tick + 1) * self.physics.tick_s
+        self.events.append(event_row(self.physics, vesicle, seen, number, **given))
+
+    def _record(self) -> None:
+        self.rows.append(np.array(list(self._row().values()), float))
+
+    def _row(self) -> dict[str, float]:
+        physics = self.physics
+        return {
+            "time_s": self.tick * physics.tick_s,
+            **series_row(physics, self.state, self.vesicles, self.events),
+            "neck_number": len(self.necks),
+            "neck_radius_nm": min((n.radius for n in self.necks), default=np.nan),
+            "shape_steps": self.tick * physics.shape_steps,
+            "refused_steps": self.refused,
+        }
+
+    def _failure(self, report) -> str:
+        return (
+            f"t = {self.tick * self.physics.tick_s:.6g} s: the free energy is {float(report.energy):.6g} pN nm after "
+            "the shape has relaxed, or the lipids are no longer finite. Likely remedies: numerics.precision float64, a "
+            "smaller numerics.transport_step_us, or line tension, rigidity and moduli nearer to those of membranes"
+        )
+
+    @staticmethod
+    def check(physics: VesiclePhysics) -> list[str]:
+        """Where the run starts and the memory it takes, in words, without a step."""
+        state = physics.initial_state(0)
+        membrane, relaxation = physics.membrane, physics.relaxation
+        # The program of the run itself, which then finds it in the cache.
+        program = type(relaxation).run.lower(relaxation, membrane, state, jnp.asarray(1))
+        memory = program.compile().compiled.memory_analysis()
+        each = memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
+        vesicle, *_ = describe(membrane, state, find(state.psi, membrane.grid, membrane.interface_width))
+        return [
+            f"membrane: {vesicle.area:.0f} nm2, diameter {vesicle.diameter:.1f} nm, Lo share {vesicle.lo_fraction:.3f}",
+            f"rounds: {physics.duration_ticks} of {physics.shape_steps} shape steps and {physics.tick_s * 1e6:g} us",
+            f"memory: {each / 2**20:.0f} MiB an endosome in flight, one vesicle; each further one adds fields",
+        ]
+
+
+def _finite(state) -> bool:
+    return all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(state))
+
+
+def _written(content) -> np.ndarray:
+    """Text as bytes: numbers come back from JSON as they were."""
+    return np.frombuffer(json.dumps(content).encode(), np.uint8)
+
+
+def _read(content: np.ndarray):
+    return json.loads(content.tobytes())
+
+
+def _name(path) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator=".")
