@@ -166,8 +166,9 @@ def route(branches: Branches, line_tension: float) -> np.ndarray:
         below = np.hstack([below, _extended(below, -1, grid[grid > below[X, -1]], falling=True)])
     if below[X, -1] == grid[-1]:
         return _refined(below, line_tension)
-    first = _landing(above, below[X, -1], line_tension)
-    across = max(above[X, first] - below[X, -1], grid[1] - grid[0])
+    step = grid[1] - grid[0]
+    first = _landing(below[:, -1], above, line_tension, step)
+    across = max(above[X, first] - below[X, -1], step)
     start, end = _refined(below, line_tension), _refined(above[:, first:], line_tension)
     end[0] += start[0, -1] + across - end[0, 0]
     snap = (1 - np.array([ABRUPT, 1 - ABRUPT])) * start[:, -1:] + np.array([ABRUPT, 1 - ABRUPT]) * end[:, :1]
@@ -177,10 +178,14 @@ def route(branches: Branches, line_tension: float) -> np.ndarray:
     return whole
 
 
-def _landing(above, x, line_tension) -> int:
-    """Which state above a bud comes to rest in that snaps at x: the next on, or down from there."""
-    energy = above[ENERGY] + 2 * np.pi * line_tension / np.cosh(above[X])
-    at = min(int(np.searchsorted(above[X], x, side="right")), above.shape[1] - 1)
+def _landing(end, above, line_tension, step) -> int:
+    """Which state above a bud comes to rest in that snaps at the ``end`` of its branch: the next on, within a step one
+    that lies lower than the end if there is, or down from there."""
+    energy, left = (b[ENERGY] + 2 * np.pi * line_tension / np.cosh(b[X]) for b in (above, end))
+    at, last = int(np.searchsorted(above[X], end[X], side="right")), above.shape[1] - 1
+    while at < last and energy[at] > left and above[X, at] < end[X] + 0.99 * step:
+        at += 1
+    at = min(at, last)
     while at > 0 and energy[at - 1] < energy[at]:
         at -= 1
     return at

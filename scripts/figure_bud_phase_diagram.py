@@ -38,7 +38,7 @@ LO, HOST, STAR, INK = OKABE_ITO[1], OKABE_ITO[0], OKABE_ITO[4], "0.15"
 OPEN, CLOSED = "#F5D58A", "#C3DDEE"
 CURVATURES = np.linspace(0.008, 0.08, 25)
 LINE_TENSIONS = np.linspace(0.0, 3.0, 25)
-STEP_NM, LEAST_NM, LARGEST_NM = 2.5, 15.0, 220.0
+STEP_NM, LEAST_NM, LARGEST_NM = 1.5, 15.0, 220.0
 """Spacing of the diameters and their range."""
 
 SIZES_SHOWN = (0.85, 0.93, 1.0, 1.1)
