@@ -6,7 +6,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.interpolate import BPoly
 
 from membrane import bud
 from membrane.landscape import BudAnswer, Domain, Gate, Host, Landscape, answer, bud_direction
@@ -17,7 +16,7 @@ RESOLUTION = bud.Resolution(inner=12, outer=20, step=0.3, least_rim=0.045, backw
 FLAT = 0.02
 """A host of smaller |h| counts as flat."""
 
-HOPELESS = 120.0
+HOPELESS = 80.0
 """Where the gate lies so many kT above the undisturbed host, by :func:`gate_energy`, no path is solved: the domain does
 not bud."""
 
@@ -225,9 +224,19 @@ def _refined(states, line_tension) -> np.ndarray:
     x = states[X]
     if len(x) == 1:
         return np.stack([x, 1 / np.cosh(x), states[ENERGY] + 2 * np.pi * line_tension / np.cosh(x), *states[NECK:]])
-    t = np.arange(FINE) / FINE
-    fine = np.append((x[:-1, None] + t * np.diff(x)[:, None]).ravel(), x[-1])
+    t, h = np.arange(FINE)[:, None] / FINE, np.diff(x)
+    fine = np.append((x[:-1] + t * h).T.ravel(), x[-1])
     alpha = 1 / np.cosh(fine)
-    energy = BPoly.from_derivatives(x, states[[ENERGY, SLOPE, BEND]].T)(fine) + 2 * np.pi * line_tension * alpha
+    energy, slope, bend = states[ENERGY], h * _ends(states[SLOPE]), h**2 / 2 * _ends(states[BEND])
+    rise = t**3 * (10 - 15 * t + 6 * t**2)
+    first = t * (1 - t) ** 3 * (1 + 3 * t) * slope[0] + t**2 * (1 - t) ** 3 * bend[0]
+    second = t**3 * (1 - t) * (3 * t - 4) * slope[1] + t**3 * (1 - t) ** 2 * bend[1]
+    joined = energy[:-1] + rise * np.diff(energy) + first + second
+    energy = np.append(joined.T.ravel(), energy[-1]) + 2 * np.pi * line_tension * alpha
     drag = np.append(np.repeat(states[DRAG, :-1], FINE), states[DRAG, -2])
     return np.stack([fine, alpha, energy, *(np.interp(fine, x, states[row]) for row in (NECK, ANGLE)), drag])
+
+
+def _ends(values):
+    """Values at both ends of the intervals between them."""
+    return np.stack([values[:-1], values[1:]])
