@@ -29,7 +29,7 @@ BEGIN, TURNS = 0.8, 4
 
 FIRST_STEPS, NEWTON_STEPS, LAST_CORRECTION, LARGEST_CHANGE, KEPT = 40, 8, 3e-4, 0.3, 0.3
 
-MOST_PARTS = 8
+MOST_PARTS = 4
 """In how many parts a step is walked at most."""
 
 LEAST_TORQUE = 0.5
@@ -92,7 +92,7 @@ def trace(problem: Problem, *, closed: bool, resolution: Resolution) -> Path:
 @partial(jax.jit, static_argnames=("closed", "resolution"))
 def branches(problem: Problem, *, closed: bool, resolution: Resolution) -> Branches:
     """All states of one problem (scalars), by continuation in x from |x| = step/2 and from the narrowest neck: Hermite
-    extrapolation and Newton's method, in halves, quarters and eighths where a step fails, to the last of them."""
+    extrapolation and Newton's method, in halves, then quarters, where a step fails, to the last of them."""
     walks, inside = _walks(resolution), np.arange(unknowns(closed, resolution)) < resolution.inner
     unscaled = lambda z, x: z / jnp.where(inside, jnp.tanh(x), 1)
 
