@@ -106,7 +106,7 @@ def ask(model, state, rules=RULES):
     fields = np.asarray(state.fields)
     domains = find_domains(fields[0], model.grid)
     watcher = make_watcher(model, state, rules=rules)
-    return rules.law(*watcher._mechanics(model, domains, fields, np.arange(len(domains))))
+    return rules.law(*watcher._mechanics(model, domains, fields, np.arange(len(domains)), {}))
 
 
 def test_one_domain_makes_one_event(model):
