@@ -57,7 +57,8 @@ class ExactLaw:
         return answer(self.landscape(domain, host), self.gate)
 
     def landscape(self, domain: Domain, host: Host) -> Landscape:
-        """F(x) of every domain, over the undisturbed host's without its rim; inf where no state exists."""
+        """F of every domain along its :func:`route`, over the undisturbed host's without its rim; inf where no state
+        exists."""
         size = domain.size
         wide = lambda v: np.broadcast_to(np.asarray(v, float), size.shape)
         kappa, direction = wide(domain.bending_rigidity), bud_direction(domain, host)
@@ -78,10 +79,10 @@ class ExactLaw:
             # Too small for any neck: never asked for.
             asked = gate < 0.5 and gate_energy(one, line_tension[i], gate) < hopeless[i]
             routes.append(route(solved(one, self.resolution), line_tension[i]) if asked else np.full((6, 1), np.nan))
-        longest = max(r.shape[1] for r in routes)
+        longest = max((r.shape[1] for r in routes), default=1)
         # Beyond its end a route has no states.
         ends = [np.pad(r, [(0, 0), (0, longest - r.shape[1])], constant_values=np.nan) for r in routes]
-        x, alpha, energy, neck, angle, drag = np.stack(ends, axis=1)
+        x, alpha, energy, neck, angle, drag = np.reshape(ends, (len(size), 6, longest)).swapaxes(0, 1)
         column = lambda v: np.broadcast_to(v, size.shape)[:, None]
         solvent = 2 * self.solvent_viscosity * column(size) ** 3 * alpha**4
         return Landscape(
@@ -112,7 +113,7 @@ def _gate_energy(given, *, closed):
     return bud.closed_energy(problem, closed) - bud.reference_energy(problem, line_tension, closed) + rim
 
 
-class Branches(NamedTuple):
+class States(NamedTuple):
     """States of one problem that exist, arrays (7, states) in ascending x: x, energy over the undisturbed host's
     without its rim, G', G'', ln(neck radius/L), contact angle and ln(drag on the way to the next); ``snap`` as in
     :class:`membrane.bud.Branches`, of the states ``above``; ``grid``: x of the steps."""
@@ -124,7 +125,7 @@ class Branches(NamedTuple):
 
 
 @lru_cache(maxsize=4096)
-def solved(problem: bud.Problem, resolution: bud.Resolution = RESOLUTION) -> Branches:
+def solved(problem: bud.Problem, resolution: bud.Resolution = RESOLUTION) -> States:
     """All states of one problem (floats)."""
     with jax.enable_x64(True), jax.default_device("cpu"):
         given = np.array(problem, float)
@@ -134,7 +135,7 @@ def solved(problem: bud.Problem, resolution: bud.Resolution = RESOLUTION) -> Bra
         for branch in (below, above):
             branch[[NECK, DRAG]] = np.log(branch[[NECK, DRAG]])
     exist = [np.isfinite(branch[ENERGY]) for branch in (below, above)]
-    return Branches(below[:, exist[0]], above[:, exist[1]], snap[exist[1]], bud.coordinate(resolution))
+    return States(below[:, exist[0]], above[:, exist[1]], snap[exist[1]], bud.coordinate(resolution))
 
 
 @partial(jax.jit, static_argnames=("closed", "resolution"))
@@ -146,7 +147,7 @@ def _branches(problem, *, closed, resolution):
     return *map(rows, both), snap
 
 
-def route(branches: Branches, line_tension: float) -> np.ndarray:
+def route(states: States, line_tension: float) -> np.ndarray:
     """What a domain goes through from flat to the narrowest neck, (6, points): a coordinate, the rim's alpha, F over
     the undisturbed host's without its rim, ln(neck radius/L), contact angle, ln(drag). nan: there is no way.
 
@@ -155,7 +156,7 @@ def route(branches: Branches, line_tension: float) -> np.ndarray:
     branch above is found l* goes on linearly as it fell, and the neck as the rim; below the first state, where that is
     at x > 0, l* is constant.
     """
-    below, above, grid = branches.below.copy(), branches.above, branches.grid
+    below, above, grid = states.below.copy(), states.above, states.grid
     if (below[X] > 0).sum() < 2:
         return np.full((6, 1), np.nan)
     if below[X, 0] > 0:
@@ -171,7 +172,7 @@ def route(branches: Branches, line_tension: float) -> np.ndarray:
     start, end = _refined(below, line_tension), _refined(above[:, first:], line_tension)
     end[0] += start[0, -1] + across - end[0, 0]
     snap = (1 - np.array([ABRUPT, 1 - ABRUPT])) * start[:, -1:] + np.array([ABRUPT, 1 - ABRUPT]) * end[:, :1]
-    snap[-1] = np.log(branches.snap[first] / across**2)
+    snap[-1] = np.log(states.snap[first] / across**2)
     whole = np.hstack([start, snap, end])
     whole[-1, -1] = whole[-1, -2]
     return whole

@@ -1,6 +1,6 @@
 """From an energy landscape to an answer: wells, barriers, necks and rates of a domain between flat and closed.
 
-Every bud law supplies a :class:`Landscape` over the same coordinate x, rim radius L/cosh x; :func:`answer` reads it.
+Every bud law supplies a :class:`Landscape` over a coordinate that grows on the way; :func:`answer` reads it.
 The state moves by overdamped Langevin dynamics against the drag gamma(x), so that times are mean first-passage times
 (:func:`mean_escape_time`), exact for any barrier; for high ones they are Kramers' (:func:`kramers_rate`).
 """

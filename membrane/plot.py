@@ -106,6 +106,17 @@ def summary_figure(record: RunRecord) -> Figure:
     return figure
 
 
+def movie_path(path) -> Path:
+    """Where a movie is to be written. Raises ValueError where the suffix is neither .gif nor .mp4, and RuntimeError
+    where MP4 is asked for without ffmpeg."""
+    path = Path(path)
+    if path.suffix not in (".gif", ".mp4"):
+        raise ValueError(f"cannot write {path}: a movie is a .gif or an .mp4")
+    if path.suffix == ".mp4" and not animation.writers.is_available("ffmpeg"):
+        raise RuntimeError(f"cannot write {path}: ffmpeg is not installed; install it or write a .gif")
+    return path
+
+
 @matplotlib.rc_context(STYLE | {"figure.dpi": MOVIE_DPI})
 def movie(record: RunRecord, path, endosome: int = 0, fps: int = 10) -> Path:
     """All frames of one endosome, its fields side by side, as a GIF, or as MP4 where ffmpeg is installed.
@@ -113,11 +124,7 @@ def movie(record: RunRecord, path, endosome: int = 0, fps: int = 10) -> Path:
     Raises ValueError where there are no frames or no such endosome, or where the suffix is neither .gif nor .mp4, and
     RuntimeError where MP4 is asked for without ffmpeg.
     """
-    path = Path(path)
-    if path.suffix not in (".gif", ".mp4"):
-        raise ValueError(f"cannot write {path}: a movie is a .gif or an .mp4")
-    if path.suffix == ".mp4" and not animation.writers.is_available("ffmpeg"):
-        raise RuntimeError(f"cannot write {path}: ffmpeg is not installed; install it or write a .gif")
+    path = movie_path(path)
     rows, times = _rows(record), record.frames.frame_times_s
     # The colours must hold for the whole movie; a few frames tell their range.
     limits = [_limits([_picture(record, row, i, endosome) for i in _spread(len(times), 12)], row) for row in rows]
@@ -141,22 +148,31 @@ def movie(record: RunRecord, path, endosome: int = 0, fps: int = 10) -> Path:
                 bud.remove()
             _draw_buds(axes, record, endosome, times[index])
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".gif":
-        palette, pictures = _palette(rows), []
-        for index in range(len(times)):
-            draw(index)
-            figure.canvas.draw()
-            picture = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
-            pictures.append(picture.quantize(palette=palette, dither=Image.Dither.NONE))
-        pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=1000 / fps, loop=0)
-    else:
-        writer = animation.FFMpegWriter(fps=fps)
-        with writer.saving(figure, str(path), dpi=MOVIE_DPI):
-            for index in range(len(times)):
-                draw(index)
-                writer.grab_frame()
+    palette = _palette(rows)
+    quantized = lambda pictures: [p.quantize(palette=palette, dither=Image.Dither.NONE) for p in pictures]
+    save_movie(figure, draw, len(times), path, fps, quantized)
     return path
+
+
+def save_movie(figure: Figure, draw, count: int, path: Path, fps: int, quantized) -> None:
+    """Write what ``draw`` of 0 to ``count`` - 1 makes of the figure as GIF or MP4; ``quantized`` gives the pictures of
+    a GIF, which come one by one, their palette."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+    def shot(index):
+        draw(index)
+        figure.canvas.draw()
+        return Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
+
+    if path.suffix == ".gif":
+        pictures = quantized(shot(index) for index in range(count))
+        pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=1000 / fps, loop=0)
+        return
+    writer = animation.FFMpegWriter(fps=fps)
+    with writer.saving(figure, str(path), dpi=MOVIE_DPI):
+        for index in range(count):
+            draw(index)
+            writer.grab_frame()
 
 
 def _palette(rows):

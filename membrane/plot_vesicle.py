@@ -4,7 +4,6 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from matplotlib import animation
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -14,7 +13,7 @@ from scipy import ndimage
 from membrane import raycast
 from membrane.archive import RunRecord
 from membrane.grid import Grid
-from membrane.plot import MOVIE_DPI, OKABE_ITO, STYLE, WIDTH_INCH, time_text, time_unit
+from membrane.plot import MOVIE_DPI, OKABE_ITO, STYLE, WIDTH_INCH, movie_path, save_movie, time_text, time_unit
 from membrane.vesicle_frame import VesicleFrame
 
 LUMEN, CYTOSOL = (0.93, 0.92, 0.89), (0.82, 0.83, 0.85)
@@ -86,16 +85,11 @@ def movie(record: RunRecord, path, endosome: int = 0, fps: int = 10) -> Path:
     Raises ValueError where there are no frames or no such endosome, or where the suffix is neither .gif nor .mp4, and
     RuntimeError where MP4 is asked for without ffmpeg.
     """
-    path = Path(path)
-    if path.suffix not in (".gif", ".mp4"):
-        raise ValueError(f"cannot write {path}: a movie is a .gif or an .mp4")
-    if path.suffix == ".mp4" and not animation.writers.is_available("ffmpeg"):
-        raise RuntimeError(f"cannot write {path}: ffmpeg is not installed; install it or write a .gif")
-    count = len(record.frames)
+    path = movie_path(path)
     camera = view([VesicleFrame(record, index, endosome) for index in choice(record, endosome, 5)])
     figure = Figure(figsize=(5.6, 3.1))
     figure.set_layout_engine("none")
-    canvas = FigureCanvasAgg(figure)
+    FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 3.1 / 5.6, 1)), figure.add_axes((3.1 / 5.6, 0.16, 2.4 / 5.6, 2.4 / 3.1))
 
     def draw(index):
@@ -106,24 +100,15 @@ def movie(record: RunRecord, path, endosome: int = 0, fps: int = 10) -> Path:
         draw_section(axes[1], frame, _plane(record, endosome, frame))
         _scale_bar(axes[1], frame.grid)
         axes[1].set_title(time_text(frame.time_s), fontsize=9)
-        canvas.draw()
-        return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+
+    def quantized(pictures):
+        # One palette for all: else colours would flicker.
+        pictures = list(pictures)
+        palette = Image.fromarray(np.concatenate([np.asarray(p)[::4, ::4] for p in pictures])).quantize(256)
+        return [p.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for p in pictures]
 
     figure.legend(handles=_key(), loc="lower right", ncols=4, frameon=False, fontsize=7, columnspacing=1)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".gif":
-        pictures = [draw(index) for index in range(count)]
-        # One palette for all: else colours would flicker.
-        sample = np.concatenate([np.asarray(p)[::4, ::4] for p in pictures])
-        palette = Image.fromarray(sample).quantize(256)
-        pictures = [p.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for p in pictures]
-        pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=1000 / fps, loop=0)
-    else:
-        writer = animation.FFMpegWriter(fps=fps)
-        with writer.saving(figure, str(path), dpi=MOVIE_DPI):
-            for index in range(count):
-                draw(index)
-                writer.grab_frame()
+    save_movie(figure, draw, len(record.frames), path, fps, quantized)
     return path
 
 

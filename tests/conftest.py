@@ -1,5 +1,7 @@
 """Tests run in float64 with strict shapes; float32 enters where a test builds its grid so."""
 
+import logging
+
 import jax
 import pytest
 
@@ -12,3 +14,27 @@ def _clear_compiled_programs():
     """Compiled programs of one file are of no use to the next and would fill the memory."""
     yield
     jax.clear_caches()
+
+
+JAX_SETTINGS = (
+    "jax_enable_x64",
+    "jax_default_matmul_precision",
+    "jax_compilation_cache_dir",
+    "jax_persistent_cache_min_compile_time_secs",
+)
+
+
+@pytest.fixture(scope="module")
+def settings_of_main(tmp_path_factory):
+    """main() sets precision and cache of the whole process, and the root logger: restores them; cache in a folder of
+    ours. Yields what patches for as long."""
+    before = {name: getattr(jax.config, name) for name in JAX_SETTINGS}
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield patch
+    for name, value in before.items():
+        jax.config.update(name, value)
+    root.handlers[:] = handlers
+    root.setLevel(level)

@@ -8,7 +8,7 @@ import pytest
 from scipy.integrate import cumulative_trapezoid
 
 from membrane import bud
-from membrane.budlaw import RESOLUTION, Branches, ExactLaw, route, solved
+from membrane.budlaw import RESOLUTION, ExactLaw, States, route, solved
 from membrane.endosome import Endosome, TensionLaw
 from membrane.landscape import Domain, Gate, Host, highest_climb
 from membrane.units import thermal_energy
@@ -117,6 +117,7 @@ def test_what_is_not_solved_is_hopeless(host):
     left_out = np.isinf(law().landscape(asked, host).energy).all(-1)
     hill = highest_climb(law(hopeless=np.inf).landscape(asked, host), GATE)
     assert 0 < left_out.sum() < 25 or host.tension > 0.1
+    assert np.isfinite(hill[left_out]).sum() >= 5
     # nan: no path at all.
     assert not (hill[left_out] <= 72).any()
 
@@ -150,7 +151,7 @@ def test_missing_ends_are_continued_at_constant_fall():
     """Beyond the last state l* goes on as a straight line, and the neck as the rim."""
     whole = synthetic(X[X > 0], *falling(X[X > 0]))
     none = np.zeros((7, 0)), np.zeros(0), X
-    there, cut = route(Branches(whole, *none), 0.7), route(Branches(whole[:, :-6], *none), 0.7)
+    there, cut = route(States(whole, *none), 0.7), route(States(whole[:, :-6], *none), 0.7)
     np.testing.assert_allclose(cut[:5], there[:5], atol=2e-4)
     # The drag of the way to the last state, as the square of the rim.
     np.testing.assert_allclose(cut[5, -1], -2 * np.log(np.cosh(X[-2]) / np.cosh(X[-7])), rtol=1e-9)
@@ -163,7 +164,7 @@ def test_a_snap_leads_to_the_nearest_minimum():
     curve = lambda x, low, shift: synthetic(x, (x - low) ** 2 + shift, 2 * (x - low), 2 + 0 * x)
     below, above = curve(first, 0.5, 0.0), curve(second, 0.7, -5.0)
     drag = 7.0 + np.arange(len(second))
-    x, _, energy, _, _, drags = route(Branches(below, above, drag, second), 0.0)
+    x, _, energy, _, _, drags = route(States(below, above, drag, second), 0.0)
     assert np.all(np.diff(x) > 0)
     top, bottom = 0.6**2, -5.0
     at = int(np.argmin(energy))
@@ -174,7 +175,24 @@ def test_a_snap_leads_to_the_nearest_minimum():
     assert drags[at - 1] == pytest.approx(np.log(drag[2] / across**2))
     # Where the second begins farther on and rises, the bud lands on its first state.
     late = above[:, 6:]
-    assert route(Branches(below, late, drag[6:], second), 0.0)[2].min() == pytest.approx(min(0, late[1, 0]))
+    assert route(States(below, late, drag[6:], second), 0.0)[2].min() == pytest.approx(late[1, 0])
+    # Where its first state lies higher, but the next one within a step lower, it falls on to that: no hill.
+    end = below[1, -1]
+    steps = np.array([[below[0, -1] + 0.02, below[0, -1] + 0.19], [end + 0.3, end - 0.1]])
+    higher = np.hstack([np.vstack([steps, np.zeros((5, 2))]), curve(np.array([1.4, 3.7]), 5.0, -20.0)])
+    energy = route(States(below, higher, np.ones(4), second), 0.0)[2]
+    assert np.max(energy[np.argmin(np.abs(energy - end)) + 1 :]) < end
+
+
+def test_energies_between_states_are_of_fifth_degree():
+    """A polynomial of fifth degree in x, given by its states, is met between them; line tension adds 2 pi l alpha."""
+    wave = np.polynomial.Polynomial([0.3, -1.0, 0.5, 0.2, -0.1, 0.05])
+    x = X[X > 0]
+    states = synthetic(x, *(wave.deriv(n)(x) for n in range(3)))
+    at, alpha, energy, *_ = route(States(states, np.zeros((7, 0)), np.zeros(0), X), 0.8)
+    assert len(at) > 5 * len(x)
+    np.testing.assert_allclose(alpha, 1 / np.cosh(at), rtol=1e-12)
+    np.testing.assert_allclose(energy, wave(at) + 1.6 * np.pi * alpha, rtol=1e-10, atol=1e-10)
 
 
 def test_an_overhanging_branch_is_followed_to_its_minimum():
@@ -216,7 +234,7 @@ def test_lower_tension_makes_more_ilvs():
 def test_no_state_is_no_budding():
     """A path without any state at x > 0 keeps nan, and the law answers: no bud."""
     nothing = np.zeros((7, 0))
-    assert np.isnan(route(Branches(nothing, nothing, np.zeros(0), X), 1.0)).all()
+    assert np.isnan(route(States(nothing, nothing, np.zeros(0), X), 1.0)).all()
     answer = law()(domains([8.0, 6.0], 0.05), Host(1e-3, KAPPA_LD))
     assert np.isinf(answer.barrier_kBT).all()
     assert (answer.rate_per_s == 0).all()

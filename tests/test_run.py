@@ -1,7 +1,6 @@
 """The command python -m membrane.run: exit codes, refusals, interruption and resumption to the bit, what it leaves
 behind."""
 
-import logging
 import os
 import shutil
 import signal
@@ -12,7 +11,6 @@ import time
 from pathlib import Path
 
 import h5py
-import jax
 import numpy as np
 import pytest
 
@@ -63,38 +61,19 @@ output: {series_interval_ms: 0.512, frame_interval_ms: 1.024, checkpoint_interva
 """
 """Two endosomes of 24 x 20 points for 4 ms, artificial enough to bud within the first."""
 
-JAX_SETTINGS = (
-    "jax_enable_x64",
-    "jax_default_matmul_precision",
-    "jax_compilation_cache_dir",
-    "jax_persistent_cache_min_compile_time_secs",
-)
-
 
 @pytest.fixture(scope="module", autouse=True)
-def _settings(tmp_path_factory):
-    """main() sets precision and cache of the whole process, and the root logger: restore them; cache in a folder of
-    ours."""
-    before = {name: getattr(jax.config, name) for name in JAX_SETTINGS}
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+def _remembered_walls(settings_of_main):
+    """The wall compiles for seconds and is the same in almost every run here."""
     walls, measure = {}, build_module.measure_wall
 
     def remembered(sheet):
-        """The wall compiles for seconds and is the same in almost every run here."""
         mixture = str((sheet.lipids, sheet.ceramide, sheet.mean_fields))
         if mixture not in walls:
             walls[mixture] = measure(sheet)
         return walls[mixture]
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(build_module, "measure_wall", remembered)
-        yield
-    for name, value in before.items():
-        jax.config.update(name, value)
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    settings_of_main.setattr(build_module, "measure_wall", remembered)
 
 
 @pytest.fixture(scope="module")

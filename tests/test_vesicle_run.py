@@ -2,7 +2,6 @@
 event table, failure with the last good state."""
 
 import importlib.util
-import logging
 import os
 import signal
 import warnings
@@ -10,7 +9,6 @@ from pathlib import Path
 
 import equinox as eqx
 import h5py
-import jax
 import numpy as np
 import pytest
 
@@ -52,29 +50,11 @@ output: {series_interval_ms: 0.008, frame_interval_ms: 0.016, checkpoint_interva
 RADIUS, ILV, GAP = 40.0, 16.0, 14.0
 """Of the sphere, of a vesicle in it where one is put there, and what lies between them at the pole; nm."""
 
-JAX_SETTINGS = (
-    "jax_enable_x64",
-    "jax_default_matmul_precision",
-    "jax_compilation_cache_dir",
-    "jax_persistent_cache_min_compile_time_secs",
-)
-
 
 @pytest.fixture(scope="module", autouse=True)
-def _settings(tmp_path_factory):
-    """main() sets precision and cache of the whole process, and the root logger: restore them; cache in a folder of
-    ours. Pictures are tested elsewhere."""
-    before = {name: getattr(jax.config, name) for name in JAX_SETTINGS}
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(run, "_summary", lambda output: None)
-        yield
-    for name, value in before.items():
-        jax.config.update(name, value)
-    root.handlers[:] = handlers
-    root.setLevel(level)
+def _no_pictures(settings_of_main):
+    """Pictures are tested elsewhere."""
+    settings_of_main.setattr(run, "_summary", lambda output: None)
 
 
 @pytest.fixture(scope="module")

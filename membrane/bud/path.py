@@ -28,6 +28,8 @@ BEGIN, TURNS = 0.8, 4
 """Where on the path and in how many stages a problem is reached from an easier one."""
 
 FIRST_STEPS, NEWTON_STEPS, LAST_CORRECTION, LARGEST_CHANGE, KEPT = 40, 8, 3e-4, 0.3, 0.3
+"""Most Hessians of a first and of a later state; correction below which a state is solved; largest change of an unknown
+in a correction; by how much corrections must fall for a Hessian to be kept."""
 
 MOST_PARTS = 4
 """In how many parts a step is walked at most."""
@@ -44,9 +46,8 @@ RIGHT_ANGLE = 0.5 * np.pi
 class Path(NamedTuple):
     """States along the path, arrays (points,): ``x``; ``energy`` G, ``slope`` dG/dx, ``bend`` d2G/dx2; ``neck_radius``
     (smallest radius beyond the bud's equator; the rim's while there is no neck); ``contact_angle`` psi at the rim;
-    ``drag`` of membrane shear against dx/dt over eta_m L^2 on the way to the next state (nan at the last);
-    ``residual``, the last correction of Newton's method; ``state`` (points, unknowns). nan: no such
-    state."""
+    ``drag`` of membrane shear against dx/dt over eta_m L^2 on the way to the next state of a branch (nan at its last);
+    ``residual``, the last correction of Newton's method; ``state`` (points, unknowns). nan: no such state."""
 
     x: jax.Array
     energy: jax.Array
@@ -81,11 +82,13 @@ def trace(problem: Problem, *, closed: bool, resolution: Resolution) -> Path:
         return jax.vmap(partial(trace.__wrapped__, closed=closed, resolution=resolution))(problem)
     (below, above, _), x = branches.__wrapped__(problem, closed=closed, resolution=resolution), coordinate(resolution)
     above = jax.tree.map(lambda v: jnp.pad(v, [(resolution.backward, 0)] + [(0, 0)] * (v.ndim - 1)), above)
-    # In the order of preference; what lies between two points of the path is neither's.
-    at, there = below.x == x, (above.x == x) & (x > 0)
-    pick = lambda a, b: jnp.where(
-        at.reshape(-1, *[1] * (a.ndim - 1)), a, jnp.where(there.reshape(-1, *[1] * (a.ndim - 1)), b, jnp.nan)
-    )
+    # The last state of a branch may lie between two points of the path.
+    there = jnp.where(below.x == x, 0, jnp.where((above.x == x) & (x > 0), 1, 2))
+
+    def pick(*values):
+        at = there.reshape(-1, *[1] * (values[0].ndim - 1))
+        return jnp.where(at == 0, values[0], jnp.where(at == 1, values[1], jnp.nan))
+
     return jax.tree.map(pick, below, above)._replace(x=jnp.asarray(x))
 
 
@@ -188,10 +191,9 @@ def coordinate(resolution: Resolution) -> np.ndarray:
 class _Walks(NamedTuple):
     """The steps of the search, one after the other so that they are compiled once: up from the flat state to the cap
     at x = BEGIN; the turn into the problem asked for; up to the narrowest neck; from the cap down; from the flat
-    state down; from the narrowest neck back. ``known``: how many neighbours a
-    step starts from; ``easiness``: share of the easier problem; ``detour``: of use only where that is walked;
-    ``turned``: the cap to ``returns`` to; ``top``: the narrowest neck; ``deep``: of use only where that was not
-    reached."""
+    state down; from the narrowest neck back. ``known``: how many neighbours a step starts from; ``easiness``: share of
+    the easier problem; ``detour``: of use only where that is walked; ``turned``: the cap to ``returns`` to; ``top``:
+    the narrowest neck; ``deep``: of use only where that was not reached."""
 
     x: np.ndarray
     heading: np.ndarray
@@ -206,7 +208,7 @@ class _Walks(NamedTuple):
 
 class _Order(NamedTuple):
     """Which steps find the states at x < 0; at 0 < x < BEGIN on the detour and on the straight way; beyond, from the
-    cap and from the narrowest neck."""
+    cap; and all at x > 0 from the narrowest neck."""
 
     below: np.ndarray
     detour: np.ndarray
