@@ -21,6 +21,9 @@ from membrane.vesicle.necks import Neck, followed, nearest, necks
 from membrane.vesicle.topology import Topology, find
 from membrane.vesicle_record import UNITS, Observed, event_row, observed, series_row, surface_fields
 
+BOUND = 3.0
+"""Of fields on the membrane: beyond it a run has failed."""
+
 
 class VesicleReplica:
     """Endosome number ``index``; ``saved`` and ``events`` are those of a checkpoint, all endosomes' events in one."""
@@ -68,7 +71,7 @@ class VesicleReplica:
         while self.tick < until_tick and not should_stop():
             state, report = physics.relaxation.run(physics.membrane, self.state, jnp.asarray(physics.shape_steps))
             state = transported(physics.membrane, physics.transport, state, dt)
-            if not (np.isfinite(float(report.energy)) and _finite(state)):
+            if not (np.isfinite(float(report.energy)) and _bounded(state)):
                 raise NumericalFailure(self._failure(report), self.state)
             before, self.state = self.state, state
             if (self.tick + 1) % physics.look_ticks == 0:
@@ -143,8 +146,9 @@ class VesicleReplica:
     def _failure(self, report) -> str:
         return (
             f"t = {self.tick * self.physics.tick_s:.6g} s: the free energy is {float(report.energy):.6g} pN nm after "
-            "the shape has relaxed, or the lipids are no longer finite. Likely remedies: numerics.precision float64, a "
-            "smaller numerics.transport_step_us, or line tension, rigidity and moduli nearer to those of membranes"
+            "the shape has relaxed, or a field on the membrane has left its bounds. Likely remedies: "
+            "numerics.precision float64, a smaller numerics.transport_step_us, or line tension, rigidity and moduli "
+            "nearer to those of membranes"
         )
 
     @staticmethod
@@ -164,8 +168,10 @@ class VesicleReplica:
         ]
 
 
-def _finite(state) -> bool:
-    return all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(state))
+def _bounded(state) -> bool:
+    """Whether all is finite and no field far beyond what it can be, phi beyond +-1 or a fraction beyond 0 and 1."""
+    finite = all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(state))
+    return finite and bool((jnp.abs(state.fields) < BOUND).all())
 
 
 def _written(content) -> np.ndarray:

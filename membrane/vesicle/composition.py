@@ -11,12 +11,12 @@ eps^2. Its discrete div and grad are adjoint, so int W X is conserved to roundin
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.scipy.sparse.linalg import cg
+from jax.scipy.sparse.linalg import bicgstab, cg
 
 from membrane.energy import lo_order
 from membrane.energy.cargo import MONOMER, OLIGOMER
 from membrane.vesicle import surface
-from membrane.vesicle.energy import Books, Membrane, face_weight
+from membrane.vesicle.energy import Books, Membrane, face_weight, spread
 
 SWEEP = 0.12
 """Diffusion length squared of one sweep of :func:`extended` over spacing squared; above about 0.18 it is unstable."""
@@ -106,33 +106,31 @@ class Transport(eqx.Module):
 
     def _lipids(self, membrane, psi, fields, books, weight, dt):
         """Change of phi. With S = -div W grad and a stabiliser a >= f''/2 (Eyre 1998; Shen & Yang 2010, Discrete
-        Contin. Dyn. Syst. 28:1669) it solves [W/dt + M S (K W^-1 S + a)] x = -M S mu, symmetric and positive: F
-        falls for every dt. Conjugate gradients preconditioned with 1/W conserve int W x = 0 in every iteration.
-
-        Where M differs between the phases this is done with the larger one, for the potential mu + (K W^-1 S + a) x at
-        the end of the step; M(phi) then moves phi down its gradient."""
+        Contin. Dyn. Syst. 28:1669) it solves [W/dt + S_M (K W^-1 S + a)] x = -S_M mu: F falls for every dt. With one M
+        it is symmetric and positive, and solved by conjugate gradients, else by their stabilised bi-conjugate kin;
+        preconditioned with 1/W both conserve int W x = 0 in every iteration."""
         spacing, lipids = membrane.grid.spacing, membrane.lipids
         ld, lo = self.coefficient("phi")
-        mobility = max(ld, lo) / (2 * lipids.well)
         faces = [face_weight(weight, books, axis) for axis in range(3)]
+        moving = self._mobile(weight, _between(ld, lo, fields[0]) / (2 * lipids.well), membrane, books)
+        carried = lambda x: stiffness(x, moving, spacing)
         laplace = lambda x: stiffness(x, faces, spacing)
         mu, steepness = _potential(membrane, psi, fields, books, "phi")
         coupled = steepness - lipids.well * (3 * fields[0] ** 2 - 1)
         stabiliser = 1.5 * lipids.well + jnp.max(jnp.abs(coupled))
         stiffened = lambda x: lipids.gradient * laplace(x) / weight + stabiliser * x
-        operator = lambda x: weight * x / dt + mobility * laplace(stiffened(x))
-        change = self._solve(operator, -mobility * laplace(mu), weight)
-        if ld == lo:
-            return change
-        moving = self._mobile(weight, _between(ld, lo, fields[0]) / (2 * lipids.well), membrane, books)
-        return -dt * stiffness(mu + stiffened(change), moving, spacing) / weight
+        operator = lambda x: weight * x / dt + carried(stiffened(x))
+        solve = cg if ld == lo else bicgstab
+        return solve(operator, -carried(mu), tol=self.tolerance, maxiter=self.iterations, M=lambda r: r / weight)[0]
 
     def _dissolved(self, membrane, psi, fields, books, weight, name, dt):
         """Change of a species on a lattice. With S_M = -div W M grad and h = d mu/dX, pointwise, the potential at the
-        end of the step, mu + z, solves [W/h + dt S_M] z = -dt S_M mu, symmetric and positive; x = -dt W^-1 S_M (mu + z)
-        has int W x = 0, and lowers F where no h more than doubles in the step. Hence h is larger where mu, here or
-        beside, is more than kT/4 a site from its mean, so that |x| < c (1-c)/2: far from the membrane's middle
-        curvature is extreme."""
+        end of the step, mu + z, solves [W/h + dt S_M] z = -dt S_M mu, symmetric and positive; x = z/h has int W x = 0,
+        and lowers F where no h more than doubles in the step. Hence h is larger where mu, here or beside, is more than
+        kT/4 a site from its mean, so that |x| < c (1-c)/2: far from the membrane's middle curvature is extreme.
+
+        What the solver leaves of int W x is taken back in proportion to M, for every vesicle. -dt W^-1 S_M (mu + z)
+        would conserve by itself, but its residual over W drives X out of 0 to 1 where W is small."""
         spacing = membrane.grid.spacing
         mu, steepness = _potential(membrane, psi, fields, books, name)
         part = membrane.lattice(name)
@@ -146,7 +144,9 @@ class Transport(eqx.Module):
         inertia = weight / steepness
         faces = sum((f + jnp.roll(f, 1, axis)) / h**2 for axis, (f, h) in enumerate(zip(moving, spacing, strict=True)))
         change = self._solve(lambda z: inertia * z + dt * laplace(z), -dt * laplace(mu), inertia + dt * faces)
-        return -dt * laplace(mu + change) / weight
+        moved = change / steepness
+        surplus = membrane.content_change(psi, [moved], books) / membrane.content_change(psi, [mobility], books)
+        return moved - spread(surplus[0], books.parts(membrane.grid.dtype)) * mobility
 
     def _solve(self, operator, right, diagonal):
         return cg(operator, right, tol=self.tolerance, maxiter=self.iterations, M=lambda r: r / diagonal)[0]

@@ -200,7 +200,7 @@ class Membrane(eqx.Module):
         """X + sum_i alpha_i chi_i s for every field."""
         parts, give = books.parts(self.grid.dtype), self._give(fields)
         alpha = (books.content - self._content(weight, fields, parts)) / self._content(weight, give, parts)
-        return tuple(field + _spread(a, parts) * s for field, a, s in zip(fields, alpha, give, strict=True))
+        return tuple(field + spread(a, parts) * s for field, a, s in zip(fields, alpha, give, strict=True))
 
     def _give(self, fields) -> tuple:
         """s: the walls and a little of the pure phases; and as the mobilities of what is on a lattice."""
@@ -297,7 +297,7 @@ class Membrane(eqx.Module):
         gain = [pull * s for pull, s in zip(jax.grad(local)(fields), give, strict=True)]
         gain[0] = gain[0] + weight * self.lipids.gradient * self._slopes(fields[0], books, _walls)
         potential = self._content(1.0, gain, parts) / self._content(weight, give, parts)
-        price = sum(_spread(mu, parts) * field for mu, field in zip(potential, fields, strict=True))
+        price = sum(spread(mu, parts) * field for mu, field in zip(potential, fields, strict=True))
         energy = lambda near: sum(self._terms(near, fields, composition, books))
         kept = lambda near: jnp.sum(self.weight(near) * price) * cell
         value, slope = jax.value_and_grad(energy)(psi)
@@ -327,7 +327,7 @@ class Membrane(eqx.Module):
         return self.area_modulus * (area - books.area) / books.area
 
 
-def _spread(numbers, parts):
+def spread(numbers, parts):
     """Numbers (vesicles,) in the parts of the box that they belong to."""
     return numbers[0] if parts.shape[0] == 1 else jnp.einsum("v,vzyx->zyx", numbers, parts)
 
