@@ -22,7 +22,7 @@ LUMEN, CYTOSOL = (0.93, 0.92, 0.89), (0.82, 0.83, 0.85)
 PARTS = (
     ("free_energy_pN_nm", "free energy", "black"),
     ("bending_energy_pN_nm", "bending", OKABE_ITO[2]),
-    ("lipids_energy_pN_nm", "Lo/Ld", OKABE_ITO[1]),
+    ("lipids_energy_pN_nm", "composition", OKABE_ITO[1]),
 )
 
 
@@ -68,7 +68,10 @@ def summary_figure(record: RunRecord) -> Figure:
     scale, unit = time_unit(max(1e-9, *time[-1:]))
     for name, label, color in PARTS:
         left.plot(scale * time, record.series[name][:, 0], color=color, lw=1.3, label=label)
-    left.set(xlabel=f"time of the lipids ({unit})", ylabel="energy of endosome 0 (pN nm)", ylim=(0, None))
+    left.set(xlabel=f"time of the lipids ({unit})", ylabel="energy of endosome 0 (pN nm)")
+    # Entropy of mixing makes free energies negative.
+    if left.dataLim.ymin >= 0:
+        left.set_ylim(0, None)
     left.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.2)
     for endosome, ilvs in enumerate(record.series["ilv_number"].T):
         right.step(scale * time, ilvs, where="post", color=OKABE_ITO[endosome % len(OKABE_ITO)], lw=1.3)
