@@ -113,7 +113,7 @@ def test_diameter(curvature):
 def test_what_is_not_solved_is_hopeless(host):
     """Domains whose gate lies above 80 kT climb at least 0.9 of that when they are solved, and some would, some would
     not be solved."""
-    asked = drawn(25, 4, tensions=1)
+    asked = drawn(25, 4, sizes=(15, 60), curvatures=(0.01, 0.055), tensions=1)
     left_out = np.isinf(law().landscape(asked, host).energy).all(-1)
     hill = highest_climb(law(hopeless=np.inf).landscape(asked, host), GATE)
     assert 0 < left_out.sum() < 25 or host.tension > 0.1
