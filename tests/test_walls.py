@@ -103,7 +103,7 @@ def ours(name):
 
 def foreign(name):
     """The packages of others that ``name`` imports."""
-    return {imported.split(".")[0] for path in sources()[name] for imported in imports(path)}
+    return {imported.split(".")[0] for path in sources()[name] for imported in imports(path)} - {"membrane"}
 
 
 def dotted(path):

@@ -1,0 +1,7 @@
+"""The configuration: what may stand in a YAML file, in which units, and how faults are reported."""
+
+from membrane.config.reading import Config, ConfigError, load, parse
+from membrane.config.sheet import SheetConfig
+from membrane.config.vesicle import VesicleConfig
+
+__all__ = ["Config", "ConfigError", "SheetConfig", "VesicleConfig", "load", "parse"]

@@ -1,0 +1,183 @@
+"""The configuration of a closed endosome in three dimensions."""
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from membrane.config.sections import (
+    CargoConfig,
+    CeramideConfig,
+    Finite,
+    Order,
+    OutputConfig,
+    PhasesConfig,
+    Positive,
+    RigidityConfig,
+    RunConfig,
+    Section,
+)
+
+
+class ShapeConfig(Section):
+    """The closed membrane at the start: a sphere, or a spheroid of its area and less volume, about the z axis."""
+
+    kind: Literal["sphere", "prolate", "oblate"]
+    diameter_nm: Positive = Field(description="of the sphere of the same area")
+    reduced_volume: Annotated[float, Field(ge=0.4, lt=1)] | None = Field(
+        default=None, description="of a spheroid: volume over that of the sphere of its area"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        if (self.kind == "sphere") != (self.reduced_volume is None):
+            remedy = "leave reduced_volume out" if self.kind == "sphere" else "give reduced_volume, 0.4 to below 1"
+            raise ValueError(f"the {self.kind} of kind and reduced_volume do not fit: {remedy}")
+        return self
+
+
+class VesicleGeometry(Section):
+    """The box and the closed membrane in it."""
+
+    box_nm: tuple[Positive, Positive, Positive] = Field(description="side lengths (x, y, z)")
+    spacing_nm: Positive = Field(
+        description="grid spacing asked for; the sides are divided into the nearest whole number"
+    )
+    shape: ShapeConfig
+
+    @property
+    def points(self) -> tuple[int, ...]:
+        """Number of grid points (x, y, z)."""
+        return tuple(round(side / self.spacing_nm) for side in self.box_nm)
+
+
+class CapConfig(Section):
+    """One Lo domain about the +z pole of a sphere of Ld; its size by diameter or by area."""
+
+    closed_diameter_nm: Positive | None = Field(default=None, description="L of the vesicle it closes into: pi L^2")
+    area_nm2: Positive | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        if (self.closed_diameter_nm is None) == (self.area_nm2 is None):
+            raise ValueError("give the size of the cap once: closed_diameter_nm or area_nm2")
+        return self
+
+    @property
+    def area(self) -> float:
+        """nm^2."""
+        return math.pi * self.closed_diameter_nm**2 if self.area_nm2 is None else self.area_nm2
+
+
+class QuenchConfig(Section):
+    """A mixed membrane: everywhere the mean order, and white noise from the seed."""
+
+    mean_order: Order = Field(description="mean of phi, +1 all Lo, -1 all Ld")
+    noise: Annotated[float, Field(gt=0, le=0.5)] = Field(
+        default=0.1, description="standard deviation of phi at a point"
+    )
+
+
+class CompositionConfig(Section):
+    """Where Lo is at the start: one of the two."""
+
+    cap: CapConfig | None = None
+    quench: QuenchConfig | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        if (self.cap is None) == (self.quench is None):
+            raise ValueError("give one of the sections cap and quench")
+        return self
+
+
+class OsmosisConfig(Section):
+    """What resists a change of the lumen's volume: (modulus/2) (V - V0)^2/V0."""
+
+    modulus_kPa: Positive
+    rest_volume_ratio: Positive = Field(default=1.0, description="V0 over the volume at the start")
+
+
+class VesicleMembraneConfig(RigidityConfig):
+    """Elasticity of the closed membrane."""
+
+    interface_width_nm: Positive = Field(description="eps: psi = tanh(d/(sqrt2 eps)), d from the mid-plane")
+    spontaneous_curvature_ld_per_nm: Finite = Field(default=0.0, description="c0, positive buds into the lumen")
+    spontaneous_curvature_lo_per_nm: Finite
+    gaussian_modulus_contrast_kBT: Finite = Field(default=0.0, description="kappa_G,Lo - kappa_G,Ld")
+    area_modulus_mN_per_m: Positive = 240.0
+    osmosis: OsmosisConfig | None = Field(default=None, description="none: the volume is free")
+
+
+class VesicleNumericsConfig(Section):
+    """Accuracy: a round is a number of steps of the shape, then lipids move for one step in time."""
+
+    precision: Literal["float32", "float64"] = "float32"
+    transport_step_us: Positive = Field(default=4.0, description="time of a round")
+    shape_steps: Annotated[int, Field(ge=1, le=10_000)] = Field(default=10, description="steps of the shape a round")
+    look_rounds: Annotated[int, Field(ge=1, le=1000)] = Field(default=2, description="rounds between looks for fission")
+    smoothing_length_nm: Positive | None = Field(default=None, description="of the velocity; none: three eps")
+    mending: Positive = Field(default=8.0, description="pace of the profile, and of fission, over that of the shape")
+    inertia: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    max_courant: Annotated[float, Field(gt=0, le=0.5)] = Field(
+        default=0.3, description="largest displacement of a step in spacings"
+    )
+    max_area_strain: Positive = Field(default=5e-4, description="largest change of an area in a step, relative")
+
+
+class VesicleConfig(RunConfig):
+    """A closed endosome in three dimensions whose membrane is a phase field."""
+
+    kind: Literal["vesicle"]
+    geometry: VesicleGeometry
+    composition: CompositionConfig
+    lipids: PhasesConfig
+    membrane: VesicleMembraneConfig
+    ceramide: CeramideConfig | None = None
+    cargo: CargoConfig | None = None
+    numerics: VesicleNumericsConfig = VesicleNumericsConfig()
+    output: OutputConfig
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        faults, geometry, eps = [], self.geometry, self.membrane.interface_width_nm
+        if min(geometry.points) < 16:
+            faults.append(
+                f"geometry.box_nm {list(geometry.box_nm)} must span at least 16 spacings of {geometry.spacing_nm:g} nm"
+            )
+        else:
+            spacing = max(side / n for side, n in zip(geometry.box_nm, geometry.points, strict=True))
+            if eps < 1.2 * spacing * (1 - 1e-9):
+                faults.append(
+                    f"membrane.interface_width_nm {eps:g} is not resolved: make it at least 1.2 spacings, "
+                    f"{1.2 * spacing:.3g} nm, or geometry.spacing_nm at most {eps / 1.2:.3g}"
+                )
+            if self.lipids.interface_width_nm < spacing:
+                faults.append(
+                    f"lipids.interface_width_nm {self.lipids.interface_width_nm:g} is not resolved: "
+                    f"make it at least one spacing, {spacing:.3g} nm"
+                )
+        contrast = self.membrane.gaussian_modulus_contrast_kBT
+        # The phase whose kappa_G is lower is the one that would crumple.
+        phase = "lo" if contrast < 0 else "ld"
+        kappa = getattr(self.membrane, f"bending_rigidity_{phase}_kBT")
+        if abs(contrast) > 1.5 * kappa:
+            faults.append(
+                f"membrane.gaussian_modulus_contrast_kBT {contrast:g} would crumple the membrane: it may be at most "
+                f"1.5 membrane.bending_rigidity_{phase}_kBT, {1.5 * kappa:g}, in size"
+            )
+        if self.composition.cap is not None:
+            sphere = math.pi * geometry.shape.diameter_nm**2
+            if geometry.shape.kind != "sphere":
+                faults.append(
+                    f"composition.cap needs geometry.shape.kind sphere, not {geometry.shape.kind}: "
+                    "start a spheroid from composition.quench"
+                )
+            if self.composition.cap.area >= sphere:
+                faults.append(
+                    f"composition.cap of {self.composition.cap.area:.5g} nm2 must be smaller than the membrane of "
+                    f"geometry.shape, {sphere:.5g} nm2"
+                )
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
