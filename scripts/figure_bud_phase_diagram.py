@@ -175,7 +175,7 @@ def draw_sizes(axes, survey):
     axes.set_facecolor("white")
     axes.contourf(*grid, np.isnan(sizes).astype(float), levels=[0.5, 1.5], colors="none", hatches=["/////"])
     axes.contourf(*grid, sizes, levels=EXOSOME_RANGE_NM, colors=["0.88"])
-    lines = axes.contour(*grid, sizes, levels=[20, 30, 35, 40, 50, 60, 80, 100, 150], colors=INK, linewidths=1)
+    lines = axes.contour(*grid, sizes, levels=[20, 30, 35, 40, 50, 60, 80, 100], colors=INK, linewidths=1)
     axes.clabel(lines, fmt="%g nm", fontsize=7)
     star(axes, here.curvature_inside, here.line_tension)
     handles = [
