@@ -102,7 +102,7 @@ def build_solutes(config: VesicleConfig) -> Dissolved:
 def build_membrane(config: VesicleConfig, solutes: Dissolved) -> Membrane:
     """The free energy of the closed membrane and what is dissolved in it."""
     section, energy, points = config.membrane, thermal_energy(config.temperature_C), config.geometry.points
-    grid = Grid(points[::-1], config.geometry.box_nm[::-1], config.numerics.precision)
+    grid = Grid(points[::-1], config.geometry.box_nm[::-1], config.numerics.precision, config.numerics.devices)
     _fits(config, grid)
     contrast = section.gaussian_modulus_contrast_kBT * energy
     osmotic = None

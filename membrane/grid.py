@@ -10,14 +10,15 @@ class Grid:
     """Periodic plane of ``shape = (n_y, n_x)`` points and ``extent = (l_y, l_x)`` nm, or periodic box of
     (n_z, n_y, n_x) points and (l_z, l_y, l_x) nm.
 
-    Precision is a property of the grid: ``dtype`` is that of every field on it. A grid is immutable and
-    hashable, so that it may stand in compiled code as a constant.
+    Precision is a property of the grid: ``dtype`` is that of every field on it. So is the number of ``devices`` over
+    which a box is cut in slabs (:mod:`membrane.fft`). A grid is immutable and hashable, so that it may stand in
+    compiled code as a constant.
 
-    Raises ValueError where a side has fewer than eight points, an extent is not positive, or the dtype is
-    neither float32 nor float64.
+    Raises ValueError where a side has fewer than eight points, an extent is not positive, the dtype is neither float32
+    nor float64, or the devices do not divide n_z and n_y.
     """
 
-    def __init__(self, shape: tuple[int, ...], extent: tuple[float, ...], dtype="float32"):
+    def __init__(self, shape: tuple[int, ...], extent: tuple[float, ...], dtype="float32", devices: int = 1):
         shape, extent, dtype = tuple(map(int, shape)), tuple(map(float, extent)), np.dtype(dtype)
         if len(shape) not in (2, 3) or min(shape) < 8:
             raise ValueError(f"grid shape {shape} must be (n_y, n_x) or (n_z, n_y, n_x) with at least 8 points a side")
@@ -25,7 +26,12 @@ class Grid:
             raise ValueError(f"grid extent {extent} must be {len(shape)} positive lengths in nm, one for each side")
         if dtype not in (np.float32, np.float64):
             raise ValueError(f"grid dtype {dtype} must be float32 or float64")
-        self.shape, self.extent, self.dtype = shape, extent, dtype
+        if devices < 1 or (devices > 1 and (len(shape) == 2 or any(n % devices for n in shape[:2]))):
+            raise ValueError(
+                f"{devices} devices cannot share a grid of shape {shape}: a box is cut along z and its transform along "
+                "y, so their number must divide n_z and n_y; a plane stays on one"
+            )
+        self.shape, self.extent, self.dtype, self.devices = shape, extent, dtype, devices
 
     def __eq__(self, other):
         return isinstance(other, Grid) and self._key == other._key
@@ -34,11 +40,12 @@ class Grid:
         return hash(self._key)
 
     def __repr__(self):
-        return f"Grid(shape={self.shape}, extent={self.extent}, dtype='{self.dtype}')"
+        cut = f", devices={self.devices}" if self.devices > 1 else ""
+        return f"Grid(shape={self.shape}, extent={self.extent}, dtype='{self.dtype}'{cut})"
 
     @property
     def _key(self):
-        return self.shape, self.extent, self.dtype
+        return self.shape, self.extent, self.dtype, self.devices
 
     @property
     def complex_dtype(self) -> np.dtype:

@@ -41,6 +41,9 @@ COMPLETE, BAD_INPUT, FAILED, INTERRUPTED = 0, 2, 3, 75
 log = logging.getLogger("membrane")
 
 
+FREE_TO_CHANGE = ("duration_s", "numerics.devices")
+"""Keys that may change with --resume; another number of devices changes rounding only."""
+
 REPLICAS = {"sheet": (build, SheetReplica), "vesicle": (build_vesicle, VesicleReplica)}
 """By the key ``kind``: from configuration to physics, and one endosome of it. A replica has ``tick``, ``advance``,
 ``arrays`` for a checkpoint, ``fields`` for a frame, ``events``, and ``rows`` of the series with their ``columns``."""
@@ -71,7 +74,9 @@ class Run:
     def to_end(self) -> str:
         """Advance to the end; returns the status of the archive. A failing endosome ends the run with what all have."""
         physics = self.physics
-        workers = min(len(self.endosomes), len(os.sched_getaffinity(0)) if jax.default_backend() == "cpu" else 1)
+        # Several devices wait for one another, so that endosomes that share them must take turns.
+        alone = jax.default_backend() != "cpu" or physics.grid.devices > 1
+        workers = 1 if alone else min(len(self.endosomes), len(os.sched_getaffinity(0)))
         with ThreadPoolExecutor(workers) as pool:
             while (begun := min(e.tick for e in self.endosomes)) < physics.duration_ticks:
                 end = min((begun // physics.checkpoint_ticks + 1) * physics.checkpoint_ticks, physics.duration_ticks)
@@ -252,13 +257,12 @@ def _open(config: Config, output: Path, arguments) -> Archive | None:
 
 def _refuse_changes(before: Config, now: Config, output: Path) -> None:
     old, new = _flat(before.model_dump()), _flat(now.model_dump())
-    changed = [k for k in sorted(old | new) if old.get(k) != new.get(k) and k != "duration_s"]
+    changed = [k for k in sorted(old | new) if old.get(k) != new.get(k) and k not in FREE_TO_CHANGE]
     if changed:
         lines = [f"  {k}: {old.get(k)!r} in the archive, {new.get(k)!r} now" for k in changed]
+        free = " and ".join(FREE_TO_CHANGE)
         raise ConfigError(
-            "\n".join(
-                [f"{output} was made with another configuration; only duration_s may change with --resume:", *lines]
-            )
+            "\n".join([f"{output} was made with another configuration; only {free} may change with --resume:", *lines])
         )
     if now.duration_s < before.duration_s:
         raise ConfigError(f"duration_s {now.duration_s} is shorter than the {before.duration_s} of {output}")

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from membrane import fft
 from membrane.build_vesicle import VesiclePhysics
 from membrane.events import KINDS
 from membrane.simulate import NumericalFailure
@@ -42,7 +43,7 @@ class VesicleReplica:
         else:
             paths, structure = jax.tree_util.tree_flatten_with_path(self.state)
             leaves = [jnp.asarray(saved[_name(path)]) for path, _ in paths]
-            self.state = jax.tree_util.tree_unflatten(structure, leaves)
+            self.state = fft.placed(jax.tree_util.tree_unflatten(structure, leaves), physics.grid)
             self.tick, self.refused = int(saved["tick"]), int(saved["refused"])
             self.rows = list(saved["series"])
             self.vesicles = [Vesicle(**row | {"centre": tuple(row["centre"])}) for row in _read(saved["vesicles"])]
@@ -161,10 +162,11 @@ class VesicleReplica:
         memory = program.compile().compiled.memory_analysis()
         each = memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
         vesicle, *_ = describe(membrane, state, find(state.psi, membrane.grid, membrane.interface_width))
+        devices = f" on each of {physics.grid.devices} devices" if physics.grid.devices > 1 else ""
         return [
             f"membrane: {vesicle.area:.0f} nm2, diameter {vesicle.diameter:.1f} nm, Lo share {vesicle.lo_fraction:.3f}",
             f"rounds: {physics.duration_ticks} of {physics.shape_steps} shape steps and {physics.tick_s * 1e6:g} us",
-            f"memory: {each / 2**20:.0f} MiB an endosome in flight, one vesicle; each further one adds fields",
+            f"memory: {each / 2**20:.0f} MiB an endosome in flight{devices}, one vesicle; each further one adds fields",
         ]
 
 

@@ -43,7 +43,7 @@ def growth_rates(degrees, spacing: float, eps: float) -> list[float]:
         phi = 1e-4 * harmonic[None]
         for _ in range(3):
             phi = step(phi)
-        flux = stiffness(model.chemical_potential(psi, phi, books), faces, model.grid.spacing)
+        flux = stiffness(model.chemical_potential(psi, phi, books), faces, model.grid)
         rates.append(-float(jnp.vdot(harmonic, flux) / jnp.vdot(harmonic, weight * phi)))
     return rates
 
@@ -75,7 +75,7 @@ def test_surface_laplacian_of_harmonics():
     faces = [face_weight(weight, books, axis) for axis in range(3)]
     for degree in range(5):
         harmonic = jnp.asarray(eval_legendre(degree, cosine))
-        image = stiffness(harmonic, faces, model.grid.spacing)
+        image = stiffness(harmonic, faces, model.grid)
         found = float(jnp.vdot(harmonic, image) / jnp.vdot(harmonic, weight * harmonic))
         assert found == pytest.approx(degree * (degree + 1) / RADIUS**2, rel=0.015, abs=1e-12)
         assert abs(float(jnp.sum(image))) < 1e-11
@@ -138,7 +138,7 @@ def test_extension_makes_phi_constant_along_normals_and_conserves():
     harmonic = eval_legendre(2, cosine)
     phi = jnp.asarray(harmonic * (1 + 0.1 * distance / 4.5))
     books = model.open_books(psi.value, phi)
-    sweep = jax.jit(lambda phi: extended(phi[None], psi, weight, books, grid.spacing, 1.0)[0])
+    sweep = jax.jit(lambda phi: extended(phi[None], psi, weight, books, grid, 1.0)[0])
     content = float(jnp.sum(weight * phi))
     root = np.sqrt(np.asarray(weight)).ravel()
     columns = np.stack([harmonic.ravel(), (harmonic * distance).ravel()], 1) * root[:, None]

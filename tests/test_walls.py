@@ -55,10 +55,10 @@ WALLS = {
     "plot": "archive events sizes units",
     "predict": "build config landscape units wall",
     # What differs between the geometries in a run: one endosome from checkpoint to checkpoint. The sheet's part of run,
-    # now beside that of the vesicle.
+    # now beside that of the vesicle. fft: a restored state goes to the devices it belongs on.
     "sheet_replica": "build endosome events model series simulate",
     "vesicle_record": "build_vesicle energy events units vesicle",
-    "vesicle_replica": "build_vesicle events simulate vesicle vesicle_record",
+    "vesicle_replica": "build_vesicle events fft simulate vesicle vesicle_record",
     # Pictures in three dimensions: the rays know only arrays.
     "raycast": "",
     # What figures and surfaces read: fields with their grid, and the vesicles in them.
@@ -164,7 +164,8 @@ def test_transforms_in_one_file():
                 users.add(name)
             transforms = [n for n in named if n.startswith(("np.fft.", "numpy.fft.", "scipy.fft"))]
             assert all(n.endswith("freq") for n in transforms), f"{path} transforms by itself: {transforms}"
-            devices = ("jax.sharding", "jax.shard_map", "jax.devices", "jax.device_put")
+            devices = ("jax.sharding", "jax.shard_map", "jax.devices", "jax.local_devices", "jax.device_put")
+            devices += ("jax.lax.with_sharding_constraint", "jax.lax.all_to_all")
             assert name == "fft" or not any(n.startswith(devices) for n in named), f"{path} knows devices"
     assert users == {"fft"}
 

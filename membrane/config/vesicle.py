@@ -113,6 +113,9 @@ class VesicleNumericsConfig(Section):
     """Accuracy: a round is a number of steps of the shape, then lipids move for one step in time."""
 
     precision: Literal["float32", "float64"] = "float32"
+    devices: Annotated[int, Field(ge=1, le=1024)] = Field(
+        default=1, description="the box is cut along z in slabs for so many devices"
+    )
     transport_step_us: Positive = Field(default=4.0, description="time of a round")
     shape_steps: Annotated[int, Field(ge=1, le=10_000)] = Field(default=10, description="steps of the shape a round")
     look_rounds: Annotated[int, Field(ge=1, le=1000)] = Field(default=2, description="rounds between looks for fission")
@@ -157,6 +160,13 @@ class VesicleConfig(RunConfig):
                     f"lipids.interface_width_nm {self.lipids.interface_width_nm:g} is not resolved: "
                     f"make it at least one spacing, {spacing:.3g} nm"
                 )
+        along, devices = geometry.points[:0:-1], self.numerics.devices
+        if any(n % devices for n in along):
+            possible = [str(n) for n in range(1, min(along) + 1) if not any(m % n for m in along)]
+            faults.append(
+                f"numerics.devices {devices} must divide the points along z and y, {along[0]} and {along[1]}: "
+                f"give {', '.join(possible)}, or another geometry.box_nm or spacing_nm"
+            )
         contrast = self.membrane.gaussian_modulus_contrast_kBT
         # The phase whose kappa_G is lower is the one that would crumple.
         phase = "lo" if contrast < 0 else "ld"

@@ -15,6 +15,7 @@ from jax.scipy.sparse.linalg import bicgstab, cg
 
 from membrane.energy import lo_order
 from membrane.energy.cargo import MONOMER, OLIGOMER
+from membrane.grid import Grid
 from membrane.vesicle import surface
 from membrane.vesicle.energy import Books, Membrane, face_weight, spread
 
@@ -22,29 +23,29 @@ SWEEP = 0.12
 """Diffusion length squared of one sweep of :func:`extended` over spacing squared; above about 0.18 it is unstable."""
 
 
-def _widened(field, axis: int, before: int, after: int):
-    """The field with periodic ghost points along ``axis``; materialised, else every neighbour computes it anew."""
+def _steps(field, axis: int, grid: Grid):
+    """(f_{i+1} - f_i, f_i - f_{i-1}) along ``axis``."""
+    if axis == 0 and grid.devices > 1:
+        # Of a shift between slabs the compiler knows what has to be sent, of ghost points it does not.
+        return jnp.roll(field, -1, axis) - field, field - jnp.roll(field, 1, axis)
     n = field.shape[axis]
-    ends = jax.lax.slice_in_dim(field, n - before, n, axis=axis), jax.lax.slice_in_dim(field, 0, after, axis=axis)
-    return jax.lax.optimization_barrier(jnp.concatenate([ends[0], field, ends[1]], axis))
+    first, last = (jax.lax.slice_in_dim(field, i, i + 1, axis=axis) for i in (0, n - 1))
+    # Materialised, else every neighbour computes it anew.
+    wide = jax.lax.optimization_barrier(jnp.concatenate([last, field, first], axis))
+    before, here, after = (jax.lax.slice_in_dim(wide, i, i + n, axis=axis) for i in range(3))
+    return after - here, here - before
 
 
-def _differences(wide, axis: int):
-    """f_{i+1} - f_i along ``axis``, one point fewer."""
-    n = wide.shape[axis]
-    return jax.lax.slice_in_dim(wide, 1, n, axis=axis) - jax.lax.slice_in_dim(wide, 0, n - 1, axis=axis)
-
-
-def stiffness(field, faces, spacing):
+def stiffness(field, faces, grid: Grid):
     """-div(W grad field) with W on faces, per point: symmetric, not negative, zero in sum."""
     total = 0.0
-    for axis, (weight, h) in enumerate(zip(faces, spacing, strict=True)):
-        flux = weight * _differences(_widened(field, axis, 0, 1), axis)
-        total = total - _differences(_widened(flux, axis, 1, 0), axis) / h**2
+    for axis, (weight, h) in enumerate(zip(faces, grid.spacing, strict=True)):
+        flux = weight * _steps(field, axis, grid)[0]
+        total = total - _steps(flux, axis, grid)[1] / h**2
     return total
 
 
-def extended(fields, psi: surface.Derivatives, weight, books: Books, spacing, amount):
+def extended(fields, psi: surface.Derivatives, weight, books: Books, grid: Grid, amount):
     """One sweep of diffusion along normals only, (1/W) div(W n n.grad X) times ``amount`` SWEEP h^2, of every field.
 
     Conserves int W X and makes X constant along normals, at a rate of 3/(2 eps^2) per nm^2 of diffusion on the
@@ -52,20 +53,18 @@ def extended(fields, psi: surface.Derivatives, weight, books: Books, spacing, am
     own adjoint.
     """
     normal = psi.gradient / psi.slope
-    legs = [[books.open(axis, side) * normal[axis] / h for side in (-1, 1)] for axis, h in enumerate(spacing)]
+    legs = [[books.open(axis, side) * normal[axis] / h for side in (-1, 1)] for axis, h in enumerate(grid.spacing)]
 
     def swept(field):
         forward, backward = 0.0, 0.0
         for axis, (ahead, behind) in enumerate(legs):
-            n = field.shape[axis]
-            steps = _differences(_widened(field, axis, 1, 1), axis)
-            forward = forward + ahead * jax.lax.slice_in_dim(steps, 1, n + 1, axis=axis)
-            backward = backward + behind * jax.lax.slice_in_dim(steps, 0, n, axis=axis)
+            after, before = _steps(field, axis, grid)
+            forward, backward = forward + ahead * after, backward + behind * before
         change = 0.0
         for axis, (ahead, behind) in enumerate(legs):
-            change = change + _differences(_widened(ahead * weight * forward, axis, 1, 0), axis)
-            change = change + _differences(_widened(behind * weight * backward, axis, 0, 1), axis)
-        return field + (0.5 * SWEEP * min(spacing) ** 2) * amount * change / weight
+            change = change + _steps(ahead * weight * forward, axis, grid)[1]
+            change = change + _steps(behind * weight * backward, axis, grid)[0]
+        return field + (0.5 * SWEEP * min(grid.spacing) ** 2) * amount * change / weight
 
     return tuple(swept(field) for field in fields)
 
@@ -109,12 +108,12 @@ class Transport(eqx.Module):
         Contin. Dyn. Syst. 28:1669) it solves [W/dt + S_M (K W^-1 S + a)] x = -S_M mu: F falls for every dt. With one M
         it is symmetric and positive, and solved by conjugate gradients, else by their stabilised bi-conjugate kin;
         preconditioned with 1/W both conserve int W x = 0 in every iteration."""
-        spacing, lipids = membrane.grid.spacing, membrane.lipids
+        grid, lipids = membrane.grid, membrane.lipids
         ld, lo = self.coefficient("phi")
         faces = [face_weight(weight, books, axis) for axis in range(3)]
         moving = self._mobile(weight, _between(ld, lo, fields[0]) / (2 * lipids.well), membrane, books)
-        carried = lambda x: stiffness(x, moving, spacing)
-        laplace = lambda x: stiffness(x, faces, spacing)
+        carried = lambda x: stiffness(x, moving, grid)
+        laplace = lambda x: stiffness(x, faces, grid)
         mu, steepness = _potential(membrane, psi, fields, books, "phi")
         coupled = steepness - lipids.well * (3 * fields[0] ** 2 - 1)
         stabiliser = 1.5 * lipids.well + jnp.max(jnp.abs(coupled))
@@ -131,7 +130,7 @@ class Transport(eqx.Module):
 
         What the solver leaves of int W x is taken back in proportion to M, for every vesicle. -dt W^-1 S_M (mu + z)
         would conserve by itself, but its residual over W drives X out of 0 to 1 where W is small."""
-        spacing = membrane.grid.spacing
+        grid = membrane.grid
         mu, steepness = _potential(membrane, psi, fields, books, name)
         part = membrane.lattice(name)
         mobility = part.mobility(name, membrane.named(fields))
@@ -140,9 +139,10 @@ class Transport(eqx.Module):
             far = jnp.maximum(far, jnp.maximum(jnp.roll(far, 1, axis), jnp.roll(far, -1, axis)))
         steepness = steepness * jnp.maximum(1, 4 * part.sites(name) * far)
         moving = self._mobile(weight, _between(*self.coefficient(name), fields[0]) * mobility, membrane, books)
-        laplace = lambda x: stiffness(x, moving, spacing)
+        laplace = lambda x: stiffness(x, moving, grid)
         inertia = weight / steepness
-        faces = sum((f + jnp.roll(f, 1, axis)) / h**2 for axis, (f, h) in enumerate(zip(moving, spacing, strict=True)))
+        both = [f + jnp.roll(f, 1, axis) for axis, f in enumerate(moving)]
+        faces = sum(f / h**2 for f, h in zip(both, grid.spacing, strict=True))
         change = self._solve(lambda z: inertia * z + dt * laplace(z), -dt * laplace(mu), inertia + dt * faces)
         moved = change / steepness
         surplus = membrane.content_change(psi, [moved], books) / membrane.content_change(psi, [mobility], books)

@@ -28,6 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from membrane import fft
 from membrane.energy import Cargo, Ceramide, Lipids, lo_order, spontaneous_curvature
 from membrane.energy.cargo import MONOMER, OLIGOMER
 from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
@@ -85,8 +86,8 @@ class Membrane(eqx.Module):
     (Ld, Lo); Lo/Ld ``lipids``; ``area_modulus`` K_A (pN/nm); optionally ``osmotic`` (K_V in pN/nm^2, V0 in nm^3),
     ``pressure`` p, outside less inside (pN/nm^2), ``ceramide`` and ``cargo``, and their ``coefficients`` C_i (1/nm);
     ``gaussian_rigidity`` kappa_G (pN nm) as a pair, whose contrast is part of F and whose larger value, which tells
-    only the topology, is not: :meth:`topological_energy`. Raises ValueError for a plane, an unresolved interface, a
-    coefficient of what is not there and a phase that would crumple."""
+    only the topology, is not: :meth:`topological_energy`. Raises ValueError for a plane, fewer devices than the grid is
+    cut over, an unresolved interface, a coefficient of what is not there and a phase that would crumple."""
 
     grid: Grid = eqx.field(static=True)
     interface_width: float
@@ -104,6 +105,8 @@ class Membrane(eqx.Module):
     def __check_init__(self):
         if len(self.grid.shape) != 3:
             raise ValueError(f"a vesicle needs a box, but {self.grid} is a plane")
+        if self.grid.devices > 1:
+            fft.mesh(self.grid.devices)
         if self.interface_width < 1.2 * max(self.grid.spacing):
             raise ValueError(
                 f"interface width {self.interface_width} nm is not resolved: make it at least 1.2 spacings, "

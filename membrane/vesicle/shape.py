@@ -42,7 +42,8 @@ class State(eqx.Module):
         """A state that does not move yet; ``fields`` as :meth:`Membrane.stacked` takes them."""
         grid = membrane.grid
         still = jnp.zeros(grid.spectral_shape, grid.complex_dtype)
-        return cls(psi, membrane.stacked(fields), books, jnp.asarray(shape_step, grid.dtype), still)
+        state = cls(psi, membrane.stacked(fields), books, jnp.asarray(shape_step, grid.dtype), still)
+        return fft.placed(state, grid)
 
     @property
     def phi(self) -> Array:
@@ -105,12 +106,12 @@ class Relaxation(eqx.Module):
         near = surface.derivatives(psi, grid)
         weight = membrane.weight(near)
         for _ in range(self.sweeps):
-            fields = extended(fields, near, weight, books, grid.spacing, moved)
+            fields = extended(fields, near, weight, books, grid, moved)
         energy, force, fields = membrane.shape_derivative(near, fields, books)
         slope = near.slope
         stiff, moduli = membrane.stiff(near, books)
         # One by one: a batch put together of expressions is not vectorised.
-        hats = [fft.forward(field, 3) for field in (force, slope * force, *(slope * a for a in stiff))]
+        hats = [fft.forward(field, 3, grid.devices) for field in (force, slope * force, *(slope * a for a in stiff))]
         kernel, mending = self.kernels(membrane)
         mending_hat, smooth = -mending * hats[0], jnp.stack([kernel * hat for hat in hats[1:]])
         inner = _inner_product(grid)
@@ -140,7 +141,7 @@ class Relaxation(eqx.Module):
 
         def body(_, carry):
             here, dt, taken, last = carry
-            velocity, mending = fft.inverse(jnp.stack([here.velocity_hat, here.mending_hat]), grid.shape)
+            velocity, mending = fft.inverse(jnp.stack([here.velocity_hat, here.mending_hat]), grid.shape, grid.devices)
             change = here.slope * velocity + mending
             reach = thickness * jnp.max(jnp.abs(change))
             dt = jnp.minimum(dt, limit / jnp.maximum(reach, jnp.finfo(grid.dtype).tiny))
@@ -156,7 +157,8 @@ class Relaxation(eqx.Module):
         start = (here, state.shape_step, 0, jnp.zeros((), grid.dtype))
         here, dt, taken, moved = jax.lax.fori_loop(0, trials, body, start)
         report = Report(first, here.energy, taken, trials - taken, moved, here.descent)
-        return State(here.psi, jnp.stack(here.fields), state.books, dt, here.velocity_hat), report
+        state = State(here.psi, jnp.stack(here.fields), state.books, dt, here.velocity_hat)
+        return fft.placed(state, grid), report
 
 
 def _inner_product(grid: Grid):

@@ -55,8 +55,8 @@ def symbols(grid: Grid) -> np.ndarray:
 def derivatives(psi, grid: Grid) -> Derivatives:
     """Spectral gradient and Laplacian: one forward and four inverse transforms."""
     ik, k2 = jnp.asarray(symbols(grid), grid.dtype), jnp.asarray(grid.k2, grid.dtype)
-    hat = fft.forward(psi, 3)
-    both = fft.inverse(jnp.concatenate([1j * ik * hat, -k2[None] * hat[None]]), grid.shape)
+    hat = fft.forward(psi, 3, grid.devices)
+    both = fft.inverse(jnp.concatenate([1j * ik * hat, -k2[None] * hat[None]]), grid.shape, grid.devices)
     return Derivatives(psi, both[:3], both[3])
 
 
@@ -64,8 +64,8 @@ def adjoint(cotangent: Derivatives, grid: Grid):
     """Transpose of :func:`derivatives`: what a gradient in (psi, grad psi, lap psi) is in psi alone; four forward
     transforms and one inverse."""
     ik, k2 = jnp.asarray(symbols(grid), grid.dtype), jnp.asarray(grid.k2, grid.dtype)
-    gradient, laplacian = fft.forward(cotangent.gradient, 3), fft.forward(cotangent.laplacian, 3)
-    return cotangent.value + fft.inverse(-1j * jnp.sum(ik * gradient, 0) - k2 * laplacian, grid.shape)
+    gradient, laplacian = (fft.forward(part, 3, grid.devices) for part in (cotangent.gradient, cotangent.laplacian))
+    return cotangent.value + fft.inverse(-1j * jnp.sum(ik * gradient, 0) - k2 * laplacian, grid.shape, grid.devices)
 
 
 def delta(psi: Derivatives, eps: float):
@@ -112,7 +112,8 @@ def hessian(psi, grid: Grid):
     """Spectral second derivatives (zz, yy, xx, yx, zx, zy) in 1/nm^2; six inverse transforms."""
     z, y, x = jnp.asarray(symbols(grid), grid.dtype)
     pure = [jnp.asarray(np.broadcast_to(k**2, grid.spectral_shape), grid.dtype) for k in grid.k]
-    return fft.inverse(-jnp.stack([*pure, y * x, z * x, z * y]) * fft.forward(psi, 3)[None], grid.shape)
+    hats = -jnp.stack([*pure, y * x, z * x, z * y]) * fft.forward(psi, 3, grid.devices)[None]
+    return fft.inverse(hats, grid.shape, grid.devices)
 
 
 def gaussian_density(psi: Derivatives, second, eps: float):
