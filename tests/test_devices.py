@@ -48,7 +48,7 @@ def test_configured_devices():
         parse(CONFIG, ["numerics.devices=3"])
 
 
-def test_more_devices_than_there_are(tmp_path, capsys):
+def test_more_devices_than_there_are(settings_of_main, tmp_path, capsys):
     """Exit code 2, what was found and the remedy; nothing is written."""
     (tmp_path / "tiny.yaml").write_text(CONFIG)
     assert start(tmp_path / "tiny.yaml", tmp_path / "out.h5", "--set", "numerics.devices=32") == 2
