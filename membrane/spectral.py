@@ -71,6 +71,14 @@ def hermitian_weights(grid) -> np.ndarray:
     return weights
 
 
+def total(fields):
+    """Sum of fields (..., n_z, n_y, n_x) over the box, (...): along y, then z, then x, each by itself. In one go a CPU
+    adds one number after the other, which takes three times as long and rounds as often as there are points."""
+    for axis in (-2, -2, -1):
+        fields = jax.lax.optimization_barrier(jnp.sum(fields, axis))
+    return fields
+
+
 def quadratic_form(multiplier, field_hat, grid):
     """Integral of f (m * f) over the box in nm^2 units, where m is diagonal in Fourier space (Parseval)."""
     weights = jnp.asarray(hermitian_weights(grid), grid.dtype)

@@ -28,7 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from membrane import fft
+from membrane import fft, spectral
 from membrane.energy import Cargo, Ceramide, Lipids, lo_order, spontaneous_curvature
 from membrane.energy.cargo import MONOMER, OLIGOMER
 from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
@@ -188,7 +188,7 @@ class Membrane(eqx.Module):
 
     def _content(self, weight, fields, parts):
         """int chi W X, (species, vesicles)."""
-        each = [jnp.sum(parts * (weight * field), (1, 2, 3)) for field in fields]
+        each = [spectral.total(parts * (weight * field)) for field in fields]
         return jnp.stack(each) * self.grid.cell_volume
 
     def content_change(self, psi: Derivatives, change, books: Books):
@@ -276,8 +276,8 @@ class Membrane(eqx.Module):
         if self.osmotic is not None:
             modulus, rest = self.osmotic
             osmosis = osmosis + 0.5 * modulus * (enclosed - rest) ** 2 / rest
-        bending = jnp.sum(self.bending_density(psi, fields)) * cell
-        return Terms(bending, jnp.sum(self.weight(psi) * composition) * cell, stretch, osmosis)
+        bending = spectral.total(self.bending_density(psi, fields)) * cell
+        return Terms(bending, spectral.total(self.weight(psi) * composition) * cell, stretch, osmosis)
 
     def free_energy(self, psi, fields, books: Books):
         """F in pN nm of psi (n_z, n_y, n_x) and fields; the content of every vesicle is that of the books."""

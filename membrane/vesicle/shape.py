@@ -96,7 +96,7 @@ class Relaxation(eqx.Module):
     def kernels(self, membrane: Membrane) -> tuple[Array, Array]:
         """(K, m P), ``grid.spectral_shape``."""
         grid, eps, kappa = membrane.grid, membrane.interface_width, min(membrane.bending_rigidity)
-        k2 = jnp.asarray(grid.k2, grid.dtype)
+        k2 = surface.square(grid)
         smooth = 1.5 * np.pi / kappa * (k2 + 1 / self.smoothing_length**2) ** -2.5
         return smooth, self.mending * eps / (surface.SCALE * kappa) * (eps * k2 + 2 / eps) ** -2
 
@@ -163,5 +163,5 @@ class Relaxation(eqx.Module):
 
 def _inner_product(grid: Grid):
     """<a, b>, the integral over the box of two real fields given by their transforms."""
-    weights = jnp.asarray(spectral.hermitian_weights(grid) * (grid.cell_volume / grid.size), grid.dtype)
-    return lambda a, b: jnp.sum(weights * (a.real * b.real + a.imag * b.imag))
+    weights = jnp.asarray(spectral.hermitian_weights(grid)[:1, :1] * (grid.cell_volume / grid.size), grid.dtype)
+    return lambda a, b: spectral.total(weights * (a.real * b.real + a.imag * b.imag))

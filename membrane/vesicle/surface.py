@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from membrane import fft
+from membrane import fft, spectral
 from membrane.grid import Grid
 
 SCALE = 3 / (2 * 2**0.5)
@@ -43,29 +43,33 @@ class Derivatives(NamedTuple):
         return jnp.sqrt(jnp.maximum(square, jnp.finfo(square.dtype).tiny))
 
 
-def symbols(grid: Grid) -> np.ndarray:
-    """-i times the symbol of (d/dz, d/dy, d/dx), real, (3, *spectral_shape); a lone Nyquist mode has no derivative."""
-    along = []
-    for k, n in zip(grid.k, grid.shape, strict=True):
-        k = k * (np.arange(k.size).reshape(k.shape) != n // 2) if n % 2 == 0 else k
-        along.append(np.broadcast_to(k, grid.spectral_shape))
-    return np.stack(along)
+def symbols(grid: Grid) -> list[Array]:
+    """-i times the symbol of (d/dz, d/dy, d/dx), real, each along its own axis: put together in compiled code they are
+    not read from memory as boxes. A lone Nyquist mode has no derivative."""
+    lone = [np.isclose(np.abs(k) * h, np.pi) for k, h in zip(grid.k, grid.spacing, strict=True)]
+    return [jnp.asarray(np.where(none, 0, k), grid.dtype) for k, none in zip(grid.k, lone, strict=True)]
+
+
+def square(grid: Grid) -> Array:
+    """k^2 in rad^2/nm^2, put together likewise."""
+    z, y, x = (jnp.asarray(k**2, grid.dtype) for k in grid.k)
+    return z + y + x
 
 
 def derivatives(psi, grid: Grid) -> Derivatives:
     """Spectral gradient and Laplacian: one forward and four inverse transforms."""
-    ik, k2 = jnp.asarray(symbols(grid), grid.dtype), jnp.asarray(grid.k2, grid.dtype)
     hat = fft.forward(psi, 3, grid.devices)
-    both = fft.inverse(jnp.concatenate([1j * ik * hat, -k2[None] * hat[None]]), grid.shape, grid.devices)
+    hats = [1j * k * hat for k in symbols(grid)] + [-square(grid) * hat]
+    both = fft.inverse(jnp.stack(hats), grid.shape, grid.devices)
     return Derivatives(psi, both[:3], both[3])
 
 
 def adjoint(cotangent: Derivatives, grid: Grid):
     """Transpose of :func:`derivatives`: what a gradient in (psi, grad psi, lap psi) is in psi alone; four forward
     transforms and one inverse."""
-    ik, k2 = jnp.asarray(symbols(grid), grid.dtype), jnp.asarray(grid.k2, grid.dtype)
     gradient, laplacian = (fft.forward(part, 3, grid.devices) for part in (cotangent.gradient, cotangent.laplacian))
-    return cotangent.value + fft.inverse(-1j * jnp.sum(ik * gradient, 0) - k2 * laplacian, grid.shape, grid.devices)
+    divergence = sum(k * hat for k, hat in zip(symbols(grid), gradient, strict=True))
+    return cotangent.value + fft.inverse(-1j * divergence - square(grid) * laplacian, grid.shape, grid.devices)
 
 
 def delta(psi: Derivatives, eps: float):
@@ -87,7 +91,7 @@ def area_variation(psi: Derivatives, eps: float):
 
 def areas(psi: Derivatives, eps: float, parts, grid: Grid):
     """Membrane area (vesicles,) in nm^2 of each part; ``parts`` (vesicles, n_z, n_y, n_x) sum to one."""
-    return jnp.sum(parts * delta(psi, eps), (1, 2, 3)) * grid.cell_volume
+    return spectral.total(parts * delta(psi, eps)) * grid.cell_volume
 
 
 def step(psi):
@@ -99,7 +103,7 @@ def step(psi):
 
 def volume(psi, grid: Grid):
     """Volume of the lumen in nm^3, int h(psi)."""
-    return jnp.sum(step(psi)) * grid.cell_volume
+    return spectral.total(step(psi)) * grid.cell_volume
 
 
 def volume_variation(psi):
@@ -110,9 +114,9 @@ def volume_variation(psi):
 
 def hessian(psi, grid: Grid):
     """Spectral second derivatives (zz, yy, xx, yx, zx, zy) in 1/nm^2; six inverse transforms."""
-    z, y, x = jnp.asarray(symbols(grid), grid.dtype)
-    pure = [jnp.asarray(np.broadcast_to(k**2, grid.spectral_shape), grid.dtype) for k in grid.k]
-    hats = -jnp.stack([*pure, y * x, z * x, z * y]) * fft.forward(psi, 3, grid.devices)[None]
+    (z, y, x), hat = symbols(grid), fft.forward(psi, 3, grid.devices)
+    pure = [jnp.asarray(k**2, grid.dtype) for k in grid.k]
+    hats = jnp.stack([-k * hat for k in (*pure, y * x, z * x, z * y)])
     return fft.inverse(hats, grid.shape, grid.devices)
 
 
