@@ -36,15 +36,17 @@ WALLS = {
     "simulate": "fft model stepper",
     # grid: a label means area and perimeter only with a spacing.
     "domains": "grid model",
+    # The rows that archives, figures and detectors share; apart from events, so that reading an archive needs no jax.
+    "event_table": "",
     # energy: the names of the species, so that no name is written twice; endosome, sizes and units: budget, books and
     # density of a vesicle. Of laws it knows question and answer only (landscape).
-    "events": "domains endosome energy landscape model sizes units",
+    "events": "domains endosome energy event_table landscape model sizes units",
     # The line tension of a mixture is a property of the Sheet's own local density.
     "wall": "sheet",
     # A new file for /series, beside events: what is recorded of one endosome.
     "series": "domains endosome events model units",
-    # events: the archive keeps EVENT_DTYPE and counts ILVs; sizes: it summarises them.
-    "archive": "events model sizes",
+    # event_table: the archive keeps EVENT_DTYPE and counts ILVs; sizes: it summarises them.
+    "archive": "event_table sizes",
     # Two halves of one border: the sheet and the vesicle share sections of the configuration, what is dissolved in a
     # membrane among them, and no other physics.
     "build_species": "energy units",
@@ -52,13 +54,15 @@ WALLS = {
     "build": "agitation budlaw build_species cap config endosome energy events grid hydrodynamics landscape noise sheet"
     " stepper units wall",
     # Programs on top.
-    "plot": "archive events sizes units",
+    "plot": "archive event_table sizes units",
     "predict": "build config landscape units wall",
     # What differs between the geometries in a run: one endosome from checkpoint to checkpoint. The sheet's part of run,
     # now beside that of the vesicle.
     "sheet_replica": "build endosome events model series simulate",
-    "vesicle_record": "build_vesicle energy events units vesicle",
-    "vesicle_replica": "build_vesicle events simulate vesicle vesicle_record",
+    "vesicle_record": "build_vesicle energy event_table units vesicle",
+    "vesicle_replica": "build_vesicle event_table simulate vesicle vesicle_record",
+    # Signals and time limits, for run and ensemble alike.
+    "stop": "",
     # Pictures in three dimensions: the rays know only arrays.
     "raycast": "",
     # What figures and surfaces read: fields with their grid, and the vesicles in them.
@@ -67,7 +71,8 @@ WALLS = {
     "mesh": "vesicle vesicle_frame",
     "vtp": "mesh",
     "plot_vesicle": "archive grid plot raycast vesicle_frame",
-    "run": "archive build build_vesicle config events plot plot_vesicle sheet_replica simulate sizes vesicle_replica",
+    "run": "archive build build_vesicle config event_table plot plot_vesicle sheet_replica simulate sizes stop"
+    " vesicle_replica",
 }
 """File (or package) and all it may import of ours."""
 
@@ -170,7 +175,7 @@ def test_transforms_in_one_file():
 
 
 def test_hdf5_in_one_file():
-    """Only archive imports h5py."""
+    """Only the package archive imports h5py."""
     assert {name for name in sources() if "h5py" in foreign(name)} == {"archive"}
 
 
@@ -184,7 +189,7 @@ def test_yaml_border():
 
 def test_mechanics_without_jax():
     """The bud law, books, units and size statistics need numpy and scipy only."""
-    for name in ("landscape", "cap", "endosome", "units", "sizes", "grid"):
+    for name in ("landscape", "cap", "endosome", "units", "sizes", "grid", "event_table", "archive"):
         assert not foreign(name) & {"jax", "equinox", "jaxlib"}, name
 
 

@@ -1,7 +1,8 @@
 """The configuration: what may stand in a YAML file, in which units, and how faults are reported."""
 
+from membrane.config.compare import changes
 from membrane.config.reading import Config, ConfigError, load, parse
 from membrane.config.sheet import SheetConfig
 from membrane.config.vesicle import VesicleConfig
 
-__all__ = ["Config", "ConfigError", "SheetConfig", "VesicleConfig", "load", "parse"]
+__all__ = ["Config", "ConfigError", "SheetConfig", "VesicleConfig", "changes", "load", "parse"]
