@@ -30,6 +30,7 @@ from membrane.archive import Archive, ArchiveError, RunRecord, read
 from membrane.build import build
 from membrane.build_vesicle import build as build_vesicle
 from membrane.config import Config, ConfigError, changes, load, parse
+from membrane.cores import cores
 from membrane.event_table import EVENT_DTYPE, KINDS, is_ilv
 from membrane.sheet_replica import SheetReplica
 from membrane.simulate import NumericalFailure
@@ -50,8 +51,9 @@ REPLICAS = {"sheet": (build, SheetReplica), "vesicle": (build_vesicle, VesicleRe
 class Run:
     """All endosomes of one configuration, advanced side by side from checkpoint to checkpoint."""
 
-    def __init__(self, config: Config, physics, archive: Archive, stop: Stop, quiet: bool):
+    def __init__(self, config: Config, physics, archive: Archive, stop: Stop, threads: int, quiet: bool):
         self.config, self.physics, self.archive, self.stop = config, physics, archive, stop
+        self.threads = threads
         replica = REPLICAS[config.kind][1]
         self.started = time.monotonic()
         saved = archive.latest()
@@ -73,7 +75,7 @@ class Run:
     def to_end(self) -> str:
         """Advance to the end; returns the status of the archive. A failing endosome ends the run with what all have."""
         physics = self.physics
-        workers = min(len(self.endosomes), len(os.sched_getaffinity(0)) if jax.default_backend() == "cpu" else 1)
+        workers = min(len(self.endosomes), self.threads if jax.default_backend() == "cpu" else 1)
         with ThreadPoolExecutor(workers) as pool:
             while (begun := min(e.tick for e in self.endosomes)) < physics.duration_ticks:
                 end = min((begun // physics.checkpoint_ticks + 1) * physics.checkpoint_ticks, physics.duration_ticks)
@@ -159,7 +161,7 @@ def main(argv: list[str] | None = None) -> int:
             return BAD_INPUT
         try:
             with archive:
-                status = _advance(config, physics, archive, stop, arguments.quiet)
+                status = _advance(config, physics, archive, stop, arguments)
         except ArchiveError as error:
             print(f"membrane.run: {error}", file=sys.stderr)
             return FAILED
@@ -170,9 +172,9 @@ def main(argv: list[str] | None = None) -> int:
     return COMPLETE if status == "complete" else FAILED
 
 
-def _advance(config: Config, physics, archive: Archive, stop: Stop, quiet: bool) -> str:
+def _advance(config: Config, physics, archive: Archive, stop: Stop, arguments) -> str:
     """To the end, if nothing stops it; the archive is then whole. Returns its status."""
-    run = Run(config, physics, archive, stop, quiet)
+    run = Run(config, physics, archive, stop, arguments.threads, arguments.quiet)
     status = run.to_end()
     run.bar.close()
     if status != "partial":
@@ -205,6 +207,9 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         metavar="S",
         help="with --check: run one endosome for S seconds to estimate the time",
+    )
+    parser.add_argument(
+        "--threads", type=int, metavar="N", default=cores(), help="endosomes advanced side by side on a CPU"
     )
     parser.add_argument("--no-picture", action="store_true", help="do not draw the summary beside the archive")
     parser.add_argument("--quiet", action="store_true", help="no progress, only warnings")
@@ -264,6 +269,7 @@ def _check(config: Config, physics, trial_s: float | None) -> int:
 def _trial(config: Config, physics, seconds: float) -> str:
     """What the run will take at the pace of one endosome after ``seconds``, in words: steps grow longer as domains do,
     so it is a bound."""
+    start = time.process_time()
     endosome = REPLICAS[config.kind][1](physics, config.seed, 0, None, np.zeros(0, EVENT_DTYPE))
     middle, end = (time.monotonic() + share * seconds for share in (0.5, 1.0))
     endosome.advance(physics.duration_ticks, lambda: time.monotonic() > middle)
@@ -271,7 +277,7 @@ def _trial(config: Config, physics, seconds: float) -> str:
     once = iter([False])
     endosome.advance(physics.duration_ticks, lambda: next(once, True) and time.monotonic() > end)
     ticks, spent = endosome.tick - begun, time.process_time() - spent
-    core_s = config.endosomes * physics.duration_ticks * spent / ticks if ticks else 0.0
+    core_s = start + (config.endosomes * physics.duration_ticks * spent / ticks if ticks else 0.0)
     state = sum(value.nbytes for value in endosome.arrays().values())
     # Linux counts in KiB.
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 + (config.endosomes - 1) * state

@@ -1,7 +1,8 @@
 """Reading: a run as its archive tells it, or as far as it has come."""
 
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -51,7 +52,8 @@ class RunRecord:
     """A run as its archive tells it, for reading only.
 
     ``spacing_nm`` is ([dz,] dy, dx) of the frames; None for an unfinished run whose checkpoints do not name it (scalar
-    ``grid_spacing_nm``).
+    ``grid_spacing_nm``). ``units``: of the series of a finished run. ``members``: the table of a collected archive,
+    columns by name.
     """
 
     path: Path
@@ -61,6 +63,8 @@ class RunRecord:
     size_distribution: dict
     frames: Frames
     spacing_nm: tuple | None
+    units: dict = field(default_factory=dict)
+    members: dict = field(default_factory=dict)
 
     @property
     def ilvs(self) -> np.ndarray:
@@ -90,6 +94,53 @@ def read(path) -> RunRecord:
     return _unfinished(partial)
 
 
+@dataclass(frozen=True)
+class Glance:
+    """How far a run has come: ``status`` complete, failed, partial, missing or unreadable, ``reason`` why it is not
+    complete, ``duration_s`` that it was made for (NaN where it is not known)."""
+
+    status: str
+    reason: str = ""
+    duration_s: float = float("nan")
+
+
+def glance(path) -> Glance:
+    """The state of a run, from attributes alone; raises nothing."""
+    path = Path(path)
+    if partial_of(path).is_dir():
+        return Glance("partial", "unfinished; --resume goes on from its last checkpoint")
+    if not path.exists():
+        return Glance("missing", "nothing was saved yet")
+    try:
+        with opened(path) as file:
+            duration = re.search(r"^duration_s: (\S+)", file.attrs["config_yaml"], re.MULTILINE)
+            reason = str(file.attrs.get("failure", ""))
+            return Glance(str(file.attrs["status"]), reason, float(duration[1]) if duration else float("nan"))
+    except ArchiveError as error:
+        return Glance("unreadable", str(error))
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What has to be known of a run before it is collected."""
+
+    times_s: np.ndarray
+    endosomes: int
+    wall_time_s: float
+
+
+def outline(path) -> Outline:
+    """Times of the series, number of endosomes and wall time; raises as `read`."""
+    path = Path(path)
+    if path.is_file():
+        with opened(path) as file:
+            attributes = file.attrs
+            numbers = int(attributes["number_of_endosomes"]), float(attributes["wall_time_s"])
+            return Outline(file["series/time_s"][()], *numbers)
+    record = read(path)
+    return Outline(record.series["time_s"], int(record.attributes["number_of_endosomes"]), float("nan"))
+
+
 def _finished(path, file):
     attributes = {key: plain(value) for key, value in file.attrs.items()}
     group = file["size_distribution"]
@@ -98,7 +149,9 @@ def _finished(path, file):
     times = frames["time_s"][()]
     fields = Frames([(path, "frames", row) for row in range(len(times))], times, field_names(frames))
     spacing = tuple(frames.attrs["spacing_nm"].tolist())
-    return RunRecord(path, attributes, file["events"][()], read_group(file["series"]), sizes, fields, spacing)
+    series, units = read_group(file["series"]), {name: v.attrs.get("units", "") for name, v in file["series"].items()}
+    members = {name: v.asstr()[()] if v.dtype == object else v[()] for name, v in file.get("members", {}).items()}
+    return RunRecord(path, attributes, file["events"][()], series, sizes, fields, spacing, units, members)
 
 
 def _unfinished(partial):

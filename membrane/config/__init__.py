@@ -1,8 +1,20 @@
 """The configuration: what may stand in a YAML file, in which units, and how faults are reported."""
 
 from membrane.config.compare import changes
-from membrane.config.reading import Config, ConfigError, load, parse
+from membrane.config.reading import Config, ConfigError, changed, load, load_sweep, parse
 from membrane.config.sheet import SheetConfig
+from membrane.config.sweep import SweepConfig
 from membrane.config.vesicle import VesicleConfig
 
-__all__ = ["Config", "ConfigError", "SheetConfig", "VesicleConfig", "changes", "load", "parse"]
+__all__ = [
+    "Config",
+    "ConfigError",
+    "SheetConfig",
+    "SweepConfig",
+    "VesicleConfig",
+    "changed",
+    "changes",
+    "load",
+    "load_sweep",
+    "parse",
+]
