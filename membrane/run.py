@@ -220,7 +220,7 @@ def _set_up_jax(config: Config) -> None:
     jax.config.update("jax_enable_x64", config.numerics.precision == "float64")
     jax.config.update("jax_default_matmul_precision", "highest")
     jax.config.update("jax_compilation_cache_dir", platformdirs.user_cache_dir("membrane"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 def _open(config: Config, output: Path, arguments) -> Archive | None:

@@ -61,8 +61,13 @@ WALLS = {
     "sheet_replica": "build endosome events model series simulate",
     "vesicle_record": "build_vesicle energy event_table units vesicle",
     "vesicle_replica": "build_vesicle event_table simulate vesicle vesicle_record",
-    # Signals and time limits, for run and ensemble alike.
+    # Signals and time limits, and how many cores there are: for run and ensemble alike.
     "stop": "",
+    "cores": "",
+    # A sweep is configurations and designs, no physics and no jax; its folder knows how far each archive has come.
+    "sweep": "config",
+    "sweep_folder": "archive config sweep",
+    "local": "cores sweep sweep_folder",
     # Pictures in three dimensions: the rays know only arrays.
     "raycast": "",
     # What figures and surfaces read: fields with their grid, and the vesicles in them.
@@ -71,7 +76,11 @@ WALLS = {
     "mesh": "vesicle vesicle_frame",
     "vtp": "mesh",
     "plot_vesicle": "archive grid plot raycast vesicle_frame",
-    "run": "archive build build_vesicle config event_table plot plot_vesicle sheet_replica simulate sizes stop"
+    # A member is a process of its own, so none of these imports run.
+    "cluster": "",
+    "ensemble": "cluster config cores local stop sweep sweep_folder",
+    "collect": "archive config sweep sweep_folder",
+    "run": "archive build build_vesicle config cores event_table plot plot_vesicle sheet_replica simulate sizes stop"
     " vesicle_replica",
 }
 """File (or package) and all it may import of ours."""
@@ -144,10 +153,11 @@ def test_no_circles():
 
 
 def test_programs_are_on_top():
-    """No file below imports a program (run, plot, ...); run may call plot."""
+    """No file below imports a program (run, plot, ...); run may call plot, and ensemble cluster."""
     for name in sources():
         used = ours(name) & set(PROGRAMS)
-        assert used <= ({"plot", "plot_vesicle"} if name in PROGRAMS else set()), f"{name} imports {sorted(used)}"
+        allowed = {"plot", "plot_vesicle"} | ({"cluster"} if name == "ensemble" else set())
+        assert used <= (allowed if name in PROGRAMS else set()), f"{name} imports {sorted(used)}"
 
 
 def test_geometries_do_not_know_each_other():
@@ -183,7 +193,13 @@ def test_yaml_border():
     """Only build turns a configuration into physics: config knows no jax and no numpy, and no file of physics knows
     config."""
     assert foreign("config") <= {"difflib", "math", "types", "typing", "pathlib", "yaml", "pydantic", "collections"}
-    assert {name for name in sources() if "config" in ours(name)} <= {"build", "build_vesicle", *PROGRAMS}
+    assert {name for name in sources() if "config" in ours(name)} <= {
+        "build",
+        "build_vesicle",
+        "sweep",
+        "sweep_folder",
+        *PROGRAMS,
+    }
     assert {name for name in sources() if "pydantic" in foreign(name)} == {"config"}
 
 
@@ -191,6 +207,15 @@ def test_mechanics_without_jax():
     """The bud law, books, units and size statistics need numpy and scipy only."""
     for name in ("landscape", "cap", "endosome", "units", "sizes", "grid", "event_table", "archive"):
         assert not foreign(name) & {"jax", "equinox", "jaxlib"}, name
+
+
+def test_sweeps_without_jax():
+    """Listing, submitting and collecting ten thousand members must not wait for jax."""
+    names, seen = ["ensemble", "collect"], set()
+    while names:
+        seen.add(name := names.pop())
+        assert not foreign(name) & {"jax", "equinox", "jaxlib"}, name
+        names += sorted(ours(name) - seen)
 
 
 def test_energies_are_pure():

@@ -140,6 +140,9 @@ def _sentence(fault: dict, config: type[Section]) -> str:
 def _section_at(config: type[Section], location) -> list[str]:
     section: Any = config
     for part in location:
+        if typing.get_origin(section) is dict:
+            section = typing.get_args(section)[1]
+            continue
         field = section.model_fields.get(part) if isinstance(section, type) and issubclass(section, BaseModel) else None
         if field is None:
             return []
