@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
+from test_run import CONFIG
 
 from membrane import ensemble, run
 from membrane.archive import read
 from membrane.local import Local, default_jobs
-from tests.test_run import CONFIG
 
 SWEEP = """
 name: trial
