@@ -106,6 +106,24 @@ def median_interval(
     return float(low), float(high)
 
 
+def ratio_interval(
+    numerator, denominator, *, level: float = 0.95, resamples: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of sum(numerator)/sum(denominator), whole endosomes resampled.
+
+    Both (endosomes,): what each endosome adds. ILVs per endosome have a denominator of ones. (NaN, NaN) with a single
+    endosome or where the denominator is zero.
+    """
+    numerator, denominator = np.asarray(numerator, dtype=float), np.asarray(denominator, dtype=float)
+    if len(numerator) == 1 or not denominator.any():
+        return np.nan, np.nan
+    both = np.stack([numerator, denominator], axis=1)
+    drawn = np.concatenate([times @ both for times in _resampled(len(numerator), resamples, seed)])
+    drawn = drawn[drawn[:, 1] > 0]
+    low, high = np.percentile(drawn[:, 0] / drawn[:, 1], [50 * (1 - level), 50 * (1 + level)])
+    return float(low), float(high)
+
+
 def shell_density(diameter_nm, *, shell_g_per_ml: float, lumen_g_per_ml: float, shell_thickness_nm: float = 5.0):
     """Density in g/ml of a vesicle of outer diameter D whose shell of thickness t encloses a lumen.
 

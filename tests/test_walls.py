@@ -75,6 +75,9 @@ WALLS = {
     "vesicle_frame": "archive grid vesicle",
     "mesh": "vesicle vesicle_frame",
     "vtp": "mesh",
+    # Statistics of a sweep know arrays only; its figures have the style of the others.
+    "sensitivity": "",
+    "plot_sweep": "archive event_table plot sensitivity sizes",
     "plot_vesicle": "archive grid plot raycast vesicle_frame",
     # A member is a process of its own, so none of these imports run.
     "cluster": "",
@@ -85,7 +88,7 @@ WALLS = {
 }
 """File (or package) and all it may import of ours."""
 
-PROGRAMS = ("run", "predict", "ensemble", "cluster", "collect", "infer", "plot", "plot_vesicle")
+PROGRAMS = ("run", "predict", "ensemble", "cluster", "collect", "infer", "plot", "plot_sweep", "plot_vesicle")
 
 
 def sources():
