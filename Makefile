@@ -6,12 +6,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test slow benchmark clean
+.PHONY: help demo test slow slurm benchmark clean
 
 help:
 	@echo "make demo       install, simulate configs/ceramide.yaml, draw the figures (runs/)"
 	@echo "make test       install, ruff, pytest"
 	@echo "make slow       install, the long physics tests"
+	@echo "make slurm      install a Slurm on this machine (root, Debian), run job arrays on it"
 	@echo "make benchmark  install with peers, run benchmarks/"
 	@echo "make clean      remove .venv and caches; runs/ stays"
 
@@ -27,6 +28,9 @@ test: $(VENV)/.test
 
 slow: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow
+
+slurm: $(VENV)/.test
+	$(BIN)/python -m pytest -n 0 -m slurm tests/slurm
 
 benchmark: $(VENV)/.benchmark
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done

@@ -14,7 +14,7 @@ from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from PIL import Image
 
 from membrane.archive import RunRecord
-from membrane.events import is_ilv
+from membrane.event_table import is_ilv
 from membrane.sizes import EXOSOME_RANGE_NM
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")

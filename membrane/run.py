@@ -13,7 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import argparse
 import logging
-import signal
+import resource
 import sys
 import time
 import warnings
@@ -26,23 +26,22 @@ import platformdirs
 from tqdm import tqdm
 
 from membrane import plot, plot_vesicle
-from membrane.archive import Archive, ArchiveError, read
+from membrane.archive import Archive, ArchiveError, RunRecord, read
 from membrane.build import build
 from membrane.build_vesicle import build as build_vesicle
-from membrane.config import Config, ConfigError, load, parse
-from membrane.events import EVENT_DTYPE, KINDS, is_ilv
+from membrane.config import FREE_TO_CHANGE, Config, ConfigError, changes, load, parse
+from membrane.cores import cores
+from membrane.event_table import EVENT_DTYPE, KINDS, is_ilv
 from membrane.sheet_replica import SheetReplica
 from membrane.simulate import NumericalFailure
 from membrane.sizes import median_interval
+from membrane.stop import Stop
 from membrane.vesicle_replica import VesicleReplica
 
 COMPLETE, BAD_INPUT, FAILED, INTERRUPTED = 0, 2, 3, 75
 
 log = logging.getLogger("membrane")
 
-
-FREE_TO_CHANGE = ("duration_s", "numerics.devices")
-"""Keys that may change with --resume; another number of devices changes rounding only."""
 
 REPLICAS = {"sheet": (build, SheetReplica), "vesicle": (build_vesicle, VesicleReplica)}
 """By the key ``kind``: from configuration to physics, and one endosome of it. A replica has ``tick``, ``advance``,
@@ -52,14 +51,16 @@ REPLICAS = {"sheet": (build, SheetReplica), "vesicle": (build_vesicle, VesicleRe
 class Run:
     """All endosomes of one configuration, advanced side by side from checkpoint to checkpoint."""
 
-    def __init__(self, config: Config, physics, archive: Archive, stop: "Stop", quiet: bool):
+    def __init__(self, config: Config, physics, archive: Archive, stop: Stop, threads: int, quiet: bool):
         self.config, self.physics, self.archive, self.stop = config, physics, archive, stop
+        self.threads = threads
         replica = REPLICAS[config.kind][1]
         self.started = time.monotonic()
         saved = archive.latest()
         states, scalars, events, _ = saved if saved else ([None] * config.endosomes, {}, np.zeros(0, EVENT_DTYPE), {})
         self.wall_before = scalars.get("wall_time_s", 0.0)
         self.endosomes = [replica(physics, config.seed, i, s, events) for i, s in enumerate(states)]
+        self.failure = ""
         if saved is None:
             self.save(frame=True)
         self.total_ms = physics.duration_ticks * physics.tick_s * 1e3
@@ -76,7 +77,7 @@ class Run:
         physics = self.physics
         # Several devices wait for one another, so that endosomes that share them must take turns.
         alone = jax.default_backend() != "cpu" or physics.grid.devices > 1
-        workers = 1 if alone else min(len(self.endosomes), len(os.sched_getaffinity(0)))
+        workers = 1 if alone else min(len(self.endosomes), self.threads)
         with ThreadPoolExecutor(workers) as pool:
             while (begun := min(e.tick for e in self.endosomes)) < physics.duration_ticks:
                 end = min((begun // physics.checkpoint_ticks + 1) * physics.checkpoint_ticks, physics.duration_ticks)
@@ -89,7 +90,8 @@ class Run:
                 self.save(frame=whole and (end % physics.frame_ticks == 0 or end == physics.duration_ticks))
                 self._report()
                 if failures:
-                    log.error("numerical failure: %s", failures[0])
+                    self.failure = str(failures[0])
+                    log.error("numerical failure: %s", self.failure)
                     return "failed"
                 if self.stop() and min(e.tick for e in self.endosomes) < physics.duration_ticks:
                     return "partial"
@@ -137,35 +139,6 @@ class Run:
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.4g}/{total:.4g} ms [{elapsed}<{remaining}{postfix}]"
 
 
-class Stop:
-    """Whether the run should stop at the next chunk boundary: a signal came or the wall time is spent."""
-
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-
-    def __init__(self, max_wall_time: float | None):
-        self.deadline = time.monotonic() + max_wall_time if max_wall_time is not None else float("inf")
-        self.received: signal.Signals | None = None
-
-    def __call__(self) -> bool:
-        return self.received is not None or time.monotonic() > self.deadline
-
-    def __enter__(self):
-        self.before = {s: signal.signal(s, self._receive) for s in self.signals}
-        return self
-
-    def __exit__(self, *_):
-        for s, handler in self.before.items():
-            signal.signal(s, handler)
-
-    def _receive(self, number, _frame):
-        self.received = signal.Signals(number)
-
-    @property
-    def reason(self) -> str:
-        """Why, in words."""
-        return f"signal {self.received.name}" if self.received else "--max-wall-time reached"
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run one configuration; returns the exit code."""
     arguments = _parser().parse_args(argv)
@@ -173,41 +146,49 @@ def main(argv: list[str] | None = None) -> int:
         level=logging.WARNING if arguments.quiet else logging.INFO, format="%(message)s", stream=sys.stderr, force=True
     )
     logging.getLogger("jax").setLevel(logging.WARNING)
-    try:
-        config = load(arguments.config, arguments.set)
-        output = arguments.output or Path("runs") / f"{config.name}.h5"
-        _set_up_jax(config)
-        physics = REPLICAS[config.kind][0](config)
-        if arguments.check:
-            return _check(config, physics)
-        archive = _open(config, output, arguments)
-        if archive is None:
-            log.info("%s is complete already; give a longer duration_s to extend it", output)
-            return COMPLETE
-    except (ConfigError, ArchiveError, ValueError) as error:
-        print(f"membrane.run: {error}", file=sys.stderr)
-        return BAD_INPUT
-    with archive, Stop(arguments.max_wall_time) as stop:
+    with Stop(arguments.max_wall_time) as stop:
         try:
-            run = Run(config, physics, archive, stop, arguments.quiet)
-            status = run.to_end()
-            run.bar.close()
-            if status == "partial":
-                log.warning("%s: checkpoint saved in %s.partial; go on with --resume", stop.reason, output)
-                return INTERRUPTED
-            archive.finish(
-                status=status,
-                wall_time_s=float(run.wall_time),
-                units=REPLICAS[config.kind][1].units,
-                grid_spacing_nm=physics.grid.spacing,
-                number_of_endosomes=config.endosomes,
-                attributes={"config_yaml": config.to_yaml()} | physics.attributes,
-            )
+            config = load(arguments.config, arguments.set)
+            output = arguments.output or Path("runs") / f"{config.name}.h5"
+            _set_up_jax(config)
+            physics = REPLICAS[config.kind][0](config)
+            if arguments.check:
+                return _check(config, physics, arguments.trial)
+            archive = _open(config, output, arguments)
+            if archive is None:
+                log.info("%s is complete already; give a longer duration_s to extend it", output)
+                return COMPLETE
+        except (ConfigError, ArchiveError, ValueError) as error:
+            print(f"membrane.run: {error}", file=sys.stderr)
+            return BAD_INPUT
+        try:
+            with archive:
+                status = _advance(config, physics, archive, stop, arguments)
         except ArchiveError as error:
             print(f"membrane.run: {error}", file=sys.stderr)
             return FAILED
-    _summary(output)
+    if status == "partial":
+        log.warning("%s: checkpoint saved in %s.partial; go on with --resume", stop.reason, output)
+        return INTERRUPTED
+    _summary(output, picture=not arguments.no_picture)
     return COMPLETE if status == "complete" else FAILED
+
+
+def _advance(config: Config, physics, archive: Archive, stop: Stop, arguments) -> str:
+    """To the end, if nothing stops it; the archive is then whole. Returns its status."""
+    run = Run(config, physics, archive, stop, arguments.threads, arguments.quiet)
+    status = run.to_end()
+    run.bar.close()
+    if status != "partial":
+        archive.finish(
+            status=status,
+            wall_time_s=float(run.wall_time),
+            units=REPLICAS[config.kind][1].units,
+            grid_spacing_nm=physics.grid.spacing,
+            number_of_endosomes=config.endosomes,
+            attributes={"config_yaml": config.to_yaml(), "failure": run.failure} | physics.attributes,
+        )
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -223,6 +204,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing archive or unfinished run")
     parser.add_argument("--max-wall-time", type=float, metavar="S", help="stop with a checkpoint after S seconds")
+    parser.add_argument(
+        "--trial",
+        type=float,
+        metavar="S",
+        help="with --check: run one endosome for S seconds to estimate the time",
+    )
+    parser.add_argument(
+        "--threads", type=int, metavar="N", default=cores(), help="endosomes advanced side by side on a CPU"
+    )
+    parser.add_argument("--no-picture", action="store_true", help="do not draw the summary beside the archive")
     parser.add_argument("--quiet", action="store_true", help="no progress, only warnings")
     return parser
 
@@ -231,7 +222,7 @@ def _set_up_jax(config: Config) -> None:
     jax.config.update("jax_enable_x64", config.numerics.precision == "float64")
     jax.config.update("jax_default_matmul_precision", "highest")
     jax.config.update("jax_compilation_cache_dir", platformdirs.user_cache_dir("membrane"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 def _open(config: Config, output: Path, arguments) -> Archive | None:
@@ -256,10 +247,7 @@ def _open(config: Config, output: Path, arguments) -> Archive | None:
 
 
 def _refuse_changes(before: Config, now: Config, output: Path) -> None:
-    old, new = _flat(before.model_dump()), _flat(now.model_dump())
-    changed = [k for k in sorted(old | new) if old.get(k) != new.get(k) and k not in FREE_TO_CHANGE]
-    if changed:
-        lines = [f"  {k}: {old.get(k)!r} in the archive, {new.get(k)!r} now" for k in changed]
+    if lines := changes(before, now):
         free = " and ".join(FREE_TO_CHANGE)
         raise ConfigError(
             "\n".join([f"{output} was made with another configuration; only {free} may change with --resume:", *lines])
@@ -268,31 +256,40 @@ def _refuse_changes(before: Config, now: Config, output: Path) -> None:
         raise ConfigError(f"duration_s {now.duration_s} is shorter than the {before.duration_s} of {output}")
 
 
-def _flat(tree: dict, prefix: str = "") -> dict:
-    flat = {}
-    for key, value in tree.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
-
-
-def _check(config: Config, physics) -> int:
-    """Shapes, memory and what is known of the start, without a step."""
+def _check(config: Config, physics, trial_s: float | None) -> int:
+    """Shapes, memory and what is known of the start, without a step; with one endosome on trial, time as well."""
     points = " x ".join(str(n) for n in physics.grid.shape[::-1])
     print(f"{config.name}: {config.endosomes} endosomes of {points} points, {physics.grid.dtype}")
     print(*REPLICAS[config.kind][1].check(physics), sep="\n")
+    if trial_s is not None:
+        print(_trial(config, physics, trial_s))
     print("configuration is valid")
     return COMPLETE
 
 
-def _summary(output: Path) -> None:
+def _trial(config: Config, physics, seconds: float) -> str:
+    """What the run will take at the pace of one endosome after ``seconds``, in words: steps grow longer as domains do,
+    so it is a bound."""
+    start = time.process_time()
+    endosome = REPLICAS[config.kind][1](physics, config.seed, 0, None, np.zeros(0, EVENT_DTYPE))
+    middle, end = (time.monotonic() + share * seconds for share in (0.5, 1.0))
+    endosome.advance(physics.duration_ticks, lambda: time.monotonic() > middle)
+    begun, spent = endosome.tick, time.process_time()
+    once = iter([False])
+    endosome.advance(physics.duration_ticks, lambda: next(once, True) and time.monotonic() > end)
+    ticks, spent = endosome.tick - begun, time.process_time() - spent
+    core_s = start + (config.endosomes * physics.duration_ticks * spent / ticks if ticks else 0.0)
+    state = sum(value.nbytes for value in endosome.arrays().values())
+    # Linux counts in KiB.
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 + (config.endosomes - 1) * state
+    reached = endosome.tick * physics.tick_s * 1e3
+    return f"estimate: at most {core_s:.3g} core s, {memory / 2**20:.0f} MiB (one endosome was run to {reached:.3g} ms)"
+
+
+def _summary(output: Path, *, picture: bool) -> None:
     """What came out, in words, and the picture beside the archive."""
     record = read(output)
     ilvs, events = record.ilvs, record.events
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        figure = (plot if record.config["kind"] == "sheet" else plot_vesicle).summary_figure(record)
-    picture = output.with_suffix(".png")
-    figure.savefig(picture, dpi=200)
     lines = [f"{record.attributes['name']}: {record.attributes['status']}, {record.attributes['wall_time_s']:.0f} s"]
     if len(ilvs):
         size = record.size_distribution
@@ -317,8 +314,18 @@ def _summary(output: Path) -> None:
         (last.get("exhausted", 0), "endosomes have no membrane left for any vesicle"),
     )
     lines += [f"{count:.0f} {what}" for count, what in counted if count]
-    lines += [f"archive {output}", f"picture {picture}"]
+    lines.append(f"archive {output}")
+    if picture:
+        lines.append(f"picture {_picture(record, output.with_suffix('.png'))}")
     print("\n".join(lines))
+
+
+def _picture(record: RunRecord, path: Path) -> Path:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        figure = (plot if record.config["kind"] == "sheet" else plot_vesicle).summary_figure(record)
+    figure.savefig(path, dpi=200)
+    return path
 
 
 if __name__ == "__main__":

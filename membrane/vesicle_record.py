@@ -10,7 +10,7 @@ from jaxtyping import Array
 from membrane.build_vesicle import VesiclePhysics
 from membrane.energy.cargo import MONOMER, OLIGOMER
 from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
-from membrane.events import EVENT_DTYPE, KINDS, MECHANISMS, is_ilv
+from membrane.event_table import EVENT_DTYPE, KINDS, MECHANISMS, is_ilv
 from membrane.units import PN_PER_NM_PER_UN_PER_M
 from membrane.vesicle import Membrane, State, Vesicle, surface
 from membrane.vesicle.energy import Terms

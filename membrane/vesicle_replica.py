@@ -14,7 +14,7 @@ import numpy as np
 
 from membrane import fft
 from membrane.build_vesicle import VesiclePhysics
-from membrane.events import KINDS
+from membrane.event_table import KINDS
 from membrane.simulate import NumericalFailure
 from membrane.vesicle import Fission, Fusion, Vesicle, describe, rebook
 from membrane.vesicle.evolve import transported

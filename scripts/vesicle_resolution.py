@@ -23,7 +23,7 @@ import numpy as np
 
 from membrane.build_vesicle import build
 from membrane.config import ConfigError, VesicleConfig, load
-from membrane.events import EVENT_DTYPE, is_ilv
+from membrane.event_table import EVENT_DTYPE, is_ilv
 from membrane.vesicle_replica import VesicleReplica
 
 HEADER = "factor    eps  spacing         points   D area    D vol   Lo    time us  steps  neck   s"

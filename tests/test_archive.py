@@ -16,7 +16,7 @@ import pytest
 
 from membrane import archive
 from membrane.archive import Archive, ArchiveError, read
-from membrane.events import EVENT_DTYPE, is_ilv
+from membrane.event_table import EVENT_DTYPE, is_ilv
 
 CONFIG = "name: trial\nduration_s: 0.5\n"
 UNITS = {"tension": "uN/m", "phi": "1", "height": "nm"}
@@ -103,7 +103,7 @@ def test_every_documented_part_comes_back(path):
     with h5py.File(path) as file:
         assert set(file) == {"events", "size_distribution", "series", "frames", "checkpoint"}
         attributes = dict(file.attrs)
-        assert attributes["schema_version"] == "1.1"
+        assert attributes["schema_version"] == "1.2"
         assert (attributes["name"], attributes["seed"], attributes["status"]) == ("trial", 5, "complete")
         assert (attributes["config_yaml"], attributes["wall_time_s"]) == (CONFIG, 12.5)
         assert (attributes["number_of_endosomes"], attributes["note"]) == (3, "kept")
@@ -158,7 +158,7 @@ def test_record(path):
 def test_documented_example_runs(path, monkeypatch, capsys):
     monkeypatch.chdir(path.parent)
     start(Path("runs/ceramide.h5")).finish(**FINISH)
-    text = (Path(__file__).parent.parent / "docs" / "archive.md").read_text()
+    text = (Path(__file__).parent.parent / "docs" / "archive.md").read_text().partition("## Collected archives")[0]
     examples = [block for block in re.findall(r"```python\n(.*?)```", text, re.S) if "pandas" not in block]
     assert len(examples) == 2
     for example in examples:
@@ -250,7 +250,7 @@ def test_killed_while_reopening_loses_nothing(path, monkeypatch):
     def die(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(archive.os, "rename", die)
+    monkeypatch.setattr(os, "rename", die)
     with pytest.raises(KeyboardInterrupt):
         Archive.resume(path)
     monkeypatch.undo()
@@ -350,7 +350,7 @@ WRITER = """
 import sys
 import numpy as np
 from membrane.archive import Archive
-from membrane.events import EVENT_DTYPE
+from membrane.event_table import EVENT_DTYPE
 
 run = Archive.create(sys.argv[1], config_yaml="name: x", name="x", seed=0, overwrite=True)
 for number in range(10**6):
@@ -391,7 +391,7 @@ def test_full_disk(path, monkeypatch):
     def refuse(*arguments):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(archive.os, "replace", refuse)
+    monkeypatch.setattr(os, "replace", refuse)
     attempts = [
         lambda: run.checkpoint(make_states(9), {}, make_events(1), make_series(1)),
         lambda: run.add_frame(0, 0.0, make_fields(9)),
@@ -415,7 +415,7 @@ def test_writes_that_fail_half_way_do_not_bring_the_process_down(path):
         import resource, sys
         import numpy as np
         from membrane.archive import Archive, ArchiveError
-        from membrane.events import EVENT_DTYPE
+        from membrane.event_table import EVENT_DTYPE
         run = Archive.create(sys.argv[1], config_yaml="", name="x", seed=0)
         arguments = [{"a": np.zeros(20000)}], {}, np.zeros(3, EVENT_DTYPE), {"time_s": np.zeros(2)}
         run.checkpoint(*arguments)

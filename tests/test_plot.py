@@ -11,7 +11,7 @@ from PIL import Image
 
 from membrane import plot
 from membrane.archive import Archive, read
-from membrane.events import EVENT_DTYPE
+from membrane.event_table import EVENT_DTYPE
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 

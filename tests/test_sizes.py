@@ -3,7 +3,13 @@ from math import erf
 import numpy as np
 import pytest
 
-from membrane.sizes import median_interval, shell_density, size_distribution, thin_section_mean
+from membrane.sizes import (
+    median_interval,
+    shell_density,
+    size_distribution,
+    size_distribution_of,
+    thin_section_mean,
+)
 
 DIAMETERS_NM = [30, 40, 50, 80, 100, 200]
 
@@ -22,6 +28,21 @@ def test_histogram_and_moments():
     assert sizes["fraction_40_100_nm"] == pytest.approx(0.8)
     assert sizes["sd_nm"] == pytest.approx(np.std([40, 44.9, 45, 100, 130], ddof=1))
     assert (sizes["q25_nm"], sizes["q75_nm"]) == (44.9, 100)
+
+
+def test_parts_are_as_good_as_the_whole():
+    """Any partition, empty parts and repeated values included; quartiles are numpy's to the bit."""
+    rng = np.random.default_rng(4)
+    for n in (1, 2, 3, 10, 1001):
+        diameter, endosome = rng.lognormal(4, 1, n).round(rng.integers(0, 6)) + 1, rng.integers(0, 7, n)
+        cuts = np.sort(rng.integers(0, n + 1, 5))
+        parts = list(zip(np.split(diameter, cuts), np.split(endosome, cuts)))
+        whole, found = size_distribution(diameter, endosome, 7), size_distribution_of(lambda p=parts: p, 7)
+        assert whole.keys() == found.keys()
+        for name in whole:
+            np.testing.assert_allclose(found[name], whole[name], rtol=1e-12, err_msg=name)
+        quartiles = [found[name] for name in ("q25_nm", "median_nm", "q75_nm")]
+        assert quartiles == np.percentile(diameter, [25, 50, 75]).tolist()
 
 
 def test_range_grows_with_the_largest():

@@ -13,7 +13,7 @@ from PIL import Image
 
 from membrane import plot_vesicle, raycast
 from membrane.archive import Archive, read
-from membrane.events import EVENT_DTYPE
+from membrane.event_table import EVENT_DTYPE
 from membrane.mesh import surface_mesh
 from membrane.vesicle_frame import VesicleFrame
 

@@ -8,7 +8,7 @@ import pytest
 
 from membrane import build_vesicle
 from membrane.config import parse
-from membrane.events import EVENT_DTYPE
+from membrane.event_table import EVENT_DTYPE
 from membrane.vesicle import initial
 from membrane.vesicle.topology import find
 from membrane.vesicle_record import UNITS

@@ -15,7 +15,7 @@ import pytest
 from membrane import build_vesicle, run, vesicle_replica
 from membrane.archive import Archive, read
 from membrane.config import parse
-from membrane.events import EVENT_DTYPE, KINDS
+from membrane.event_table import EVENT_DTYPE, KINDS
 from membrane.vesicle import initial, rebook
 from membrane.vesicle_replica import VesicleReplica
 

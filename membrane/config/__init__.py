@@ -1,7 +1,21 @@
 """The configuration: what may stand in a YAML file, in which units, and how faults are reported."""
 
-from membrane.config.reading import Config, ConfigError, load, parse
+from membrane.config.compare import FREE_TO_CHANGE, changes
+from membrane.config.reading import Config, ConfigError, changed, load, load_sweep, parse
 from membrane.config.sheet import SheetConfig
+from membrane.config.sweep import SweepConfig
 from membrane.config.vesicle import VesicleConfig
 
-__all__ = ["Config", "ConfigError", "SheetConfig", "VesicleConfig", "load", "parse"]
+__all__ = [
+    "FREE_TO_CHANGE",
+    "Config",
+    "ConfigError",
+    "SheetConfig",
+    "SweepConfig",
+    "VesicleConfig",
+    "changed",
+    "changes",
+    "load",
+    "load_sweep",
+    "parse",
+]

@@ -19,6 +19,14 @@ from membrane.config.sections import (
     Section,
 )
 
+MOST_POINTS = 2**26
+"""8192 x 8192: a state of five fields takes 5 GiB."""
+
+MOST_TICKS = 2**31
+"""Time is counted in 32 bits."""
+
+MOST_STEP_TICKS = 2**16
+
 
 class Geometry(Section):
     """The piece of limiting membrane that one endosome is represented by."""
@@ -136,6 +144,22 @@ class SheetConfig(RunConfig):
         if min(self.geometry.box_nm) < 16 * spacing:
             faults.append(
                 f"geometry.box_nm {list(self.geometry.box_nm)} must span at least 16 spacings of {spacing:g} nm"
+            )
+        points = [side / spacing for side in self.geometry.box_nm]
+        if points[0] * points[1] > MOST_POINTS:
+            faults.append(
+                f"geometry.box_nm {list(self.geometry.box_nm)} holds {points[0]:.3g} x {points[1]:.3g} spacings of "
+                f"geometry.spacing_nm {spacing:g}; {MOST_POINTS:.2g} points are the most"
+            )
+        if self.duration_s * 1e6 >= MOST_TICKS * self.numerics.tick_us:
+            faults.append(
+                f"duration_s {self.duration_s:g} is more than {MOST_TICKS:.3g} times numerics.tick_us "
+                f"{self.numerics.tick_us:g}: take a longer tick"
+            )
+        if self.numerics.max_step_us > MOST_STEP_TICKS * self.numerics.tick_us:
+            faults.append(
+                f"numerics.max_step_us {self.numerics.max_step_us:g} is more than {MOST_STEP_TICKS} times "
+                f"numerics.tick_us {self.numerics.tick_us:g}"
             )
         if self.numerics.max_step_us < self.numerics.tick_us:
             faults.append(

@@ -1,0 +1,23 @@
+"""What a run leaves behind: the only place that knows HDF5. docs/archive.md describes the schema."""
+
+from membrane.archive.collected import MEMBER_DTYPE, Collection
+from membrane.archive.files import SCHEMA_VERSION, ArchiveError
+from membrane.archive.record import Frames, Glance, Outline, RunRecord, glance, outline, read
+from membrane.archive.tables import SUMMARY
+from membrane.archive.writing import Archive
+
+__all__ = [
+    "MEMBER_DTYPE",
+    "SCHEMA_VERSION",
+    "SUMMARY",
+    "Archive",
+    "ArchiveError",
+    "Collection",
+    "Frames",
+    "Glance",
+    "Outline",
+    "RunRecord",
+    "glance",
+    "outline",
+    "read",
+]

@@ -1,0 +1,146 @@
+"""One archive of many runs: their events, series and sizes, and a table that says what each run was."""
+
+import json
+import os
+import tempfile
+from contextlib import ExitStack
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from membrane.archive.files import SCHEMA_VERSION, ArchiveError, new_hdf5, opened, replacing
+from membrane.archive.ownership import now
+from membrane.archive.record import RunRecord
+from membrane.archive.tables import STORAGE, SUMMARY, write
+from membrane.event_table import EVENT_DTYPE, is_ilv
+from membrane.sizes import size_distribution_of
+
+MEMBER_DTYPE = np.dtype([*EVENT_DTYPE.descr, ("member", "i4")])
+"""One row an event of a collected archive."""
+
+_ROWS = 4096
+_PART = 1_000_000
+
+
+class Collection:
+    """Writes a collected archive at ``path``, run by run; a context manager whose end puts the archive in its place.
+
+    ``times_s`` is the common time of the series, ``members`` the table but for what runs tell: equally long columns by
+    name. Raises ArchiveError where ``path`` holds something that is no collected archive, or cannot be written.
+    """
+
+    def __init__(self, path: Path, *, attributes: dict, times_s: np.ndarray, members: dict[str, list], endosomes: int):
+        self.path, self.attributes, self.times_s, self.endosomes = Path(path), attributes, times_s, endosomes
+        self.members = {name: list(column) for name, column in members.items()}
+        count = len(self.members["member"])
+        self.members |= {"first_endosome": [-1] * count, "ilv_count": [0] * count}
+        self.members |= {name: [np.nan] * count for name in SUMMARY[1:]}
+        self._first = 0
+
+    def __enter__(self):
+        if self.path.is_dir() or (self.path.exists() and not _is_collected(self.path)):
+            raise ArchiveError(f"{self.path} exists and is no collected archive; choose another --output")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
+            stack.enter_context(replacing(self.path, temporary))
+            self._file = stack.enter_context(new_hdf5(temporary))
+            # Diameters are asked for again and again; a file of them alone costs the least.
+            self._diameters = stack.enter_context(tempfile.TemporaryFile(dir=self.path.parent))
+            self._events = self._file.create_dataset(
+                "events", (0,), MEMBER_DTYPE, maxshape=(None,), chunks=(_ROWS,), **STORAGE
+            )
+            self._series = self._file.create_group("series")
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *exception):
+        with self._stack:
+            if exception[0] is None:
+                self._finish()
+            else:
+                # What is half written goes.
+                self._stack.__exit__(*exception)
+
+    def add(self, row: int, record: RunRecord) -> None:
+        """The run of row ``row`` of the table; its endosomes are numbered on from those before."""
+        count = int(record.attributes["number_of_endosomes"])
+        events = np.zeros(len(record.events), MEMBER_DTYPE)
+        for name in EVENT_DTYPE.names:
+            events[name] = record.events[name]
+        events["event_id"] += self._events.shape[0]
+        events["endosome"] += self._first
+        events["member"] = self.members["member"][row]
+        self._events.resize(self._events.shape[0] + len(events), axis=0)
+        if len(events):
+            self._events[-len(events) :] = events
+        self._add_series(record.series, count, record.units)
+        ilvs = events[is_ilv(events)]
+        self._diameters.write(np.stack([ilvs["diameter_nm"], ilvs["endosome"].astype(float)], axis=1).tobytes())
+        self.members["first_endosome"][row] = self._first
+        self.members["ilv_count"][row] = len(ilvs)
+        for name in SUMMARY[1:]:
+            self.members[name][row] = float(record.size_distribution[name])
+        self._first += count
+
+    def _add_series(self, series: dict[str, np.ndarray], count: int, units: dict[str, str]) -> None:
+        rows = np.searchsorted(self.times_s, series["time_s"])
+        for name, values in series.items():
+            if name == "time_s":
+                continue
+            if name not in self._series:
+                shape = (len(self.times_s), self.endosomes)
+                self._series.create_dataset(
+                    name, shape, "f8", chunks=(max(1, shape[0]), count), fillvalue=np.nan, **STORAGE
+                )
+                self._series[name].attrs["units"] = units.get(name, "")
+            column = np.full((len(self.times_s), count), np.nan)
+            column[rows] = values
+            self._series[name][:, self._first : self._first + count] = column
+
+    def _finish(self) -> None:
+        versions = {package: version(package) for package in ("membrane", "numpy", "h5py")}
+        own = {"schema_version": SCHEMA_VERSION, "membrane_version": version("membrane"), "created_utc": now()}
+        own |= {"versions": json.dumps(versions), "number_of_endosomes": self.endosomes}
+        self._file.attrs.update(own | self.attributes)
+        self._scales()
+        group = self._file.create_group("members")
+        for name, column in self.members.items():
+            group[name] = [str(value) for value in column] if isinstance(column[0], str) else column
+        group["member"].make_scale("member")
+        for name, column in group.items():
+            if name != "member":
+                column.dims[0].attach_scale(group["member"])
+        sizes = size_distribution_of(self._parts, max(1, self.endosomes))
+        group = self._file.create_group("size_distribution")
+        group.attrs.update({key: sizes.pop(key) for key in SUMMARY})
+        write(group, sizes)
+        # Fields stay with the members.
+        group = self._file.create_group("frames")
+        group["time_s"], group["index"], group.attrs["spacing_nm"] = np.zeros(0), np.zeros(0, np.int64), np.zeros(0)
+
+    def _scales(self) -> None:
+        series = self._series
+        series["time_s"], series["endosome"] = self.times_s, np.arange(self.endosomes)
+        series["time_s"].attrs["units"] = "s"
+        for name in ("time_s", "endosome"):
+            series[name].make_scale(name)
+        for name, values in series.items():
+            if name not in ("time_s", "endosome"):
+                values.dims[0].attach_scale(series["time_s"])
+                values.dims[1].attach_scale(series["endosome"])
+
+    def _parts(self):
+        self._diameters.seek(0)
+        while part := self._diameters.read(16 * _PART):
+            diameter, endosome = np.frombuffer(part).reshape(-1, 2).T
+            yield np.ascontiguousarray(diameter), endosome
+
+
+def _is_collected(path: Path) -> bool:
+    try:
+        with opened(path) as file:
+            return "members" in file
+    except ArchiveError:
+        return False

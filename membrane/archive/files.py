@@ -1,0 +1,101 @@
+"""Files on disk: whole or not there at all, for HDF5 as for text; and what an unreadable one is called."""
+
+import io
+import os
+from contextlib import contextmanager
+
+import h5py
+
+SCHEMA_VERSION = "1.2"
+
+
+class ArchiveError(RuntimeError):
+    """An archive that cannot be written, read or owned; the message says what to do."""
+
+
+class _Sink(io.FileIO):
+    """A file whose writes never fail to HDF5, which a full disk would bring down with the process; `check` tells."""
+
+    error = None
+
+    def write(self, data):
+        rest = memoryview(data).cast("B")
+        total = len(rest)
+        while rest and not self.error:
+            try:
+                rest = rest[super().write(rest) :]
+            except OSError as error:
+                self.error = error
+        return total
+
+    def truncate(self, size=None):
+        if not self.error:
+            try:
+                return super().truncate(size)
+            except OSError as error:
+                self.error = error
+        return size
+
+    def check(self):
+        if self.error:
+            raise self.error
+
+
+@contextmanager
+def new_hdf5(path, **options):
+    """A new HDF5 file; OSError, never a crash, where the disk refuses it."""
+    with _Sink(path, "w+b") as sink:
+        try:
+            with h5py.File(sink, "w", **options) as file:
+                yield file
+        finally:
+            sink.check()
+
+
+@contextmanager
+def explained(path):
+    """Turn what the file system refuses into an ArchiveError."""
+    try:
+        yield
+    except OSError as error:
+        raise ArchiveError(
+            f"cannot write {path}: {error}; check permissions, free space and quota, or choose another --output"
+        ) from error
+
+
+@contextmanager
+def replacing(path, temporary=None):
+    """A temporary file that takes the place of ``path``, durably, once the block has succeeded."""
+    temporary = temporary or path.with_name(path.name + ".tmp")
+    with explained(path):
+        try:
+            yield temporary
+            with open(temporary, "rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+            sync(path.parent)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def sync(folder):
+    """Force the names in a folder to disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def opened(path, schema=True):
+    """An HDF5 file for reading; ArchiveError where it is none, is damaged or follows another schema."""
+    try:
+        with h5py.File(path) as file:
+            found = file.attrs.get("schema_version", "none") if schema else SCHEMA_VERSION
+            if str(found).partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
+                raise ArchiveError(f"{path} has schema_version {found}; this version of membrane reads 1.x")
+            yield file
+    except (OSError, KeyError) as error:
+        raise ArchiveError(f"{path} is no readable archive of membrane ({error}); is it the right file?") from error

@@ -1,0 +1,215 @@
+"""A job array on Slurm: a plain sbatch script, or the same tasks through submitit.
+
+A task runs ``membrane.ensemble`` on its share of the members. Before its time is up, or when it is preempted, it saves
+checkpoints, exits with 75 and goes back into the queue.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+MOST_TASKS = 1000
+"""Slurm's MaxArraySize is 1001 unless a cluster raises it."""
+
+WARNING_S = 180
+"""Seconds before the end of a task's time at which it is told to save."""
+
+
+class ClusterError(RuntimeError):
+    """What Slurm, or its absence, does not allow; the message says what to do."""
+
+
+def add_options(group) -> None:
+    """The options of a submission."""
+    group.add_argument("--script", type=Path, metavar="FILE", help="write a script for sbatch; submit nothing")
+    group.add_argument("--slurm", action="store_true", help="submit through submitit (extra [cluster])")
+    group.add_argument("--partition", help="partition to run in")
+    group.add_argument("--gpus-per-job", type=int, default=0, metavar="N", help="GPUs of a task (default: none)")
+    group.add_argument("--cpus-per-job", type=int, default=1, metavar="N", help="cores of a task (default: 1)")
+    group.add_argument("--memory-per-job", metavar="SIZE", help="memory of a task, such as 4G")
+    group.add_argument(
+        "--time", metavar="LIMIT", help="time limit of a task as Slurm writes it: minutes, HH:MM:SS, D-HH"
+    )
+    group.add_argument("--array-limit", type=int, metavar="N", help="tasks that run at the same time, at most")
+    group.add_argument(
+        "--sbatch", action="append", default=[], metavar="OPTION", help="further option, --account=x say"
+    )
+
+
+@dataclass(frozen=True)
+class Array:
+    """A job array: ``indices`` of those of ``tasks`` that have something left to do in ``folder``."""
+
+    folder: Path
+    name: str
+    indices: list[int]
+    tasks: int
+    jobs: int | None
+    partition: str | None
+    gpus: int
+    cpus: int
+    memory: str | None
+    time: str | None
+    limit: int | None
+    further: tuple[str, ...]
+
+    @classmethod
+    def from_arguments(cls, folder: Path, name: str, indices: list[int], tasks: int, arguments) -> "Array":
+        """From the options of `add_options`. Raises ClusterError where one makes no sense."""
+        minutes(arguments.time)
+        for option in ("gpus_per_job", "cpus_per_job", "array_limit"):
+            value = getattr(arguments, option)
+            if value is not None and value < (option != "gpus_per_job"):
+                raise ClusterError(f"--{option.replace('_', '-')} {value} is too few")
+        resources = arguments.partition, arguments.gpus_per_job, arguments.cpus_per_job, arguments.memory_per_job
+        limits = arguments.time, arguments.array_limit, tuple(arguments.sbatch)
+        return cls(folder, f"membrane-{name}", indices, tasks, arguments.jobs, *resources, *limits)
+
+    def command(self, index: int | str) -> list[str]:
+        """What task ``index`` runs."""
+        share = ["--task", str(index), "--tasks", str(self.tasks), "--jobs", str(self.jobs or self.gpus or self.cpus)]
+        sweep = ["membrane.ensemble", str(self.folder / "sweep.yaml"), "--folder", str(self.folder)]
+        return [sys.executable, "-m", *sweep, *share]
+
+    def script(self) -> str:
+        """For sbatch; it needs nothing but this package."""
+        (self.folder / "slurm").mkdir(exist_ok=True)
+        limit = f"%{self.limit}" if self.limit else ""
+        options = [
+            f"--job-name={self.name}",
+            f"--array={ranges(self.indices)}{limit}",
+            f"--output={self.folder / 'slurm' / '%A_%a.out'}",
+            "--open-mode=append",
+            "--requeue",
+            f"--signal=B:USR1@{WARNING_S}",
+            "--nodes=1",
+            "--ntasks=1",
+            f"--cpus-per-task={self.cpus}",
+        ]
+        named = {"partition": self.partition, "mem": self.memory, "time": self.time, "gpus": self.gpus}
+        options += [f"--{name}={value}" for name, value in named.items() if value]
+        lines = "\n".join(f"#SBATCH {option}" for option in [*options, *self.further])
+        index = "SLURM_ARRAY_TASK_ID"
+        command = shlex.join(self.command(index)).replace(index, f'"${index}"')
+        return SCRIPT.format(options=lines, command=command)
+
+    def submit(self) -> str:
+        """Submit through submitit; returns the number of the job. Raises ClusterError where that is not possible."""
+        try:
+            import submitit
+        except ImportError:
+            raise ClusterError(
+                "--slurm needs submitit: pip install 'membrane[cluster]', or write a script with --script"
+            ) from None
+        if shutil.which("sbatch") is None:
+            raise ClusterError("--slurm needs Slurm, but there is no sbatch here; log in to the cluster")
+        self._refuse_twice()
+        executor = submitit.AutoExecutor(
+            folder=self.folder / "slurm" / "%j", cluster="slurm", slurm_max_num_timeout=1_000_000
+        )
+        parameters = {
+            "name": self.name,
+            "cpus_per_task": self.cpus,
+            "gpus_per_node": self.gpus or None,
+            "slurm_mem": self.memory,
+            "timeout_min": minutes(self.time),
+            "slurm_partition": self.partition,
+            "slurm_array_parallelism": self.limit or len(self.indices),
+            "slurm_signal_delay_s": WARNING_S,
+            "slurm_additional_parameters": dict(map(_parameter, self.further)),
+        }
+        executor.update_parameters(**{key: value for key, value in parameters.items() if value is not None})
+        try:
+            with executor.batch():
+                jobs = [executor.submit(Task(self.command(index))) for index in self.indices]
+        except submitit.core.utils.FailedJobError as error:
+            raise ClusterError(f"Slurm refuses: {error}") from None
+        return jobs[0].job_id.partition("_")[0]
+
+    def _refuse_twice(self) -> None:
+        found = subprocess.run(
+            ["squeue", "--noheader", "--format=%A", f"--name={self.name}"], capture_output=True, text=True
+        )
+        if queued := sorted(set(found.stdout.split())):
+            raise ClusterError(
+                f"{self.name} is in the queue already (job {', '.join(queued)}); wait for it, or scancel it first"
+            )
+
+
+SCRIPT = """\
+#!/bin/bash
+{options}
+
+# Told that its time is up, or preempted, a task saves checkpoints, exits with 75 and goes back into the queue.
+trap 'kill -USR1 "$pid" 2>/dev/null' USR1 TERM
+{command} &
+pid=$!
+# A trapped signal ends a wait before the process has ended.
+while kill -0 "$pid" 2>/dev/null; do wait "$pid"; done
+wait "$pid"
+code=$?
+if [ "$code" -eq 75 ]; then
+    scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"
+fi
+exit "$code"
+"""
+
+
+class Task:
+    """A task as submitit runs it: a call, and what happens when it is told to save."""
+
+    def __init__(self, command: list[str]):
+        self.command = command
+
+    def __call__(self) -> str:
+        """Raises RuntimeError where members have failed, so that Slurm says so."""
+        self.process = os.spawnv(os.P_NOWAIT, self.command[0], self.command)
+        code = os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
+        if code:
+            raise RuntimeError(f"{shlex.join(self.command)} ended with {code}; what it said stands above")
+        return "complete"
+
+    def checkpoint(self):
+        """Called in the middle of the call, by a signal; what is returned goes back into the queue."""
+        from submitit.helpers import DelayedSubmission
+
+        os.kill(self.process, signal.SIGUSR1)
+        os.waitpid(self.process, 0)
+        return DelayedSubmission(Task(self.command))
+
+
+def ranges(indices: list[int]) -> str:
+    """0,1,2,5 as 0-2,5."""
+    runs: list[list[int]] = []
+    for index in indices:
+        if runs and index == runs[-1][-1] + 1:
+            runs[-1][1:] = [index]
+        else:
+            runs.append([index])
+    return ",".join("-".join(map(str, run)) for run in runs)
+
+
+def minutes(time: str | None) -> int | None:
+    """Slurm's time limits in minutes, rounded up: MM, MM:SS, HH:MM:SS, D-HH, D-HH:MM, D-HH:MM:SS."""
+    if time is None:
+        return None
+    if not re.fullmatch(r"\d+-\d+(:\d+){0,2}|\d+(:\d+){0,2}", time):
+        raise ClusterError(f"--time {time} is no time limit; write minutes, HH:MM:SS or D-HH:MM:SS")
+    days, dash, rest = time.rpartition("-")
+    parts = [int(part) for part in rest.split(":")]
+    if dash:
+        hours, mins, seconds = (*parts, 0, 0)[:3]
+    else:
+        hours, mins, seconds = {1: (0, *parts, 0), 2: (0, *parts), 3: tuple(parts)}[len(parts)]
+    return 1440 * int(days or 0) + 60 * hours + mins + (seconds > 0)
+
+
+def _parameter(option: str) -> tuple[str, str]:
+    name, _, value = option.removeprefix("--").partition("=")
+    return name, value

@@ -1,0 +1,130 @@
+"""python -m membrane.collect SWEEP.yaml: the members of a sweep in one archive.
+
+Exit codes: 0 an archive was written (what is missing is listed), 2 bad input or nothing to collect, 3 disk failure.
+"""
+
+import argparse
+import json
+import logging
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from tqdm import tqdm
+
+from membrane.archive import ArchiveError, Collection, Glance, Outline, outline, read
+from membrane.config import ConfigError
+from membrane.sweep import read_sweep
+from membrane.sweep_folder import SweepFolder
+
+WRITTEN, BAD_INPUT, FAILED = 0, 2, 3
+
+log = logging.getLogger("membrane")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Collect one sweep; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    level = logging.WARNING if arguments.quiet else logging.INFO
+    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr, force=True)
+    try:
+        sweep = read_sweep(arguments.sweep)
+        folder = SweepFolder(arguments.folder or Path("runs") / sweep.config.name, sweep)
+        output = arguments.output or folder.path.with_name(f"{folder.path.name}.h5")
+        lines = _collect(folder, output, arguments)
+    except ConfigError as error:
+        print(f"membrane.collect: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except (ArchiveError, OSError) as error:
+        print(f"membrane.collect: {error}", file=sys.stderr)
+        return FAILED
+    print("\n".join(lines))
+    return WRITTEN
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m membrane.collect", description=__doc__.splitlines()[0])
+    parser.add_argument("sweep", type=Path, help="YAML file of the sweep")
+    parser.add_argument("--folder", type=Path, help="where members are kept (default: runs/<name>)")
+    parser.add_argument("--output", type=Path, help="archive to write, or to replace (default: <folder>.h5)")
+    parser.add_argument("--unfinished", action="store_true", help="take what failed and unfinished members have so far")
+    parser.add_argument("--quiet", action="store_true", help="no progress, only warnings")
+    return parser
+
+
+def _collect(folder: SweepFolder, output: Path, arguments) -> list[str]:
+    """Writes the archive; returns what to say of it."""
+    members = folder.sweep.members
+    states = [folder.state(member) for member in members]
+    wanted = ("complete", "failed", "partial") if arguments.unfinished else ("complete",)
+    outlines = {}
+    for row, (member, state) in enumerate(zip(members, states, strict=True)):
+        if state.status in wanted:
+            try:
+                outlines[row] = outline(folder.archive(member))
+            except (ArchiveError, OSError, KeyError) as error:
+                states[row] = Glance("unreadable", str(error))
+    if not outlines:
+        raise ConfigError(f"no member of {folder.path} is {' or '.join(wanted)}: run membrane.ensemble first")
+    whole = all(state.status == "complete" for state in states)
+    attributes = {
+        "name": folder.sweep.config.name,
+        "status": "complete" if whole else "partial",
+        "seed": folder.sweep.config.seed,
+        "config_yaml": folder.sweep.base.to_yaml(),
+        "sweep_yaml": yaml.safe_dump(folder.sweep.config.model_dump(mode="json"), sort_keys=False),
+        "wall_time_s": float(np.nansum([o.wall_time_s for o in outlines.values()])),
+    }
+    times = np.unique(np.concatenate([o.times_s for o in outlines.values()]))
+    table = _table(folder, states, outlines)
+    with Collection(
+        output,
+        attributes=attributes,
+        times_s=times,
+        members=table,
+        endosomes=sum(o.endosomes for o in outlines.values()),
+    ) as collection:
+        for row in tqdm(outlines, desc="collect", unit=" members", disable=True if arguments.quiet else None):
+            collection.add(row, read(folder.archive(members[row])))
+    counted = ", ".join(f"{n} {status}" for status, n in Counter(state.status for state in states).items())
+    lines = [f"{len(outlines)} of {len(members)} members collected in {output} ({counted})"]
+    return lines + [
+        f"  member {member.number:06d} {state.status}: {state.reason}"
+        for member, state in zip(members, states, strict=True)
+        if state.status != "complete"
+    ]
+
+
+def _table(folder: SweepFolder, states: list[Glance], outlines: dict[int, Outline]) -> dict[str, list]:
+    """What is known of members before their runs are read."""
+    members = folder.sweep.members
+    none = Outline(np.zeros(0), 0, float("nan"))
+    rows = [outlines.get(row, none) for row in range(len(members))]
+    table = {
+        "member": [member.number for member in members],
+        "point": [member.point for member in members],
+        "replica": [member.replica for member in members],
+        "seed": [member.config.seed for member in members],
+        "status": [state.status for state in states],
+        "reason": [state.reason for state in states],
+        "archive": [folder.archive(member).name for member in members],
+        "endosomes": [row.endosomes for row in rows],
+        "time_s": [float(row.times_s[-1]) if len(row.times_s) else float("nan") for row in rows],
+        "wall_time_s": [row.wall_time_s for row in rows],
+    }
+    return table | {key: _column([member.varied[key] for member in members]) for key in members[0].varied}
+
+
+def _column(values: list[Any]) -> list[float] | list[str]:
+    """Numbers where all are, else texts."""
+    try:
+        return [float(value) for value in values]
+    except (TypeError, ValueError):
+        return [json.dumps(value) if not isinstance(value, str) else value for value in values]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

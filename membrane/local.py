@@ -1,0 +1,90 @@
+"""Members of a sweep on this machine: a process each, so many at a time."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from datetime import UTC, datetime
+from queue import SimpleQueue
+
+from membrane.cores import cores
+from membrane.sweep import Member
+from membrane.sweep_folder import SweepFolder
+
+
+def devices() -> list[str]:
+    """The GPUs that CUDA_VISIBLE_DEVICES names, none where it is not set."""
+    return [device for device in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if device]
+
+
+def default_jobs(members: int) -> int:
+    """One at a time and GPU, else one a core."""
+    return max(1, min(len(devices()) or cores(), members))
+
+
+class Local:
+    """Runs members with ``jobs`` processes at a time, which share the cores and take a GPU each, as far as there are.
+
+    ``stop`` is asked every quarter of a second: then no member starts, and those that run are told to save.
+    """
+
+    def __init__(self, folder: SweepFolder, jobs: int, stop: Callable[[], bool]):
+        self.folder, self.jobs, self.stop = folder, jobs, stop
+        self.threads = max(1, cores() // jobs)
+        self._slots: SimpleQueue[int] = SimpleQueue()
+        for slot in range(jobs):
+            self._slots.put(slot)
+        self._running: set[subprocess.Popen] = set()
+        self._told: set[subprocess.Popen] = set()
+        self._lock = threading.Lock()
+
+    def run(self, members: Sequence[Member], ended: Callable[[Member, int | None], None]) -> None:
+        """All ``members``; ``ended`` is called with each and its exit code, None where it was not started."""
+        with ThreadPoolExecutor(self.jobs) as pool:
+            pending = {pool.submit(self._one, member): member for member in members}
+            while pending:
+                done, _ = wait(pending, timeout=0.25, return_when=FIRST_COMPLETED)
+                if self.stop():
+                    self._tell()
+                for future in done:
+                    ended(pending.pop(future), future.result())
+
+    def command(self, member: Member) -> list[str]:
+        """What a member runs."""
+        base, output = self.folder.path / "base.yaml", self.folder.archive(member)
+        command = [sys.executable, "-m", "membrane.run", str(base), "--output", str(output), "--resume"]
+        command += ["--quiet", "--no-picture", "--threads", str(self.threads)]
+        return command + [word for setting in member.settings for word in ("--set", setting)]
+
+    def _one(self, member: Member) -> int | None:
+        slot = self._slots.get()
+        try:
+            if self.stop():
+                return None
+            command, gpus = self.command(member), devices()
+            environment = {**os.environ, **({"CUDA_VISIBLE_DEVICES": gpus[slot % len(gpus)]} if gpus else {})}
+            with open(self.folder.log(member), "a") as log:
+                print(f"$ # {datetime.now(UTC).isoformat(timespec='seconds')}", file=log)
+                print(f"$ {shlex.join(command)}", file=log, flush=True)
+                # In a session of its own: a Ctrl-C comes to it once, through us.
+                process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
+                )
+                with self._lock:
+                    self._running.add(process)
+                code = process.wait()
+                with self._lock:
+                    self._running.discard(process)
+            return code
+        finally:
+            self._slots.put(slot)
+
+    def _tell(self) -> None:
+        with self._lock:
+            for process in self._running - self._told:
+                process.send_signal(signal.SIGTERM)
+                self._told.add(process)

@@ -1,0 +1,174 @@
+"""Figures of a collected archive: what comes out over what varies, and which parameter decides."""
+
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from membrane.archive import RunRecord
+from membrane.plot import OKABE_ITO, STYLE, WIDTH_INCH
+from membrane.sensitivity import partial_rank_correlations
+from membrane.sizes import EXOSOME_RANGE_NM, median_interval, ratio_interval
+
+OUTCOMES = {
+    "median_nm": "median diameter (nm)",
+    "ilvs_per_endosome": "ILVs per endosome",
+    "fraction_40_100_nm": "share in 40-100 nm",
+}
+
+BINS = 8
+"""Of a parameter that was drawn from a range, as many classes of equally many points."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``value`` and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def varied(record: RunRecord) -> list[str]:
+    """Keys whose numbers differ between members. Raises ValueError where there is no table of members."""
+    if not record.members:
+        raise ValueError(f"{record.path} is no collected archive; collect a sweep with python -m membrane.collect")
+    numbers = {name: values for name, values in record.members.items() if "." in name or name == "temperature_C"}
+    return [name for name, values in numbers.items() if values.dtype.kind == "f" and np.ptp(values) > 0]
+
+
+def outcomes(record: RunRecord, members: np.ndarray) -> dict[str, Outcome]:
+    """What came out of the endosomes of some ``members`` (rows of the table) together.
+
+    Intervals are percentile bootstraps over endosomes; of a yield of no ILV at all in E endosomes, the exact one of
+    Poisson, up to 3.69/E.
+    """
+    table = record.members
+    first, count = table["first_endosome"][members], table["endosomes"][members]
+    endosomes = np.concatenate([np.arange(f, f + n) for f, n in zip(first, count)])
+    ilvs = record.ilvs
+    ilvs = ilvs[np.isin(ilvs["endosome"], endosomes)]
+    own = np.searchsorted(endosomes, ilvs["endosome"], sorter=(order := np.argsort(endosomes)))
+    own, diameter, n = order[own], ilvs["diameter_nm"], len(endosomes)
+    number = np.bincount(own, minlength=n).astype(float)
+    low, high = EXOSOME_RANGE_NM
+    inside = np.bincount(own[(diameter >= low) & (diameter <= high)], minlength=n).astype(float)
+    nothing = len(ilvs) == 0
+    return {
+        "median_nm": Outcome(np.nanmedian(diameter) if not nothing else np.nan, *median_interval(diameter, own, n)),
+        "ilvs_per_endosome": Outcome(
+            number.mean(), *((0.0, 3.69 / n) if nothing else ratio_interval(number, np.ones(n)))
+        ),
+        "fraction_40_100_nm": Outcome(
+            inside.sum() / number.sum() if not nothing else np.nan, *ratio_interval(inside, number)
+        ),
+    }
+
+
+@matplotlib.rc_context(STYLE)
+def sweep_figure(record: RunRecord, keys: list[str]) -> Figure:
+    """Each outcome over one parameter, or over two; members that differ in others only are taken together.
+
+    Raises ValueError where ``keys`` are not one or two of `varied`, or nothing was collected.
+    """
+    known = varied(record)
+    if not 1 <= len(keys) <= 2 or not set(keys) <= set(known):
+        raise ValueError(f"cannot draw over {', '.join(keys) or 'nothing'}: give one or two of {', '.join(known)}")
+    rows = np.flatnonzero(record.members["endosomes"] > 0)
+    classes = [_classes(record.members[key][rows]) for key in keys]
+    groups = {}
+    for row, *places in zip(rows, *(places for places, _ in classes)):
+        groups.setdefault(tuple(places), []).append(row)
+    found = {place: outcomes(record, np.array(own)) for place, own in groups.items()}
+    figure = Figure(figsize=(WIDTH_INCH, 2.6))
+    for axes, (name, label) in zip(figure.subplots(1, 3), OUTCOMES.items()):
+        if len(keys) == 1:
+            _over_one(axes, {centre: found[place][name] for place, centre in _centres(classes[0], found)}, keys[0])
+            axes.set_ylabel(label)
+        else:
+            image = _over_two(axes, classes, {place: of[name] for place, of in found.items()}, keys)
+            figure.colorbar(image, ax=axes, location="top", label=label)
+    return figure
+
+
+@matplotlib.rc_context(STYLE)
+def sensitivity_figure(record: RunRecord) -> Figure:
+    """Partial rank correlation of each outcome with each parameter, 95 % intervals; pale where zero is not excluded.
+
+    Raises ValueError where nothing varies.
+    """
+    keys, table = varied(record), record.members
+    if not keys:
+        raise ValueError(f"no number varies among the members of {record.path}")
+    rows = np.flatnonzero(table["endosomes"] > 0)
+    parameters = np.column_stack([table[key][rows] for key in keys])
+    values = {
+        "median_nm": table["median_nm"][rows],
+        "ilvs_per_endosome": table["ilv_count"][rows] / table["endosomes"][rows],
+        "fraction_40_100_nm": table["fraction_40_100_nm"][rows],
+    }
+    found = {name: partial_rank_correlations(parameters, y, table["point"][rows]) for name, y in values.items()}
+    order = np.argsort([-np.nanmax([abs(found[name][j].value) for name in found] + [0]) for j in range(len(keys))])
+    figure = Figure(figsize=(WIDTH_INCH, 1.2 + 0.28 * len(keys)))
+    for axes, (name, label) in zip(figure.subplots(1, 3, sharey=True), OUTCOMES.items()):
+        for place, j in enumerate(order):
+            of = found[name][j]
+            sure = of.low > 0 or of.high < 0
+            axes.barh(place, of.value, color=OKABE_ITO[0], alpha=1.0 if sure else 0.3)
+            axes.plot([of.low, of.high], [place, place], color="black", lw=0.8)
+        number = np.isfinite(values[name]).sum()
+        axes.set(xlim=(-1, 1), xlabel="partial rank correlation", title=f"{label}, {number} members")
+        axes.set_yticks(range(len(keys)), [_short(keys[j]) for j in order])
+        axes.axvline(0, color="black", lw=0.6)
+        axes.invert_yaxis()
+    return figure
+
+
+def _classes(values):
+    """(class of each value, centre of each class): the values themselves, or quantiles where there are many."""
+    each = np.unique(values)
+    if len(each) <= 2 * BINS:
+        return np.searchsorted(each, values), each
+    edges = np.quantile(values, np.linspace(0, 1, BINS + 1))
+    places = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, BINS - 1)
+    return places, np.array([np.median(values[places == place]) for place in range(BINS)])
+
+
+def _centres(classes, found):
+    return [((place,), centre) for place, centre in enumerate(classes[1]) if (place,) in found]
+
+
+def _over_one(axes, found, key):
+    x, of = np.array(list(found)), list(found.values())
+    value, low, high = (np.array([getattr(o, part) for o in of]) for part in ("value", "low", "high"))
+    axes.fill_between(x, low, high, color=OKABE_ITO[0], alpha=0.2, lw=0)
+    axes.plot(x, value, "o-", color=OKABE_ITO[0], ms=3.5, lw=1)
+    axes.set_xlabel(_short(key))
+    if _logarithmic(x):
+        axes.set_xscale("log")
+    if np.isfinite(high).any():
+        axes.set_ylim(bottom=0)
+
+
+def _over_two(axes, classes, found, keys):
+    (_, x), (_, y) = classes
+    table = np.full((len(y), len(x)), np.nan)
+    for (i, j), of in found.items():
+        table[j, i] = of.value
+        if np.isfinite(of.low):
+            half = (of.high - of.low) / 2
+            axes.text(i, j, f"{of.value:.3g}\n±{half:.2g}", ha="center", va="center", fontsize=5.5)
+    image = axes.imshow(table, origin="lower", aspect="auto", cmap="viridis", alpha=0.75)
+    axes.set_xticks(range(len(x)), [f"{v:.3g}" for v in x], rotation=90 if len(x) > 5 else 0)
+    axes.set_yticks(range(len(y)), [f"{v:.3g}" for v in y])
+    axes.set(xlabel=_short(keys[0]), ylabel=_short(keys[1]))
+    return image
+
+
+def _logarithmic(x):
+    return x.min() > 0 and x.max() > 30 * x.min()
+
+
+def _short(key):
+    return key.rpartition(".")[2]

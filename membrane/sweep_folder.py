@@ -1,0 +1,77 @@
+"""The folder of a sweep: its base and its members as they were when it began, and what each member has left.
+
+``base.yaml`` and ``sweep.yaml`` are whole configurations, so that the folder needs no other file; member 12 leaves
+``000012.h5`` (``000012.h5.partial/`` while it lasts) and what it said in ``000012.log``.
+"""
+
+import os
+from pathlib import Path
+
+import yaml
+
+from membrane.archive import Glance, glance
+from membrane.config import ConfigError, changes
+from membrane.sweep import Member, Sweep, read_sweep
+
+
+class SweepFolder:
+    """The folder ``path`` of a ``sweep``."""
+
+    def __init__(self, path: Path, sweep: Sweep):
+        self.path, self.sweep = path.absolute(), sweep
+
+    def keep(self) -> None:
+        """Write base and sweep. Raises ConfigError where members that may have been run would change, OSError where
+        the folder cannot be written."""
+        if (self.path / "sweep.yaml").exists():
+            self._refuse_changes(read_sweep(self.path / "sweep.yaml"))
+        self.path.mkdir(parents=True, exist_ok=True)
+        # Base first: a sweep that is there finds it.
+        sweep = self.sweep.config.model_dump(mode="json") | {"base": "base.yaml", "set": {}}
+        contents = {"base.yaml": self.sweep.base.to_yaml(), "sweep.yaml": yaml.safe_dump(sweep, sort_keys=False)}
+        for name, text in contents.items():
+            if not (self.path / name).exists() or (self.path / name).read_text() != text:
+                temporary = self.path / f"{name}.{os.getpid()}.tmp"
+                temporary.write_text(text)
+                os.replace(temporary, self.path / name)
+
+    def archive(self, member: Member) -> Path:
+        """Where a member's archive is, or will be."""
+        return self.path / f"{member.number:06d}.h5"
+
+    def log(self, member: Member) -> Path:
+        """What a member said."""
+        return self.path / f"{member.number:06d}.log"
+
+    def state(self, member: Member) -> Glance:
+        """How far a member has come. One that stopped before anything was saved has failed for the reason in its
+        log; one that is to be extended is partial."""
+        found = glance(self.archive(member))
+        if found.status == "complete" and found.duration_s < member.config.duration_s:
+            return Glance("partial", f"complete to {found.duration_s:g} s of {member.config.duration_s:g} s")
+        if found.status == "missing" and (reason := self.reason(member)):
+            return Glance("missing", reason)
+        return found
+
+    def reason(self, member: Member) -> str:
+        """The last thing a member said, "" if it never spoke."""
+        try:
+            lines = self.log(member).read_text(errors="replace").splitlines()
+        except OSError:
+            return ""
+        told = [line for line in lines if line.strip() and not line.startswith("$ ")]
+        faults = [i for i, line in enumerate(told) if line.startswith("membrane.run: ")]
+        return " ".join(line.strip() for line in (told[faults[-1] :] if faults else told[-1:]))
+
+    def _refuse_changes(self, before: Sweep) -> None:
+        lines = changes(before.base, self.sweep.base)
+        for old, new in zip(before.members, self.sweep.members, strict=False):
+            if (old.varied, old.config.seed) != (new.varied, new.config.seed):
+                lines.append(f"  member {old.number}: {old.said}, seed {old.config.seed} in the folder, ")
+                lines[-1] += f"{new.said}, seed {new.config.seed} now"
+                break
+        if self.sweep.base.duration_s < before.base.duration_s:
+            lines.append(f"  duration_s: {self.sweep.base.duration_s} is shorter than {before.base.duration_s}")
+        if lines:
+            what = "is the folder of another sweep; give this one another name or --folder (only a longer duration_s "
+            raise ConfigError("\n".join([f"{self.path} {what}and more replicas go on there):", *lines]))

@@ -1,0 +1,237 @@
+"""Collecting members: nothing lost, nothing double, whatever state the members are in."""
+
+import re
+import textwrap
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas
+import pytest
+import xarray
+
+from membrane import collect
+from membrane.archive import Archive, collected, read
+from membrane.event_table import EVENT_DTYPE, is_ilv
+from membrane.sizes import size_distribution
+from membrane.sweep import read_sweep
+from membrane.sweep_folder import SweepFolder
+
+ROOT = Path(__file__).parents[1]
+TENSION, LEAFLET = "membrane.tension_uN_per_m", "ceramide.sphingomyelinase.leaflet"
+
+SWEEP = f"""
+name: trial
+base: {ROOT}/configs/ceramide.yaml
+set: {{endosomes: 3}}
+vary:
+  grid: {{{TENSION}: [1.0, 10.0, 100.0], {LEAFLET}: [cytosolic, luminal]}}
+seed: 4
+"""
+
+
+def make_events(number, count):
+    """Events of one member: every column random, some outward, some of unknown diameter."""
+    rng = np.random.default_rng(number)
+    events = np.zeros(count, EVENT_DTYPE)
+    for name in EVENT_DTYPE.names:
+        events[name] = rng.uniform(40, 90, count) if EVENT_DTYPE[name].kind == "f" else rng.integers(0, 2, count)
+    events["event_id"], events["endosome"] = np.arange(count), rng.integers(0, 3, count)
+    events["diameter_nm"][: count // 10] = np.nan
+    return events
+
+
+def leave(folder, member, *, status="complete", events=None, times=5):
+    """What a run of ``member`` would have left."""
+    number = member.number
+    run = Archive.create(
+        folder.archive(member), config_yaml=member.config.to_yaml(), name=member.config.name, seed=member.config.seed
+    )
+    series = {"time_s": 0.01 * np.arange(times), "free_energy_pN_nm": np.full((times, 3), float(number))}
+    series |= {f"only_{number}": np.ones((times, 3))}
+    state = {"fields": np.zeros(3)}
+    run.checkpoint([state] * 3, {}, make_events(number, 30 + number) if events is None else events, series)
+    if status == "partial":
+        run.close()
+        return
+    run.finish(
+        status=status,
+        wall_time_s=2.0,
+        units={"free_energy_pN_nm": "pN nm"},
+        grid_spacing_nm=(4.0, 4.0),
+        number_of_endosomes=3,
+        attributes={"failure": "" if status == "complete" else "a field is no longer finite"},
+    )
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A sweep of six members of which 0 and 4 are complete, 1 failed, 2 is half finished, 3 is garbage, 5 is missing
+    but has said why."""
+    monkeypatch.chdir(tmp_path)
+    Path("sweep.yaml").write_text(SWEEP)
+    kept = SweepFolder(Path("runs/trial"), read_sweep("sweep.yaml"))
+    kept.keep()
+    members = kept.sweep.members
+    leave(kept, members[0])
+    leave(kept, members[1], status="failed")
+    leave(kept, members[2], status="partial")
+    kept.archive(members[3]).write_bytes(b"no HDF5 at all")
+    leave(kept, members[4], times=8)
+    kept.log(members[5]).write_text("$ command\nmembrane.run: there are no two phases\n  and more\n")
+    return kept
+
+
+def run(*options):
+    """Exit code of the command."""
+    return collect.main(["sweep.yaml", "--quiet", *options])
+
+
+def test_complete_members(folder, capsys):
+    """Complete members in one archive, events renumbered, others listed with their reason; exit 0."""
+    assert run() == 0
+    said = capsys.readouterr().out
+    assert "2 of 6 members collected in " in said
+    for words in (
+        "member 000001 failed: a field is no longer finite",
+        "member 000002 partial: unfinished",
+        "member 000003 unreadable: ",
+        "member 000005 missing: membrane.run: there are no two phases and more",
+    ):
+        assert words in said
+    record = read("runs/trial.h5")
+    assert record.attributes["status"] == "partial"
+    assert (record.attributes["name"], record.attributes["number_of_endosomes"]) == ("trial", 6)
+    assert record.config["endosomes"] == 3
+    events = record.events
+    assert events["member"].tolist() == [0] * 30 + [4] * 34
+    assert events["event_id"].tolist() == list(range(64))
+    for own, offset in ((make_events(0, 30), 0), (make_events(4, 34), 3)):
+        part = events[events["endosome"] // 3 == offset // 3]
+        np.testing.assert_array_equal(part["endosome"] - offset, own["endosome"])
+        for name in set(EVENT_DTYPE.names) - {"event_id", "endosome"}:
+            np.testing.assert_array_equal(part[name], own[name])
+    expected = size_distribution(record.ilvs["diameter_nm"], record.ilvs["endosome"], 6)
+    for name, values in expected.items():
+        np.testing.assert_allclose(record.size_distribution[name], values, rtol=1e-12, err_msg=name)
+
+
+def test_table(folder):
+    """A row a member, with what varied, its state and its sizes; numbers are numbers."""
+    assert run() == 0
+    table = pandas.DataFrame(read("runs/trial.h5").members).set_index("member")
+    assert table["status"].tolist() == ["complete", "failed", "partial", "unreadable", "complete", "missing"]
+    assert table[TENSION].tolist() == [1.0, 1.0, 10.0, 10.0, 100.0, 100.0]
+    assert table[LEAFLET].tolist() == ["cytosolic", "luminal"] * 3
+    assert table["seed"].tolist() == [m.config.seed for m in folder.sweep.members]
+    assert table["first_endosome"].tolist() == [0, -1, -1, -1, 3, -1]
+    assert table["endosomes"].tolist() == [3, 0, 0, 0, 3, 0]
+    assert table["archive"][4] == "000004.h5"
+    ilvs = make_events(4, 34)
+    ilvs = ilvs[is_ilv(ilvs)]
+    assert table["ilv_count"][4] == len(ilvs)
+    assert table["median_nm"][4] == np.nanmedian(ilvs["diameter_nm"])
+    assert np.isnan(table["median_nm"][1])
+
+
+def test_series(folder):
+    """Endosomes side by side on the times of the longest; what a member lacks is NaN; units stay."""
+    assert run() == 0
+    record = read("runs/trial.h5")
+    np.testing.assert_array_equal(record.series["time_s"], 0.01 * np.arange(8))
+    energy = record.series["free_energy_pN_nm"]
+    np.testing.assert_array_equal(energy[:5], [[0.0] * 3 + [4.0] * 3] * 5)
+    np.testing.assert_array_equal(energy[5:], [[np.nan] * 3 + [4.0] * 3] * 3)
+    assert np.isnan(record.series["only_4"][:, :3]).all()
+    assert record.units["free_energy_pN_nm"] == "pN nm"
+    assert len(record.frames) == 0
+
+
+def test_unfinished_members(folder):
+    """--unfinished takes what failed and half-finished members have."""
+    assert run("--unfinished") == 0
+    record = read("runs/trial.h5")
+    assert np.unique(record.events["member"]).tolist() == [0, 1, 2, 4]
+    assert record.members["endosomes"].tolist() == [3, 3, 3, 0, 3, 0]
+    assert record.members["status"][2] == "partial"
+
+
+def test_parts_do_not_matter(folder, monkeypatch):
+    """However little is held at a time, sizes are the same."""
+    assert run("--output", "whole.h5") == 0
+    monkeypatch.setattr(collected, "_PART", 3)
+    assert run("--output", "parts.h5") == 0
+    whole, parts = read("whole.h5").size_distribution, read("parts.h5").size_distribution
+    for name in whole:
+        np.testing.assert_allclose(parts[name], whole[name], rtol=1e-12, err_msg=name)
+
+
+def test_again(folder):
+    """Collecting again replaces what was collected, and nothing else: a run's archive is refused, exit 3."""
+    assert run() == 0
+    folder.archive(folder.sweep.members[3]).unlink()
+    leave(folder, folder.sweep.members[3])
+    assert run() == 0
+    assert read("runs/trial.h5").members["status"][3] == "complete"
+    own = folder.archive(folder.sweep.members[0])
+    before = own.read_bytes()
+    assert run("--output", str(own)) == 3
+    assert own.read_bytes() == before
+    assert not list(Path("runs").rglob("*.tmp"))
+
+
+def test_failure_while_writing_leaves_nothing(folder, monkeypatch):
+    """An error in the middle leaves the archive before it, and no temporary file."""
+    assert run() == 0
+    before = Path("runs/trial.h5").read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(collected.Collection, "_finish", full)
+        assert run() == 3
+    assert Path("runs/trial.h5").read_bytes() == before
+    assert not list(Path("runs").rglob("*.tmp"))
+
+
+def test_nothing_to_collect(tmp_path, monkeypatch, capsys):
+    """Exit 2, and the remedy."""
+    monkeypatch.chdir(tmp_path)
+    Path("sweep.yaml").write_text(SWEEP)
+    assert run() == 2
+    assert "run membrane.ensemble first" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["sweep.yaml"]
+
+
+def test_no_ilvs_at_all(folder):
+    """Members in which nothing budded are an answer."""
+    for member in (folder.sweep.members[0], folder.sweep.members[4]):
+        folder.archive(member).unlink()
+        leave(folder, member, events=np.zeros(0, EVENT_DTYPE))
+    assert run() == 0
+    record = read("runs/trial.h5")
+    assert (len(record.events), record.size_distribution["n"]) == (0, 0)
+    assert record.members["ilv_count"].tolist() == [0] * 6
+
+
+def test_documented_examples(folder, capsys):
+    """The examples of docs/archive.md run as they stand, and read slices only."""
+    assert run() == 0
+    text = (ROOT / "docs" / "archive.md").read_text().partition("## Collected archives")[2]
+    examples = re.findall(r"```python\n(.*?)```", text, re.S)
+    assert len(examples) == 2
+    for example in examples:
+        exec(textwrap.dedent(example).replace("runs/tension.h5", "runs/trial.h5"), {})
+    assert "100.0" in capsys.readouterr().out
+
+
+def test_xarray_is_lazy(folder):
+    """Series and table open as data sets with their coordinates, unread."""
+    assert run() == 0
+    with xarray.open_dataset("runs/trial.h5", group="series", engine="h5netcdf", phony_dims="sort") as series:
+        assert series["free_energy_pN_nm"].dims == ("time_s", "endosome")
+        assert not series["free_energy_pN_nm"].variable._in_memory
+        assert float(series["free_energy_pN_nm"].sel(endosome=4).isel(time_s=-1)) == 4.0
+    with h5py.File("runs/trial.h5") as file:
+        assert file["events"].chunks is not None

@@ -1,0 +1,254 @@
+"""The command python -m membrane.ensemble: what runs, what is left alone, what is said of failures, and that nothing is
+lost."""
+
+import os
+import re
+import shlex
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from test_run import CONFIG
+
+from membrane import ensemble, run
+from membrane.archive import read
+from membrane.local import Local, default_jobs
+
+SWEEP = """
+name: trial
+base: tiny.yaml
+set: {endosomes: 1, duration_s: 0.001024}
+vary:
+  points:
+    - {membrane.tension_uN_per_m: 1.0, numerics.tick_us: 1.0, numerics.error_tolerance: 0.1}
+    - {membrane.tension_uN_per_m: 1.0, numerics.tick_us: 16.0, numerics.error_tolerance: 1.0e-9}
+    - {membrane.tension_uN_per_m: 5.0, numerics.tick_us: 1.0, numerics.error_tolerance: 0.1}
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder with the sweep, its base, and a cache of compiled programs of our own."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(CONFIG)
+    (tmp_path / "sweep.yaml").write_text(SWEEP)
+    return tmp_path
+
+
+def start(*options):
+    """Exit code of the command in this process."""
+    return ensemble.main(["sweep.yaml", "--quiet", *map(str, options)])
+
+
+def test_real_members(here, capsys, settings_of_main):
+    """Each in a process of its own: one is complete and equal to the same run by hand, one fails with its reason and
+    stops nobody; the same command has nothing left to do."""
+    (here / "sweep.yaml").write_text("\n".join(SWEEP.splitlines()[:-1]))
+    assert start("--jobs", 1) == 3
+    said = capsys.readouterr().out
+    assert "trial: 1 of 2 members complete in " in said
+    assert re.search(r"member 000001 failed: the smallest step of 1.6e-05 s does not suffice .*numerics\.tick_us", said)
+    folder = here / "runs" / "trial"
+    assert {p.name for p in folder.iterdir()} == {
+        *("base.yaml", "sweep.yaml", "000000.h5", "000000.log", "000001.h5", "000001.log")
+    }
+    assert [read(folder / f"00000{i}.h5").attributes["status"] for i in range(2)] == ["complete", "failed"]
+    before = {p.name: p.stat().st_mtime_ns for p in folder.iterdir()}
+    assert start("--jobs", 1) == 3
+    assert {p.name: p.stat().st_mtime_ns for p in folder.iterdir()} == before
+    # The log says how to repeat a member by hand.
+    command = shlex.split((folder / "000000.log").read_text().splitlines()[1].removeprefix("$ "))
+    by_hand = [word if word != str(folder / "000000.h5") else str(here / "hand.h5") for word in command[3:]]
+    assert run.main(by_hand) == 0
+    hand, member = read(here / "hand.h5"), read(folder / "000000.h5")
+    assert hand.events.tobytes() == member.events.tobytes()
+    assert hand.series.keys() == member.series.keys()
+    assert all(hand.series[name].tobytes() == member.series[name].tobytes() for name in hand.series)
+    assert hand.frames.frame("phi", -1).tobytes() == member.frames.frame("phi", -1).tobytes()
+    assert hand.attributes["config_yaml"] == member.attributes["config_yaml"]
+
+
+MEMBER = """
+import os, signal, sys, time
+from pathlib import Path
+from membrane.archive import Archive
+sys.path.insert(0, {tests!r})
+from test_archive import FINISH, make_events, make_series, make_states
+output, behaviour, config = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+told = []
+signal.signal(signal.SIGTERM, lambda *_: told.append(1))
+if behaviour == "refuse":
+    sys.exit(print("membrane.run: there are no two phases", file=sys.stderr) or 2)
+if behaviour == "die":
+    os.kill(os.getpid(), signal.SIGKILL)
+partial = output.with_name(output.name + ".partial").exists()
+arguments = dict(config_yaml=config, name="x", seed=0)
+archive = Archive.resume(output) if partial else Archive.create(output, **arguments)
+archive.checkpoint(make_states(), {{}}, make_events(3), make_series(4))
+if behaviour == "wait" and not partial:
+    while not told:
+        time.sleep(0.01)
+    archive.close()
+    sys.exit(75)
+archive.finish(**FINISH)
+print(os.environ.get("CUDA_VISIBLE_DEVICES"), sys.argv[4])
+"""
+
+
+@pytest.fixture
+def behave(here, monkeypatch):
+    """Members that do as told, in place of real ones: behaviour by number, else complete."""
+    how = {}
+
+    def command(self, member):
+        words = [str(self.folder.archive(member)), how.get(member.number, ""), member.config.to_yaml()]
+        return [sys.executable, "-c", MEMBER.format(tests=str(Path(__file__).parent)), *words, str(self.threads)]
+
+    monkeypatch.setattr(Local, "command", command)
+    return how
+
+
+def test_what_is_missing(behave, here, capsys):
+    """Killed and refused members are reported, and tried again by the same command; complete ones are not touched."""
+    behave |= {1: "die", 2: "refuse"}
+    assert start("--jobs", 2) == 3
+    said = capsys.readouterr().out
+    assert "1 of 3 members complete" in said
+    assert "member 000001 was killed by signal 9; the same command goes on" in said
+    assert "member 000002 failed: membrane.run: there are no two phases" in said
+    before = (here / "runs/trial/000000.h5").stat().st_mtime_ns
+    behave.clear()
+    assert start("--jobs", 2) == 0
+    assert "3 of 3 members complete" in capsys.readouterr().out
+    assert (here / "runs/trial/000000.h5").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_signals(behave, here, capsys, number):
+    """Running members save, others do not start, exit 75; the same command resumes what was begun."""
+    behave |= {0: "wait", 1: "wait"}
+    partial = here / "runs/trial/000000.h5.partial"
+
+    def tell():
+        while not list(partial.glob("generation*")):
+            time.sleep(0.02)
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=tell).start()
+    assert start("--jobs", 1) == 75
+    assert f"signal {number.name}: 3 members are unfinished; the same command goes on" in capsys.readouterr().out
+    assert not (here / "runs/trial/000002.log").exists()
+    del behave[1]
+    assert start("--jobs", 1) == 0
+
+
+def test_wall_time(behave, here, capsys):
+    """--max-wall-time is a signal that comes by itself."""
+    behave |= {0: "wait", 1: "wait", 2: "wait"}
+    assert start("--jobs", 3, "--max-wall-time", 3) == 75
+    assert "--max-wall-time reached: 3 members are unfinished" in capsys.readouterr().out
+    assert start("--jobs", 3) == 0
+
+
+def test_shares(behave, here, capsys):
+    """Tasks share the members: together all, none twice."""
+    assert start("--task", 1, "--tasks", 2) == 0
+    assert "1 of 1 members" in capsys.readouterr().out
+    assert [p.name for p in sorted((here / "runs/trial").glob("*.h5"))] == ["000001.h5"]
+    assert start("--task", 0, "--tasks", 2) == 0
+    assert len(list((here / "runs/trial").glob("*.h5"))) == 3
+    assert start("--task", 2, "--tasks", 2) == 2
+    assert "tasks are counted from 0" in capsys.readouterr().err
+
+
+def test_a_longer_duration_is_missing_again(behave, here, capsys):
+    """Members that are complete to less than is asked for now are begun again, as --resume does."""
+    assert start() == 0
+    (here / "sweep.yaml").write_text(SWEEP.replace("0.001024", "0.002048"))
+    assert start("--dry-run", "--trial", 0) == 0
+    assert capsys.readouterr().out.count(" partial ") == 3
+
+
+def test_gpus_and_threads(behave, here, monkeypatch):
+    """A GPU each, in turn; the cores are shared out."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "9")
+    assert default_jobs(3) == 2
+    assert default_jobs(1) == 1
+    assert start() == 0
+    said = [(here / f"runs/trial/00000{i}.log").read_text().splitlines()[-1] for i in range(3)]
+    assert {words.split()[0] for words in said} == {"4", "7"}
+    assert {words.split()[1] for words in said} == {"4"}
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert default_jobs(100) == 9
+
+
+def test_dry_run_lists_and_writes_nothing(here, capsys):
+    """Number, state, seed and what varies, a line a member."""
+    before = sorted(here.rglob("*"))
+    assert start("--dry-run", "--trial", 0) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert re.match(
+        r"000002  missing +seed \d+ +membrane.tension_uN_per_m = 5, numerics.tick_us = 1, numerics.error_tol", lines[2]
+    )
+    assert lines[3].endswith("3 missing")
+    assert sorted(here.rglob("*")) == before
+
+
+def test_estimate(here, capsys, settings_of_main):
+    """A dry run tries the median member for a moment and tells time and memory of the whole."""
+    assert start("--dry-run", "--trial", 0.5, "--jobs", 3) == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    found = re.match(
+        r"a member takes at most about (\S+) core s and (\d+) MiB; what is left at most (\S+) core h, \S+ h on "
+        r"\d+ cores; 3 at a time take (\d+) MiB",
+        said,
+    )
+    assert found, said
+    each, memory, hours, together = map(float, found.groups())
+    assert hours == pytest.approx(3 * each / 3600, rel=0.01)
+    assert together == 3 * memory
+    assert memory > 100
+
+
+def test_an_unreadable_member_is_reported(behave, here, capsys):
+    """Garbage in place of an archive is neither overwritten nor an obstacle."""
+    assert start() == 0
+    (here / "runs/trial/000001.h5").write_bytes(b"garbage")
+    assert start() == 3
+    assert "member 000001 " in (said := capsys.readouterr().out)
+    assert "is it the right file?" in said
+    assert (here / "runs/trial/000001.h5").read_bytes() == b"garbage"
+
+
+def test_script_names_only_what_is_left(behave, here, capsys):
+    """The array has no task for what is complete; with nothing left, nothing is written."""
+    assert start("--task", 1, "--tasks", 3) == 0
+    assert start("--script", "job.sh") == 0
+    assert "#SBATCH --array=0,2\n" in (here / "job.sh").read_text()
+    assert "sbatch job.sh    # 2 tasks, 1 members complete already" in capsys.readouterr().out
+    assert start() == 0
+    (here / "job.sh").unlink()
+    assert start("--script", "job.sh") == 0
+    assert "nothing is left to do" in capsys.readouterr().out
+    assert not (here / "job.sh").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--jobs", "0"], "--jobs 0 must be at least 1"),
+        (["--tasks", "0"], "--tasks 0 must be at least 1"),
+        (["--task", "1"], "--task 1 needs --tasks"),
+        (["--folder", "tiny.yaml"], "tiny.yaml"),
+        (["--script", "job.sh", "--time", "later"], "no time limit"),
+    ],
+)
+def test_bad_options(here, capsys, options, words):
+    """Exit 2 and words."""
+    assert start(*options) == 2
+    assert words in capsys.readouterr().err

@@ -1,0 +1,199 @@
+"""Figures of a sweep: the numbers in them, and what parameters are said to decide."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import pearsonr, spearmanr
+
+from membrane import plot_sweep
+from membrane.archive import Archive, Collection, read
+from membrane.event_table import EVENT_DTYPE
+from membrane.sensitivity import partial_rank_correlations
+from membrane.sizes import ratio_interval
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+TENSION, LINE = "membrane.tension_uN_per_m", "lipids.line_tension_pN"
+ENDOSOMES = 6
+FINISH = dict(status="complete", wall_time_s=1.0, units={}, grid_spacing_nm=(1.0, 1.0), number_of_endosomes=1)
+
+
+def collected(folder, points, diameters):
+    """A collected archive: a member a point (tension, line tension), ``diameters`` of its ILVs, one list a member."""
+    table = {"member": list(range(len(points))), "point": list(range(len(points)))}
+    table |= {"status": ["complete"] * len(points), "endosomes": [ENDOSOMES] * len(points)}
+    table |= {TENSION: [p[0] for p in points], LINE: [p[1] for p in points]}
+    path = folder / "sweep.h5"
+    shared = dict(attributes={"config_yaml": "", "status": "complete"}, times_s=np.zeros(1), members=table)
+    with Collection(path, **shared, endosomes=ENDOSOMES * len(points)) as collection:
+        for row, own in enumerate(diameters):
+            events = np.zeros(len(own), EVENT_DTYPE)
+            events["diameter_nm"], events["direction"] = own, 1
+            events["endosome"] = np.arange(len(own)) % ENDOSOMES
+            with Archive.create(folder / "m.h5", config_yaml="", name="m", seed=0, overwrite=True) as run:
+                run.checkpoint([{}] * ENDOSOMES, {}, events, {"time_s": np.zeros(1)})
+                run.finish(
+                    status="complete",
+                    wall_time_s=1.0,
+                    units={},
+                    grid_spacing_nm=(1.0, 1.0),
+                    number_of_endosomes=ENDOSOMES,
+                )
+            collection.add(row, read(folder / "m.h5"))
+    return read(path)
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory):
+    """Three tensions by two line tensions; the higher the tension, the larger and the fewer; none at the highest."""
+    rng = np.random.default_rng(0)
+    points = [(t, line) for t in (1.0, 10.0, 100.0) for line in (0.5, 1.0)]
+    diameters = [rng.normal(50 + 20 * np.log10(t), 3, 0 if t == 100 else int(24 / t**0.5)) for t, _ in points]
+    return collected(tmp_path_factory.mktemp("sweep"), points, diameters)
+
+
+def test_outcomes(record):
+    """Median, yield and share of members taken together, each inside its interval."""
+    found = plot_sweep.outcomes(record, np.array([0, 1]))
+    ilvs = record.ilvs[np.isin(record.ilvs["member"], [0, 1])]["diameter_nm"]
+    assert found["median_nm"].value == np.median(ilvs)
+    assert found["ilvs_per_endosome"].value == len(ilvs) / 12 == 4.0
+    assert found["fraction_40_100_nm"].value == np.mean((ilvs >= 40) & (ilvs <= 100))
+    assert all(of.low <= of.value <= of.high for of in found.values())
+    assert found["median_nm"].high - found["median_nm"].low < 5
+
+
+def test_no_ilvs_is_an_answer(record):
+    """A yield of zero has an upper end, the exact one of Poisson; a median of nothing is unknown."""
+    found = plot_sweep.outcomes(record, np.array([4, 5]))
+    nothing = found["ilvs_per_endosome"]
+    assert (nothing.value, nothing.low) == (0.0, 0.0)
+    assert np.exp(-nothing.high * 12) == pytest.approx(0.025, rel=0.01)
+    assert np.isnan(found["median_nm"].value)
+    assert np.isnan(found["fraction_40_100_nm"].value)
+
+
+def test_ratio_interval_covers():
+    """95 % of the intervals of a yield hold the true one, endosomes being as different as they are."""
+    rng, inside = np.random.default_rng(1), 0
+    for trial in range(300):
+        number = rng.poisson(rng.gamma(2.0, 3.0, 40))
+        low, high = ratio_interval(number, np.ones(40), resamples=300, seed=trial)
+        inside += low <= 6.0 <= high
+    assert 0.90 < inside / 300 < 0.985
+    assert np.isnan(ratio_interval([3.0], [1.0])).all()
+    assert np.isnan(ratio_interval([0.0, 0.0], [0.0, 0.0])).all()
+
+
+def test_one_parameter(record):
+    """Three panels over the tension, on a logarithmic axis; members that differ in the other key are together."""
+    figure = plot_sweep.sweep_figure(record, [TENSION])
+    assert len(figure.axes) == 3
+    median, number, _ = figure.axes
+    assert median.get_xscale() == "log"
+    x, y = number.lines[0].get_data()
+    assert x.tolist() == [1.0, 10.0, 100.0]
+    np.testing.assert_allclose(y, [4.0, 7 / 6, 0.0])
+    assert median.get_ylabel() == "median diameter (nm)"
+
+
+def test_two_parameters(record):
+    """A cell a pair of values, its number written in it."""
+    figure = plot_sweep.sweep_figure(record, [TENSION, LINE])
+    image = figure.axes[1].images[0].get_array()
+    assert image.shape == (2, 3)
+    np.testing.assert_allclose(image[:, 0], 4.0)
+    assert any(text.get_text().startswith("4\n±") for text in figure.axes[1].texts)
+
+
+def test_parameters_from_a_range_are_classed(tmp_path):
+    """Forty different values make eight classes of five, at their medians."""
+    rng = np.random.default_rng(2)
+    points = [(float(t), 1.0 + 0.01 * i) for i, t in enumerate(np.linspace(1, 40, 40))]
+    record = collected(tmp_path, points, [rng.normal(60, 1, 2) for _ in points])
+    figure = plot_sweep.sweep_figure(record, [TENSION])
+    assert figure.axes[0].lines[0].get_xdata().tolist() == np.linspace(1, 40, 40).reshape(8, 5)[:, 2].tolist()
+
+
+def test_bad_keys(record, tmp_path):
+    """Messages name what there is."""
+    for keys in ([], ["membrane.tension"], [TENSION, LINE, "x"]):
+        with pytest.raises(ValueError, match=f"give one or two of .*{TENSION}"):
+            plot_sweep.sweep_figure(record, keys)
+    with Archive.create(tmp_path / "run.h5", config_yaml="", name="m", seed=0) as run:
+        run.finish(**FINISH)
+    with pytest.raises(ValueError, match="no collected archive"):
+        plot_sweep.varied(read(tmp_path / "run.h5"))
+
+
+def test_scripts(record, tmp_path):
+    """Both write PNG and PDF; an archive of a run is refused with 2."""
+    for script in ("figure_sweep", "figure_sensitivity"):
+        command = [sys.executable, SCRIPTS / f"{script}.py", record.path, "--output", tmp_path / script]
+        assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.count(script) == 2
+        assert (tmp_path / f"{script}.png").stat().st_size > 5000
+    done = subprocess.run([sys.executable, SCRIPTS / "figure_sweep.py", tmp_path / "x.h5"], capture_output=True)
+    assert done.returncode == 2
+
+
+def test_of_one_parameter_it_is_spearman():
+    """With nothing else to take out, the rank correlation, ties included."""
+    rng = np.random.default_rng(3)
+    x = rng.integers(0, 9, 60).astype(float)
+    y = np.exp(x / 3) + rng.normal(0, 3, 60)
+    (found,) = partial_rank_correlations(x[:, None], y, np.arange(60), resamples=10)
+    assert found.value == pytest.approx(spearmanr(x, y).statistic, abs=1e-12)
+
+
+def test_of_two_it_is_the_formula():
+    """Of two parameters it is (r_1y - r_12 r_2y) / sqrt((1 - r_12^2) (1 - r_2y^2)) of the ranks."""
+    rng = np.random.default_rng(4)
+    a = rng.permutation(50).astype(float)
+    b, y = rng.permutation(a + rng.normal(0, 30, 50)), a**3 + rng.normal(0, 2e4, 50)
+    rank = lambda v: np.argsort(np.argsort(v)).astype(float)
+    r12, r1, r2 = (pearsonr(rank(p), rank(q)).statistic for p, q in ((a, b), (a, y), (b, y)))
+    found = partial_rank_correlations(np.stack([a, b], 1), y, np.arange(50), resamples=10)
+    assert found[0].value == pytest.approx((r1 - r12 * r2) / np.sqrt((1 - r12**2) * (1 - r2**2)), abs=1e-12)
+
+
+def test_a_confounded_parameter_is_cleared():
+    """Where one parameter follows another that alone decides, its own share is nothing; replicas narrow nothing by
+    being many."""
+    rng = np.random.default_rng(5)
+    cause = rng.normal(size=200)
+    follower = cause + rng.normal(0, 0.5, 200)
+    y = cause + rng.normal(0, 0.3, 200)
+    first, second = partial_rank_correlations(np.stack([cause, follower], 1), y, np.arange(200))
+    # corr(y, x_1 | x_2) = sqrt(0.2/0.29) for normal variables.
+    assert first.low < 0.83 < first.high
+    assert second.low < 0 < second.high
+    assert spearmanr(follower, y).statistic > 0.8
+    few = slice(0, 20)
+    once = partial_rank_correlations(np.stack([cause, follower], 1)[few], y[few], np.arange(20))
+    often = partial_rank_correlations(
+        np.tile(np.stack([cause, follower], 1)[few], (5, 1)), np.tile(y[few], 5), np.tile(np.arange(20), 5)
+    )
+    assert often[1].high - often[1].low == pytest.approx(once[1].high - once[1].low, rel=0.15)
+
+
+def test_unknown_sensitivities():
+    """Too few members, an outcome that never changes, one that is NaN: NaN, not a number."""
+    x = np.random.default_rng(6).normal(size=(30, 2))
+    for outcome in (np.ones(30), np.full(30, np.nan)):
+        assert np.isnan([s.value for s in partial_rank_correlations(x, outcome, np.arange(30), resamples=5)]).all()
+    assert np.isnan(partial_rank_correlations(x[:4], x[:4, 0], np.arange(4), resamples=5)[0].value)
+    with pytest.raises(ValueError, match="do not fit"):
+        partial_rank_correlations(x, np.ones(29), np.arange(30))
+
+
+def test_sensitivity_figure(record):
+    """A bar a parameter and outcome: the tension decides, the line tension does not and is pale."""
+    figure = plot_sweep.sensitivity_figure(record)
+    number = figure.axes[1]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["tension_uN_per_m", "line_tension_pN"]
+    tension, line = number.patches
+    assert tension.get_width() < -0.9
+    assert abs(line.get_width()) < 0.5
+    assert line.get_alpha() < 1
