@@ -17,9 +17,9 @@ from membrane.energy.cargo import MONOMER, OLIGOMER
 from membrane.landscape import Gate
 from membrane.wall import _common_tangent
 
-CONFIGS = sorted(
-    path for path in (Path(__file__).parents[1] / "configs").glob("*.yaml") if isinstance(load(path), SheetConfig)
-)
+SWEEPS = (Path(__file__).parents[1] / "configs").glob("sweep_*.yaml")
+RUNS = sorted(set((Path(__file__).parents[1] / "configs").glob("*.yaml")) - set(SWEEPS))
+CONFIGS = [path for path in RUNS if isinstance(load(path), SheetConfig)]
 CERAMIDE = Path(__file__).parents[1] / "configs" / "ceramide.yaml"
 
 
