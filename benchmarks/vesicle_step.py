@@ -3,7 +3,8 @@
 Columns: milliseconds a trial of the shape (energy, its derivative, direction); transforms a trial, counted in the
 traced program; the floor (forward and inverse transforms of that size, one by one, in the same process, by turns
 with the steps); the ratio of both; milliseconds of one step of transport; memory of the compiled chunk; seconds of the
-first call. Medians; on one core unless told otherwise. One vesicle; each further one adds a forward transform.
+first call. Medians; on one core unless told otherwise, and on one core CPU time, so that neighbours do not count. One
+vesicle; each further one adds a forward transform.
 
     --species 3         phi alone (1, the default), with ceramide (3), with cargo, too (5)
     --sizes 256x256x256,384x384x384     n_z x n_y x n_x; what is too large for the memory is left out
@@ -207,9 +208,13 @@ def bud(precision, devices) -> tuple[float, float]:
 
 def clock(run):
     """(seconds, result) of one call."""
-    begun = time.perf_counter()
+    import jax
+
+    alone = jax.default_backend() == "cpu" and len(os.sched_getaffinity(0)) == 1
+    now = time.process_time if alone else time.perf_counter
+    begun = now()
     result = run()
-    return time.perf_counter() - begun, result
+    return now() - begun, result
 
 
 if __name__ == "__main__":
