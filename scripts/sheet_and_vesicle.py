@@ -1,10 +1,11 @@
 """One ceramide case as a vesicle and on a sheet: the ILVs of both, side by side.
 
-Given are archives of one configuration of kind vesicle, a quench with one or more seeds. The sheet has their lipids, ceramide,
-cargo, rigidities, noise and duration; the area of the vesicle; neither flow nor thermal noise, which the vesicle lacks; the
-exact bud law with a gate of --neck nm; and membrane in hand, as the vesicle's volume is free, so that its tension stays at
---tension: what leaves is replaced by the Ld of the start. Its configuration and archive are written to the folder of the
-first archive. Exit codes: 0 answered, 2 bad input, else that of the sheet's run.
+Given are archives of one configuration of kind vesicle, a quench with one or more seeds. The sheet has their lipids,
+ceramide, cargo, rigidities, noise and duration; the area of the vesicle; neither flow nor thermal noise, which the
+vesicle lacks; the exact bud law with a gate of --neck nm; and membrane in hand, as the vesicle's volume is free, so that
+its tension stays at --tension: what leaves is replaced by the Ld of the start. Its configuration and archive are
+written beside the first archive; where the same has been run already it is read. Exit codes: 0 answered, 2 bad input,
+else that of the sheet's run.
 """
 
 import os
@@ -32,7 +33,7 @@ SECTIONS = ("temperature_C", "duration_s", "seed", "ceramide", "cargo")
 def sheet_of(config: VesicleConfig, endosomes: int, neck_nm: float, tension_uN_per_m: float) -> dict:
     """The sheet of a vesicle's quench, as YAML has it.
 
-    Raises ValueError where the vesicle starts from a cap, has osmosis, or phases with curvatures of their own that differ.
+    Raises ValueError where the vesicle starts from a cap, has osmosis, or phases whose own curvatures differ.
     """
     given = config.model_dump(mode="json", exclude_none=True)
     membrane, shape = config.membrane, config.geometry.shape
@@ -78,6 +79,14 @@ def sheet_of(config: VesicleConfig, endosomes: int, neck_nm: float, tension_uN_p
             "checkpoint_interval_ms": ms / 5,
         },
     }
+
+
+def done(output: Path, config) -> bool:
+    """Whether there is an archive of just this run."""
+    try:
+        return output.is_file() and read(output).attributes["config_yaml"] == config.to_yaml()
+    except ArchiveError:
+        return False
 
 
 def rows(records: list[RunRecord]) -> dict[str, str]:
@@ -134,10 +143,11 @@ def main(arguments=None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     path = options.archive[0].with_name(f"{given['name']}.yaml")
-    path.write_text(yaml.safe_dump(given, sort_keys=False))
     output = path.with_suffix(".h5")
-    if code := run.main([str(path), "--output", str(output), "--overwrite", "--quiet"]):
-        return code
+    if not done(output, parse(yaml.safe_dump(given))):
+        path.write_text(yaml.safe_dump(given, sort_keys=False))
+        if code := run.main([str(path), "--output", str(output), "--overwrite", "--quiet"]):
+            return code
     print(f"line tension of the mixture {wall.line_tension:.2f} pN, bare {config.lipids.line_tension_pN:g} pN")
     for name in wall.lo:
         print(f"{name} at the start, flat and unmixed: Lo {wall.lo[name]:.3g}, Ld {wall.ld[name]:.3g}")

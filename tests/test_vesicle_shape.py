@@ -176,8 +176,8 @@ def test_area_and_lipids_over_5000_steps():
 
 @pytest.mark.parametrize("strain", [0.01, -0.01])
 def test_a_strained_vesicle_relaxes(strain):
-    """An area that is 1 % off its books, twenty times what a step may add, comes back to 0.1 % within 40 trials from the
-    least step: what relieves it is not refused."""
+    """An area that is 1 % off its books, twenty times what a step may add, comes back to 0.1 % within 40 trials from
+    the least step: what relieves it is not refused."""
     model, state = budding()
     state = eqx.tree_at(lambda s: s.books.area, state, state.books.area / (1 + strain))
     off = lambda s: float(model.tension(surface.derivatives(s.psi, model.grid), s.books)[0]) / model.area_modulus

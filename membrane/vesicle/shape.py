@@ -80,8 +80,9 @@ class Relaxation(eqx.Module):
     """``smoothing_length`` l (nm), best two to four eps; ``mending`` m; ``inertia``: share of the velocity that is kept
     from step to step (heavy ball, dropped where it leads uphill); ``courant``: largest displacement of a step over the
     least spacing; ``strain``: the most that a step may add to the strain of any vesicle's area, what it relieves is
-    free; ``sweeps`` of extension of the fields a step; ``growth`` of the step after a taken one; ``least_step`` in pseudo-time: in float32 a shape at
-    rest refuses every step within its rounding, and must be able to move again when its composition has changed."""
+    free; ``sweeps`` of extension of the fields a step; ``growth`` of the step after a taken one; ``least_step`` in
+    pseudo-time: in float32 a shape at rest refuses every step within its rounding, and must be able to move again when
+    its composition has changed."""
 
     smoothing_length: float
     mending: float = 8.0
