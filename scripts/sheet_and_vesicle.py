@@ -2,8 +2,8 @@
 
 Given are archives of one configuration of kind vesicle, a quench with one or more seeds. The sheet has their lipids,
 ceramide, cargo, rigidities, noise and duration; the area of the vesicle; neither flow nor thermal noise, which the
-vesicle lacks; the exact bud law with a gate of --neck nm; and membrane in hand, as the vesicle's volume is free, so that
-its tension stays at --tension: what leaves is replaced by the Ld of the start. Its configuration and archive are
+vesicle lacks; the exact bud law with a gate of --neck nm; and membrane in hand, as the vesicle's volume is free, so
+that its tension stays at --tension: what leaves is replaced by the Ld of the start. Its configuration and archive are
 written beside the first archive; where the same has been run already it is read. Exit codes: 0 answered, 2 bad input,
 else that of the sheet's run.
 """
