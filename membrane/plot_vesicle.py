@@ -116,18 +116,25 @@ def movie(record: RunRecord, path, endosome: int = 0, fps: int = 10) -> Path:
 
 
 def choice(record: RunRecord, endosome: int, wanted: int) -> list[int]:
-    """Frames that tell the story: evenly up to the first scission, and the last."""
+    """Frames that tell the story: evenly up to the first scission, the last, and, where several vesicles have left, one
+    half-way between."""
     times = record.frames.frame_times_s
     if not len(times):
         raise ValueError(f"{record.path} holds no frames; run with a cadence of frames to see the membrane")
     ilvs = record.ilvs[record.ilvs["endosome"] == endosome]
     before = np.flatnonzero(times < ilvs["time_s"][0]) if len(ilvs) else np.arange(len(times) - 1)
-    chosen = before[np.linspace(0, len(before) - 1, min(wanted - 1, len(before))).round().astype(int)]
-    return [*chosen.tolist(), len(times) - 1]
+    between = []
+    if len(ilvs) > 1:
+        # After the first and before the last have left.
+        left = np.searchsorted(times, ilvs["time_s"])
+        between = [(int(left[0]) + int(left[-1])) // 2]
+    chosen = before[np.linspace(0, len(before) - 1, min(wanted - 1 - len(between), len(before))).round().astype(int)]
+    return sorted({*chosen.tolist(), *between, len(times) - 1})
 
 
 def view(frames: list[VesicleFrame]) -> raycast.Camera:
-    """A camera that sees the membrane of all frames, at their common centre."""
+    """A camera that sees the membrane of all frames, at their common centre, through the wedge, and behind it the side
+    where vesicles have left in the last."""
     low, high = [], []
     for frame in frames:
         for axis, h in enumerate(frame.grid.spacing):
@@ -136,12 +143,24 @@ def view(frames: list[VesicleFrame]) -> raycast.Camera:
             high.append((axis, filled.max() * h))
     low = np.array([min(v for a, v in low if a == axis) for axis in range(3)])
     high = np.array([max(v for a, v in high if a == axis) for axis in range(3)])
-    camera = raycast.Camera(tuple(0.5 * (low + high)), 1.0)
+    centre = 0.5 * (low + high)
+    camera = raycast.Camera(tuple(centre), 1.0, _facing(frames[-1], centre))
     # What the box around it measures on the picture, rounded off: it holds a vesicle, not a brick.
     right, up, _ = np.abs(camera.axes)
     half = 0.5 * (high - low) + raycast.BILAYER
     reach = 1.06 * max(np.sqrt(np.sum((right * half) ** 2)), np.sqrt(np.sum((up * half) ** 2)))
-    return raycast.Camera(camera.centre, float(reach))
+    return raycast.Camera(camera.centre, float(reach), camera.azimuth)
+
+
+def _facing(frame: VesicleFrame, centre) -> float:
+    """Azimuth (degrees) from which vesicles in the lumen lie beyond ``centre``; where they are in the middle, or none
+    are there, the usual one."""
+    vesicles = frame.vesicles
+    inside = (frame.psi < 0) & (vesicles.encloses_lumen < 0)[vesicles.labels]
+    if not inside.any():
+        return raycast.Camera.azimuth
+    _, y, x = (np.mean(i) * h - c for i, h, c in zip(np.nonzero(inside), frame.grid.spacing, centre))
+    return float(np.degrees(np.arctan2(-y, -x))) if np.hypot(y, x) > 2 * frame.eps else raycast.Camera.azimuth
 
 
 def scene(frame: VesicleFrame) -> raycast.Scene:
@@ -162,7 +181,7 @@ def draw_section(axes, frame: VesicleFrame, y: float) -> None:
     """The plane at height ``y`` (nm): membrane by order, lumen light, cytosol darker."""
     at = round(y / frame.grid.spacing[1]) % frame.grid.shape[1]
     wide = lambda f: ndimage.zoom(f[:, at], 8, order=3, grid_mode=True, mode="grid-wrap")
-    psi, share = wide(frame.psi), np.clip(0.5 * (1 + wide(frame.fields["phi"])), 0, 1)[..., None]
+    psi, share = wide(frame.psi), 0.5 * (1 + raycast.lo_order(wide(frame.fields["phi"])))[..., None]
     distance = 2**0.5 * frame.eps * np.arctanh(np.clip(psi, -0.9999, 0.9999))
     lumen = np.clip(0.5 + distance, 0, 1)[..., None]
     membrane = np.clip(raycast.BILAYER / 2 + 0.5 - np.abs(distance), 0, 1)[..., None]

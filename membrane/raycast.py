@@ -17,6 +17,9 @@ BILAYER = 5.0
 LD, LO = "#0072B2", "#E69F00"
 """Colours of the phases."""
 
+OPENING = 110.0
+"""Angle of the wedge in degrees."""
+
 FINER = 2
 """Points of the finer lattice that rays see, per point of the field."""
 
@@ -71,7 +74,8 @@ class Scene:
         the outward normal of the nearer of its two planes."""
         right, _, toward = camera.axes
         level = np.array([0, *toward[1:]]) / np.hypot(*toward[1:])
-        planes = np.array([level + right, level - right]) / 2**0.5
+        half = np.radians(OPENING / 2)
+        planes = np.sin(half) * level + np.cos(half) * np.array([right, -right])
         along = (points - np.array(camera.centre)) @ planes.T
         depth = along.min(1)
         if not self.cut:
@@ -126,7 +130,7 @@ class Scene:
     def colours(self, points, camera: Camera):
         """Linear RGB of points on the membrane."""
         normal, section, signed, gradient = self.normals(points, camera)
-        share = 0.5 * (1 + np.clip(self._at(self.order, points - signed[:, None] * gradient), -1, 1))[:, None]
+        share = 0.5 * (1 + lo_order(self._at(self.order, points - signed[:, None] * gradient)))[:, None]
         ld, lo = (np.array(to_rgb(c)) ** 2.2 for c in (LD, LO))
         paint = (1 - share) * ld + share * lo
         paint = np.where(section[:, None], 0.5 * paint + 0.5, paint)
@@ -144,6 +148,12 @@ class Scene:
         front = np.clip(normal @ toward, 0, 1)
         strength = (0.28 + 0.72 * lamp + 0.22 * front) * (0.4 + 0.6 * light)
         return paint * strength[:, None] + 0.12 * (shine * light * ~section)[:, None]
+
+
+def lo_order(phi) -> np.ndarray:
+    """p(phi) of the free energy, from -1 in Ld to +1 in Lo: how much of each colour a point has."""
+    phi = np.clip(phi, -1, 1)
+    return 0.5 * phi * (3 - phi**2)
 
 
 def picture(scene: Scene, camera: Camera, pixels: int, smooth: int = 2) -> np.ndarray:

@@ -172,3 +172,19 @@ def test_area_and_lipids_over_5000_steps():
     content = float(model.open_books(state.psi, state.phi).lo[0])
     assert content == pytest.approx(lo, rel=1e-4)
     assert np.all(np.diff(energies) < 1e-5 * energies[0])
+
+
+@pytest.mark.parametrize("strain", [0.01, -0.01])
+def test_a_strained_vesicle_relaxes(strain):
+    """An area that is 1 % off its books, twenty times what a step may add, comes back to 0.1 % within 40 trials from
+    the least step: what relieves it is not refused."""
+    model, state = budding()
+    state = eqx.tree_at(lambda s: s.books.area, state, state.books.area / (1 + strain))
+    off = lambda s: float(model.tension(surface.derivatives(s.psi, model.grid), s.books)[0]) / model.area_modulus
+    assert off(state) == pytest.approx(strain, rel=1e-9)
+    relaxation = Relaxation(14.0)
+    state = eqx.tree_at(lambda s: s.shape_step, state, jnp.asarray(relaxation.least_step))
+    after, report = relaxation.run(model, state, one(40))
+    assert int(report.taken) > 20
+    assert float(report.energy) < float(report.first_energy)
+    assert abs(off(after)) < 1e-3

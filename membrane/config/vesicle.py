@@ -125,7 +125,7 @@ class VesicleNumericsConfig(Section):
     max_courant: Annotated[float, Field(gt=0, le=0.5)] = Field(
         default=0.3, description="largest displacement of a step in spacings"
     )
-    max_area_strain: Positive = Field(default=5e-4, description="largest change of an area in a step, relative")
+    max_area_strain: Positive = Field(default=5e-4, description="the most that a step may add to the strain of an area")
 
 
 class VesicleConfig(RunConfig):

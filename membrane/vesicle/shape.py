@@ -80,9 +80,10 @@ class _Here(NamedTuple):
 class Relaxation(eqx.Module):
     """``smoothing_length`` l (nm), best two to four eps; ``mending`` m; ``inertia``: share of the velocity that is kept
     from step to step (heavy ball, dropped where it leads uphill); ``courant``: largest displacement of a step over the
-    least spacing; ``strain``: largest change of any vesicle's area in a step over its area; ``sweeps`` of extension of
-    the fields a step; ``growth`` of the step after a taken one; ``least_step`` in pseudo-time: in float32 a shape at
-    rest refuses every step within its rounding, and must be able to move again when its composition has changed."""
+    least spacing; ``strain``: the most that a step may add to the strain of any vesicle's area, what it relieves is
+    free; ``sweeps`` of extension of the fields a step; ``growth`` of the step after a taken one; ``least_step`` in
+    pseudo-time: in float32 a shape at rest refuses every step within its rounding, and must be able to move again when
+    its composition has changed."""
 
     smoothing_length: float
     mending: float = 8.0
@@ -148,7 +149,7 @@ class Relaxation(eqx.Module):
             moved = dt * reach
             there = look(here.psi + dt * change, here.fields, dt, moved / limit, here.velocity_hat)
             fell = there.energy < here.energy
-            fell &= jnp.max(jnp.abs(there.strain - here.strain)) <= self.strain
+            fell &= jnp.max(jnp.abs(there.strain) - jnp.abs(here.strain)) <= self.strain
             stay = here._replace(velocity_hat=here.steepest_hat)
             here = jax.tree.map(lambda a, b: jnp.where(fell, a, b), there, stay)
             dt = jnp.maximum(jnp.where(fell, self.growth, 0.5) * dt, self.least_step)

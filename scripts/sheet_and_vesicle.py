@@ -1,0 +1,159 @@
+"""One ceramide case as a vesicle and on a sheet: the ILVs of both, side by side.
+
+Given are archives of one configuration of kind vesicle, a quench with one or more seeds. The sheet has their lipids,
+ceramide, cargo, rigidities, noise and duration; the area of the vesicle; neither flow nor thermal noise, which the
+vesicle lacks; the exact bud law with a gate of --neck nm; and membrane in hand, as the vesicle's volume is free, so
+that its tension stays at --tension: what leaves is replaced by the Ld of the start. Its configuration and archive are
+written beside the first archive; where the same has been run already it is read. Exit codes: 0 answered, 2 bad input,
+else that of the sheet's run.
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import argparse
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from membrane import run
+from membrane.archive import ArchiveError, RunRecord, read
+from membrane.build import build
+from membrane.config import ConfigError, VesicleConfig, parse
+from membrane.sizes import median_interval
+
+SECTIONS = ("temperature_C", "duration_s", "seed", "ceramide", "cargo")
+"""What both configurations write alike."""
+
+
+def sheet_of(config: VesicleConfig, endosomes: int, neck_nm: float, tension_uN_per_m: float) -> dict:
+    """The sheet of a vesicle's quench, as YAML has it.
+
+    Raises ValueError where the vesicle starts from a cap, has osmosis, or phases whose own curvatures differ.
+    """
+    given = config.model_dump(mode="json", exclude_none=True)
+    membrane, shape = config.membrane, config.geometry.shape
+    if config.composition.quench is None:
+        raise ValueError("a sheet starts mixed: give a run with composition.quench")
+    if membrane.osmosis is not None:
+        raise ValueError("membrane.osmosis holds the lumen's volume, which this sheet lets go: leave it out")
+    if membrane.spontaneous_curvature_ld_per_nm != membrane.spontaneous_curvature_lo_per_nm:
+        raise ValueError(
+            f"on a sheet the phases have one curvature of their own, but membrane.spontaneous_curvature is "
+            f"{membrane.spontaneous_curvature_ld_per_nm:g} in Ld and {membrane.spontaneous_curvature_lo_per_nm:g} in Lo"
+        )
+    spacing = config.geometry.spacing_nm
+    side = round(math.sqrt(math.pi) * shape.diameter_nm, 3)
+    ms = 1e3 * config.duration_s
+    return {name: given[name] for name in SECTIONS if name in given} | {
+        "name": f"{config.name}_sheet",
+        "endosomes": endosomes,
+        "geometry": {"box_nm": [side, side], "spacing_nm": spacing},
+        "lipids": given["lipids"] | {"mean_order": config.composition.quench.mean_order},
+        "membrane": {
+            "bending_rigidity_ld_kBT": membrane.bending_rigidity_ld_kBT,
+            "bending_rigidity_lo_kBT": membrane.bending_rigidity_lo_kBT,
+            "gaussian_modulus_contrast_kBT": membrane.gaussian_modulus_contrast_kBT,
+            "tension_uN_per_m": tension_uN_per_m,
+            "spontaneous_curvature_other_per_nm": membrane.spontaneous_curvature_ld_per_nm,
+        },
+        # Viscosities set the pace at which barriers are crossed; those of configs/ceramide.yaml.
+        "hydrodynamics": {
+            "membrane_viscosity_nPa_s_m": 3.0,
+            "cytosol_viscosity_mPa_s": 2.0,
+            "lumen_viscosity_mPa_s": 1.0,
+            "in_plane_flow": False,
+        },
+        "budding": {"neck_radius_nm": neck_nm, "shell_density_g_per_ml": 1.16, "lumen_density_g_per_ml": 1.06},
+        "endosome": {"area_modulus_mN_per_m": membrane.area_modulus_mN_per_m},
+        # As much again as the endosome has: more than its Lo can take away.
+        "supply": {"reserve_fraction": 1.0, "fusion_rate_per_s": 0.0, "fusion_diameter_nm": 60.0},
+        "numerics": {"thermal_noise": False, "initial_noise": config.composition.quench.noise},
+        "output": {
+            "series_interval_ms": ms / 60,
+            "frame_interval_ms": ms / 5,
+            "checkpoint_interval_ms": ms / 5,
+        },
+    }
+
+
+def done(output: Path, config) -> bool:
+    """Whether there is an archive of just this run."""
+    try:
+        return output.is_file() and read(output).attributes["config_yaml"] == config.to_yaml()
+    except ArchiveError:
+        return False
+
+
+def rows(records: list[RunRecord]) -> dict[str, str]:
+    """What one of the two has made, in words."""
+    ilvs = [r.ilvs for r in records]
+    endosomes = sum(r.config["endosomes"] for r in records)
+    every = np.concatenate(ilvs)
+    found = {"endosomes": f"{endosomes}", "ILVs": f"{len(every)}", "ILVs an endosome": f"{len(every) / endosomes:.1f}"}
+    if not len(every):
+        return found
+    size = every["diameter_nm"]
+    # Endosomes of several runs are numbered through.
+    offset = np.cumsum([0, *(r.config["endosomes"] for r in records)])
+    owner = np.concatenate([i["endosome"] + k for i, k in zip(ilvs, offset)])
+    low, high = median_interval(size, owner, endosomes)
+    mean = lambda name, form: format(float(np.nanmean(every[name])), form)
+    return found | {
+        "median diameter (nm)": f"{np.median(size):.1f} ({low:.1f}-{high:.1f})",
+        "diameters (nm)": ", ".join(f"{d:.0f}" for d in np.sort(size)[:12]) + (", ..." if len(size) > 12 else ""),
+        "first, median time (ms)": f"{1e3 * every['time_s'].min():.1f}, {1e3 * np.median(every['time_s']):.1f}",
+        "c0 (1/nm)": mean("spontaneous_curvature_per_nm", ".3f"),
+        "Lo share": mean("lo_fraction", ".2f"),
+        "ceramide, cytosolic": mean("ceramide_cytosolic_fraction", ".2f"),
+        "tension (uN/m)": mean("tension_uN_per_m", ".0f"),
+    }
+
+
+def table(vesicle: dict[str, str], sheet: dict[str, str]) -> str:
+    """Both side by side."""
+    lines = [("", "vesicle", "sheet")]
+    lines += [(name, vesicle.get(name, "-"), sheet.get(name, "-")) for name in vesicle | sheet]
+    widths = [max(len(line[i]) for line in lines) for i in range(3)]
+    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths)).rstrip() for line in lines)
+
+
+def main(arguments=None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("archive", metavar="ARCHIVE", type=Path, nargs="+", help="of a vesicle; several seeds")
+    parser.add_argument("--endosomes", metavar="N", type=int, default=10, help="of the sheet (default 10)")
+    parser.add_argument("--neck", metavar="NM", type=float, default=5.0, help="at which it breaks (default 5)")
+    parser.add_argument("--tension", metavar="UN_PER_M", type=float, default=1.0, help="of the sheet (default 1)")
+    options = parser.parse_args(arguments)
+    try:
+        records = [read(path) for path in options.archive]
+        config = parse(yaml.safe_dump(records[0].config))
+        if not isinstance(config, VesicleConfig):
+            raise ConfigError(f"{options.archive[0]}: kind {config.kind}; give archives of kind vesicle")
+        given = sheet_of(config, options.endosomes, options.neck, options.tension)
+        wall = build(parse(yaml.safe_dump(given))).wall
+        for name in ("ceramide_cytosolic", "ceramide_luminal"):
+            if name in wall.ld:
+                given["supply"][f"{name}_fraction"] = float(wall.ld[name])
+    except (ArchiveError, ConfigError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    path = options.archive[0].with_name(f"{given['name']}.yaml")
+    output = path.with_suffix(".h5")
+    if not done(output, parse(yaml.safe_dump(given))):
+        path.write_text(yaml.safe_dump(given, sort_keys=False))
+        if code := run.main([str(path), "--output", str(output), "--overwrite", "--quiet"]):
+            return code
+    print(f"line tension of the mixture {wall.line_tension:.2f} pN, bare {config.lipids.line_tension_pN:g} pN")
+    for name in wall.lo:
+        print(f"{name} at the start, flat and unmixed: Lo {wall.lo[name]:.3g}, Ld {wall.ld[name]:.3g}")
+    print(table(rows(records), rows([read(output)])))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
