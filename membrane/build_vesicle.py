@@ -167,7 +167,11 @@ def _order(config, membrane: Membrane, psi, key):
     """phi of the box at the start, with the mean that was asked for on the membrane."""
     grid, composition = membrane.grid, config.composition
     if composition.cap is not None:
-        distance = initial.cap(grid, config.geometry.shape.diameter_nm / 2, composition.cap.area)
+        polar, equatorial = _axes(config)
+        if polar == equatorial:
+            distance = initial.cap(grid, polar, composition.cap.area)
+        else:
+            distance = initial.spheroid_cap(grid, polar, equatorial, composition.cap.area)
         return initial.profile(distance, config.lipids.interface_width_nm, grid)
     noise = composition.quench.noise * jax.random.normal(key, grid.shape, grid.dtype)
     weight = membrane.weight(surface.derivatives(psi, grid))

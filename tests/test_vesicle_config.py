@@ -96,10 +96,15 @@ def test_all_faults_at_once():
         assert words in said
 
 
-def test_a_prolate_needs_no_cap():
-    """A cap is one of a sphere; the remedy is named."""
-    overrides = ["geometry.shape.kind=prolate", "geometry.shape.reduced_volume=0.9"]
-    assert "start a spheroid from composition.quench" in fault(*overrides)
+@pytest.mark.parametrize("kind", ["prolate", "oblate"])
+def test_a_cap_on_a_spheroid(kind):
+    """It has the area asked for, to 1 % of the membrane's, and lies about +z."""
+    shape = [f"geometry.shape.kind={kind}", "geometry.shape.reduced_volume=0.9", "geometry.shape.diameter_nm=110"]
+    cap = ["composition.cap.closed_diameter_nm=null", f"composition.cap.area_nm2={0.3 * math.pi * 110**2}"]
+    _, state, vesicle = started(*shape, *cap)
+    assert vesicle.lo_fraction == pytest.approx(0.3, abs=0.01)
+    half = state.phi.shape[0] // 2
+    assert float(jnp.mean(state.phi[half:])) > 0 > float(jnp.mean(state.phi[:half])) + 0.9
 
 
 def test_a_box_that_is_too_small_is_refused():

@@ -10,15 +10,18 @@ from membrane.bud.curve import (
     reference_energy,
 )
 from membrane.bud.path import Branches, Path, branches, coordinate, trace
+from membrane.bud.sealed import Neck, Sealed, neck, sealed_at, vesicle_of
 from membrane.bud.states import Equilibria, NoState, State, equilibria, line_tension_at
 
 __all__ = [
     "Branches",
     "Equilibria",
+    "Neck",
     "NoState",
     "Path",
     "Problem",
     "Resolution",
+    "Sealed",
     "State",
     "branches",
     "closed_energy",
@@ -26,8 +29,11 @@ __all__ = [
     "coordinate",
     "equilibria",
     "line_tension_at",
+    "neck",
     "outline",
     "problem_of",
     "reference_energy",
+    "sealed_at",
     "trace",
+    "vesicle_of",
 ]

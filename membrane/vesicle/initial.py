@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
+from scipy.integrate import cumulative_trapezoid
 from scipy.optimize import brentq
 
 from membrane.grid import Grid
@@ -66,10 +67,18 @@ def spheroid_axes(area: float, reduced_volume: float, prolate: bool) -> tuple[fl
 
 
 def spheroid(grid: Grid, polar: float, equatorial: float, centre=None):
-    """Signed distance (nm) from a spheroid about the z axis, positive inside: nearest point by bisection."""
+    """Signed distance (nm) from a spheroid about the z axis, positive inside."""
     z, y, x = centred(grid, centre)
+    rho = np.hypot(y, x)
+    foot = _foot(z, rho, polar, equatorial)
+    gap = np.hypot(rho - foot[0], np.abs(z) - foot[1])
+    return np.where(rho**2 / equatorial**2 + z**2 / polar**2 < 1, gap, -gap)
+
+
+def _foot(z, rho, polar, equatorial):
+    """(rho, |z|) of the nearest point of a spheroid, by bisection."""
     # Off the planes of symmetry by a hair: on them the nearest point may be off them, and the equation degenerate.
-    z, rho = np.broadcast_arrays(np.maximum(np.abs(z), 1e-6), np.maximum(np.sqrt(y**2 + x**2), 1e-6))
+    z, rho = np.broadcast_arrays(np.maximum(np.abs(z), 1e-6), np.maximum(rho, 1e-6))
     # The nearest point is (a^2 rho/(t + a^2), c^2 z/(t + c^2)) with t the largest root of its equation of the ellipse.
     a2, c2 = equatorial**2, polar**2
     low = np.full(rho.shape, -min(a2, c2) * (1 - 1e-12))
@@ -79,9 +88,26 @@ def spheroid(grid: Grid, polar: float, equatorial: float, centre=None):
         outside = a2 * rho**2 / (t + a2) ** 2 + c2 * z**2 / (t + c2) ** 2 > 1
         low, high = np.where(outside, t, low), np.where(outside, high, t)
     t = 0.5 * (low + high)
-    gap = np.hypot(rho - a2 * rho / (t + a2), z - c2 * z / (t + c2))
-    inside = (rho**2 / a2 + z**2 / c2) < 1
-    return np.where(inside, gap, -gap)
+    return a2 * rho / (t + a2), c2 * z / (t + c2)
+
+
+def spheroid_cap(grid: Grid, polar: float, equatorial: float, area: float, centre=None):
+    """Signed distance (nm) along the meridians of a spheroid about z from the rim of the cap of ``area`` about its +z
+    pole, positive in it; constant along normals. :func:`cap` where it is a sphere.
+
+    Raises ValueError where the cap is larger than the spheroid.
+    """
+    # Meridian and area from the +z pole on, by the parametric angle.
+    angle = np.linspace(0, np.pi, 4001)
+    pace = np.hypot(equatorial * np.cos(angle), polar * np.sin(angle))
+    length = cumulative_trapezoid(pace, angle, initial=0)
+    covered = cumulative_trapezoid(2 * np.pi * equatorial * np.sin(angle) * pace, angle, initial=0)
+    if not 0 < area < covered[-1]:
+        raise ValueError(f"a cap of {area} nm^2 does not fit a spheroid of {covered[-1]:.5g} nm^2")
+    z, y, x = centred(grid, centre)
+    rho, height = _foot(z, np.hypot(y, x), polar, equatorial)
+    at = np.arctan2(rho / equatorial, np.sign(z) * height / polar)
+    return np.interp(area, covered, length) - np.interp(at, angle, length)
 
 
 def cap(grid: Grid, radius: float, area: float, centre=None):

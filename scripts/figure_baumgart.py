@@ -1,0 +1,272 @@
+"""Vesicles of two phases at the reduced volumes and shares of Ld of Baumgart et al. 2005 (Biophys. J. 89:1067), relaxed
+in three dimensions, beside the exact axisymmetric shapes: STEM.png and STEM.pdf, and a table.
+
+kappa_Lo = 5 kappa_Ld; kappa_G equal, and kappa_G,Ld - kappa_G,Lo = 3.6 kappa_Ld. Lengths are given in R, of the sphere
+of the whole area, energies in kappa_Ld. The line tensions are assumed: so low that a neck is wider than its walls.
+
+Columns: share of Ld; reduced volume; lambda R/kappa_Ld; contrast of kappa_G over kappa_Ld; R/eps; then in pairs,
+vesicle and exact: energy, radius of the rim, radius of the neck, its distance from the rim along the meridian
+(positive into Ld); then the distance between both outlines (root mean square); steps and seconds. nan: no neck. The
+largest R/eps is drawn.
+"""
+
+import os
+
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from scipy.fft import next_fast_len
+from scipy.interpolate import CubicSpline
+from scipy.spatial import cKDTree
+from skimage.measure import find_contours
+
+from membrane import bud, plot
+from membrane.energy import Lipids
+from membrane.grid import Grid
+from membrane.raycast import LD, LO
+from membrane.vesicle import Membrane, Relaxation, State, Transport, evolve, initial, surface
+
+KAPPA, STIFFER, CONTRAST, RADIUS = 85.6, 5.0, 3.6, 60.0
+"""kappa_Ld (pN nm), kappa_Lo over it, contrast of kappa_G over it, R (nm)."""
+
+RESOLUTION = bud.Resolution(inner=28, outer=40)
+"""Of the exact shapes."""
+
+HEADER = (
+    "  Ld     v  lambda contr R/eps |  energy   exact |   rim exact |   neck  exact | offset  exact |  apart steps   s"
+)
+ROW = (
+    "{:4.2f}  {:4.2f} {:7g} {:5g} {:5g} | {:7.2f} {:7.2f} | {:5.3f} {:5.3f} | {:6.3f} {:6.3f} | {:6.3f} {:6.3f} | "
+    "{:6.4f} {:5d} {:3.0f}"
+)
+
+
+class Case(NamedTuple):
+    """Share of Ld in the area, reduced volume, lambda R/kappa_Ld, and kappa_G,Ld - kappa_G,Lo over kappa_Ld."""
+
+    ld_share: float
+    reduced_volume: float
+    line_tension: float
+    contrast: float
+
+
+CASES = [(0.56, 0.76, 12.0), (0.18, 0.84, 12.0), (0.89, 0.98, 40.0)]
+
+
+class Found(NamedTuple):
+    """Lengths over R: radius of the rim, radius of the neck and its distance from the rim, positive into Ld (nan: no
+    neck); energy over kappa_Ld; outlines (r, z) of Lo and of Ld from pole to rim."""
+
+    rim: float
+    neck: float
+    offset: float
+    energy: float
+    lo: np.ndarray
+    ld: np.ndarray
+
+
+def exact(case: Case) -> Found:
+    """The axisymmetric state, Lo as the domain; reached by way of a dumbbell."""
+    state = None
+    for way in (Case(0.56, 0.76, 12.0, case.contrast), Case(0.56, 0.76, case.line_tension, case.contrast), case):
+        problem, tension, host = bud.vesicle_of(
+            domain_share=1 - way.ld_share,
+            reduced_volume=way.reduced_volume,
+            rigidity_ratio=1 / STIFFER,
+            gaussian_contrast=-way.contrast / STIFFER,
+            line_tension=way.line_tension / STIFFER,
+        )
+        state = bud.sealed_at(problem, tension, host, near=state, resolution=RESOLUTION)
+    radius = float(state.radius)
+    lo, ld = bud.outline(state.problem, state.x, state.state, closed=True, resolution=RESOLUTION)
+    # Height runs from the pole of the domain on: down from that of Lo.
+    lo, ld = (np.array([part[0], -part[1]]) / radius for part in (lo, ld))
+    neck = bud.neck(state, RESOLUTION)
+    rim = 1 / float(np.cosh(state.x)) / radius
+    energy = STIFFER * float(state.energy)
+    return Found(rim, neck.radius / radius, neck.offset / radius, energy, *_centred(lo, ld[:, ::-1]))
+
+
+def vesicle(case: Case, fineness: float) -> tuple[Membrane, State]:
+    """A prolate with a cap of Lo about +z, eps = R/fineness; its volume is held by a stiff osmotic law."""
+    eps = RADIUS / fineness
+    area, volume = 4 * np.pi * RADIUS**2, 4 * np.pi / 3 * RADIUS**3 * case.reduced_volume
+    axes = initial.spheroid_axes(area, case.reduced_volume, prolate=True)
+    spacing = eps / 1.286
+    shape = tuple(next_fast_len(int(np.ceil((2.16 * a + 9 * eps) / spacing)), True) for a in (*axes, axes[1]))
+    grid = Grid(shape, tuple(spacing * n for n in shape), "float32")
+    lipids = Lipids.from_wall(line_tension=case.line_tension * KAPPA / RADIUS, interface_width=eps)
+    membrane = Membrane(
+        grid,
+        eps,
+        (KAPPA, STIFFER * KAPPA),
+        (0.0, 0.0),
+        lipids,
+        area_modulus=500.0,
+        osmotic=(50.0, volume),
+        gaussian_rigidity=(0.0, -case.contrast * KAPPA),
+    )
+    psi = initial.profile(initial.spheroid(grid, *axes), eps, grid)
+    phi = initial.profile(initial.spheroid_cap(grid, *axes, (1 - case.ld_share) * area), eps, grid)
+    return membrane, State.at_rest(membrane, psi, phi, membrane.open_books(psi, phi))
+
+
+def relaxed(membrane: Membrane, state: State, most: int, still: float = 2e-3) -> tuple[State, int]:
+    """The state after so many steps of the shape, or when a hundred steps lower F by less than ``still`` kappa_Ld.
+    Raises RuntimeError where the vesicle parts."""
+    relaxation, before = Relaxation(3 * membrane.interface_width), np.inf
+    rounds = evolve(membrane, relaxation, Transport(1e6), state, rounds=most // 100, trials=100, dt=1e-6, look_every=1)
+    for step in rounds:
+        if step.events:
+            raise RuntimeError(f"the vesicle has parted after {step.trials} steps: {step.events}")
+        state, energy = step.state, float(step.report.energy) / KAPPA
+        if before - energy < still:
+            break
+        before = energy
+    return state, step.trials
+
+
+def measured(membrane: Membrane, state: State) -> Found:
+    """From sections across z: their area tells r(z), their mean order the rim."""
+    grid, eps = membrane.grid, membrane.interface_width
+    z = initial.centred(grid)[0].ravel()
+    near = surface.derivatives(state.psi, grid)
+    section = np.asarray(surface.step(state.psi), float).sum((1, 2)) * grid.spacing[1] * grid.spacing[2]
+    density = np.asarray(surface.delta(near, eps), float)
+    order = (density * np.asarray(state.phi)).sum((1, 2)) / density.sum((1, 2))
+    fine = np.linspace(z[1], z[-2], 20 * z.size)
+    radius = np.sqrt(np.maximum(CubicSpline(z, section)(fine) / np.pi, 1e-6))
+    inside = np.flatnonzero(radius > 3 * eps)[[0, -1]]
+    fine, radius = (v[inside[0] : inside[1] + 1] for v in (fine, radius))
+    along = np.concatenate([[0], np.cumsum(np.hypot(np.diff(fine), np.diff(radius)))])
+    rim = np.flatnonzero(np.diff(np.sign(np.interp(fine, z, order))))[-1]
+    narrow = np.flatnonzero((radius[1:-1] < radius[:-2]) & (radius[1:-1] <= radius[2:])) + 1
+    best = min(narrow, key=lambda i: abs(along[i] - along[rim]), default=None)
+    neck = (np.nan, np.nan) if best is None else (radius[best] / RADIUS, (along[rim] - along[best]) / RADIUS)
+    terms = membrane.terms(near, state.phi, state.books)
+    energy = float(terms.bending + terms.lipids) / KAPPA
+    outline = _outline(membrane, state)
+    last = np.flatnonzero(outline[2] > 0)[-1]
+    lo, ld = outline[:2, : last + 1], outline[:2, last:]
+    return Found(radius[rim] / RADIUS, *neck, energy, *_centred(lo, ld[:, ::-1]))
+
+
+def _centred(lo, ld):
+    """Outlines (r, z) about the middle of their height."""
+    return tuple(part - [[0], [0.5 * (lo[1].max() + ld[1].min())]] for part in (lo, ld))
+
+
+def _outline(membrane: Membrane, state: State) -> np.ndarray:
+    """(r, z, phi) over R along psi = 0 in the half plane through the axis, from the pole of Lo."""
+    grid = membrane.grid
+    middle = grid.shape[1] // 2
+    shift = initial.centred(grid)[1].ravel()[middle]
+    psi = np.asarray(state.psi, float)[:, middle]
+    (line,) = find_contours(np.arctanh(np.clip(psi, -0.9999, 0.9999)), 0.0)
+    line = line[:-1]
+    z, _, x = (c.ravel() for c in initial.centred(grid))
+    at = [np.interp(line[:, i], np.arange(c.size), c) for i, c in ((0, z), (1, x))]
+    order = np.asarray(state.phi, float)[:, middle][tuple(np.rint(line).astype(int).T)]
+    # The line is closed: its half at x > 0, from the upper pole on.
+    side = at[1] >= 0
+    first = np.flatnonzero(side & ~np.roll(side, 1))[0]
+    half = np.roll(np.arange(side.size), -first)[: side.sum()]
+    half = half if at[0][half[0]] > at[0][half[-1]] else half[::-1]
+    return np.array([np.hypot(at[1], shift)[half] / RADIUS, at[0][half] / RADIUS, order[half]])
+
+
+def apart(one: Found, two: Found) -> float:
+    """Root mean square distance of the second's outline from the first's, over R."""
+    line = np.concatenate([one.lo, one.ld[:, ::-1]], 1)
+    steps = np.linspace(0, line.shape[1] - 1, 4000)
+    dense = np.stack([np.interp(steps, np.arange(line.shape[1]), c) for c in line], 1)
+    points = np.concatenate([two.lo, two.ld], 1).T
+    return float(np.sqrt(np.mean(cKDTree(dense).query(points)[0] ** 2)))
+
+
+def draw(triples) -> Figure:
+    """Outlines of ((case, vesicle, exact), ...): a row without and one with the contrast of kappa_G."""
+    figure = Figure(figsize=(plot.WIDTH_INCH, 5.6))
+    rows = sorted({case.contrast for case, *_ in triples})
+    columns = len(triples) // len(rows)
+    for n, (case, found, ideal) in enumerate(triples):
+        row, column = n % len(rows), n // len(rows)
+        height = 0.9 / len(rows)
+        axes = figure.add_axes((column / columns, 0.94 - (row + 1) * height, 1 / columns, height))
+        for part, colour in ((found.lo, LO), (found.ld, LD)):
+            for side in (-1, 1):
+                axes.plot(side * part[0], part[1], color=colour, lw=4, solid_capstyle="butt")
+        for part in (ideal.lo, ideal.ld):
+            for side in (-1, 1):
+                axes.plot(side * part[0], part[1], color="k", lw=0.6)
+        axes.plot([-found.rim, found.rim], [_height(found, 0.0)] * 2, color="k", lw=0.8, ls=":")
+        words = "no narrowest place"
+        if np.isfinite(found.neck):
+            level = _height(found, found.offset)
+            for side, marker in ((-1, 5), (1, 4)):
+                axes.plot(side * (found.neck + 0.13), level, ls="", marker=marker, color="k", ms=5)
+            words = f"neck {found.offset:+.3f} R\nexact {ideal.offset:+.3f} R"
+        axes.text(0.98, 0.5, words, fontsize=7, transform=axes.transAxes, ha="right", va="center")
+        axes.set(aspect="equal", xlim=(-1.3, 1.9), ylim=(-1.75, 1.75))
+        axes.axis("off")
+        if row == 0:
+            title = f"v = {case.reduced_volume:g}, {case.ld_share:.0%} Ld"
+            figure.text((column + 0.4) / columns, 0.975, title, ha="center", va="center", fontsize=9)
+        if column == 0:
+            unequal = f"$\\Delta\\kappa_G$ = {case.contrast:g} $\\kappa_{{Ld}}$"
+            words = unequal if case.contrast else "equal $\\kappa_G$"
+            figure.text(0.012, 0.94 - (row + 0.5) * height, words, rotation=90, va="center", fontsize=9)
+    key = [Line2D([], [], color=LO, lw=4, label="Lo"), Line2D([], [], color=LD, lw=4, label="Ld")]
+    key += [Line2D([], [], color="k", lw=0.6, label="exact")]
+    key += [Line2D([], [], color="k", ls=":", lw=0.8, label="phase boundary")]
+    key += [Line2D([], [], color="k", ls="", marker=5, ms=5, label="neck")]
+    figure.legend(handles=key, loc="lower center", ncols=5, frameon=False, fontsize=8, borderaxespad=0.1)
+    return figure
+
+
+def _height(found: Found, offset: float) -> float:
+    """z of the point of the outline that lies ``offset`` beyond the rim."""
+    line = np.concatenate([found.lo, found.ld[:, ::-1]], 1)
+    along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(line, axis=1)))])
+    return float(np.interp(along[found.lo.shape[1] - 1] + offset, along, line[1]))
+
+
+def main(arguments=None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", metavar="STEM", type=Path, default=Path("runs/baumgart"))
+    parser.add_argument("--fineness", metavar="R/EPS", type=float, nargs="+", default=[14.0])
+    parser.add_argument("--steps", metavar="N", type=int, default=3000, help="of the shape at most (default 3000)")
+    options = parser.parse_args(arguments)
+    jax.config.update("jax_enable_x64", True)
+    print(HEADER, flush=True)
+    drawn = []
+    for numbers in CASES:
+        for contrast in (0.0, CONTRAST):
+            case = Case(*numbers, contrast)
+            ideal = exact(case)
+            for fineness in sorted(options.fineness):
+                begun = time.perf_counter()
+                membrane, state = vesicle(case, fineness)
+                state, steps = relaxed(membrane, state, options.steps)
+                found = measured(membrane, state)
+                pairs = [getattr(f, name) for name in ("energy", "rim", "neck", "offset") for f in (found, ideal)]
+                seconds = time.perf_counter() - begun
+                print(ROW.format(*case, fineness, *pairs, apart(found, ideal), steps, seconds), flush=True)
+            drawn.append((case, found, ideal))
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    print(*plot.save(draw(drawn), options.output), sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
