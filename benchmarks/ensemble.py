@@ -74,7 +74,7 @@ def synthetic(path: Path, endosomes: int = 10, ilvs: int = 120, rows: int = 61, 
     )
     with Archive.create(path, config_yaml="duration_s: 0.06\n", name="synthetic", seed=0) as archive:
         archive.checkpoint([{}] * endosomes, {}, events, {"time_s": 0.001 * np.arange(rows)} | series)
-        archive.finish(**finish, number_of_endosomes=endosomes)
+        archive.finish(**finish)
 
 
 def collect(folder: Path, numbers: list[int]) -> None:
