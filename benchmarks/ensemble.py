@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument("--members", type=int, default=4)
     parser.add_argument("--endosomes", type=int, default=2)
     parser.add_argument("--jobs", type=int, nargs="*", default=[1, 2])
-    parser.add_argument("--collect", type=int, nargs="*", default=[100, 1000, 10_000])
+    parser.add_argument("--collect", type=int, nargs="*", default=[100, 1000])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         # First, for the memory of children is that of the largest.
