@@ -195,5 +195,6 @@ def test_sensitivity_figure(record):
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["tension_uN_per_m", "line_tension_pN"]
     tension, line = number.patches
     assert tension.get_width() < -0.9
-    assert abs(line.get_width()) < 0.5
+    # The yield is a function of the tension alone: nothing is left that another could explain.
+    assert np.isnan(line.get_width())
     assert line.get_alpha() < 1

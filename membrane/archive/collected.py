@@ -52,6 +52,7 @@ class Collection:
                 "events", (0,), MEMBER_DTYPE, maxshape=(None,), chunks=(_ROWS,), **STORAGE
             )
             self._series = self._file.create_group("series")
+            self._columns = {}
             self._stack = stack.pop_all()
         return self
 
@@ -89,15 +90,15 @@ class Collection:
         for name, values in series.items():
             if name == "time_s":
                 continue
-            if name not in self._series:
+            if name not in self._columns:
                 shape = (len(self.times_s), self.endosomes)
-                self._series.create_dataset(
+                self._columns[name] = self._series.create_dataset(
                     name, shape, "f8", chunks=(max(1, shape[0]), count), fillvalue=np.nan, **STORAGE
                 )
-                self._series[name].attrs["units"] = units.get(name, "")
+                self._columns[name].attrs["units"] = units.get(name, "")
             column = np.full((len(self.times_s), count), np.nan)
             column[rows] = values
-            self._series[name][:, self._first : self._first + count] = column
+            self._columns[name][:, self._first : self._first + count] = column
 
     def _finish(self) -> None:
         versions = {package: version(package) for package in ("membrane", "numpy", "h5py")}

@@ -149,7 +149,9 @@ def _finished(path, file):
     times = frames["time_s"][()]
     fields = Frames([(path, "frames", row) for row in range(len(times))], times, field_names(frames))
     spacing = tuple(frames.attrs["spacing_nm"].tolist())
-    series, units = read_group(file["series"]), {name: v.attrs.get("units", "") for name, v in file["series"].items()}
+    series, units = {}, {}
+    for name, values in file["series"].items():
+        series[name], units[name] = np.asarray(values[()]), values.attrs.get("units", "")
     members = {name: v.asstr()[()] if v.dtype == object else v[()] for name, v in file.get("members", {}).items()}
     return RunRecord(path, attributes, file["events"][()], series, sizes, fields, spacing, units, members)
 
