@@ -107,7 +107,7 @@ def _table(folder: SweepFolder, states: list[Glance], outlines: dict[int, Outlin
         "member": [member.number for member in members],
         "point": [member.point for member in members],
         "replica": [member.replica for member in members],
-        "seed": [member.config.seed for member in members],
+        "seed": [member.seed for member in members],
         "status": [state.status for state in states],
         "reason": [state.reason for state in states],
         "archive": [folder.archive(member).name for member in members],

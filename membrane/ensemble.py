@@ -133,7 +133,7 @@ def _list(folder: SweepFolder, members: list[Member], arguments) -> int:
     """Members and their states; what the whole takes."""
     states = [folder.state(member).status for member in members]
     for member, status in zip(members, states, strict=True):
-        print(f"{member.number:06d}  {status:<9} seed {member.config.seed:<10} {member.said}")
+        print(f"{member.number:06d}  {status:<9} seed {member.seed:<10} {member.said}")
     counted = ", ".join(f"{number} {status}" for status, number in Counter(states).items())
     print(f"{len(members)} members in {folder.path}: {counted}")
     if arguments.trial > 0:

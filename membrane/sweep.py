@@ -20,13 +20,21 @@ class Member:
     number: int
     point: int
     replica: int
+    name: str
+    seed: int
     varied: dict[str, Any]
-    config: Config
+    base: Config
+
+    @property
+    def config(self) -> Config:
+        """Made anew each time: ten thousand of them would fill the memory. Raises ConfigError where it is not valid."""
+        values = self.varied | {"name": self.name, "seed": self.seed}
+        return changed(self.base, values, f"member {self.number}, {self.said}")
 
     @property
     def settings(self) -> list[str]:
         """What ``--set`` has to say to make this member of the base."""
-        own = {"name": self.config.name, "seed": self.config.seed}
+        own = {"name": self.name, "seed": self.seed}
         # JSON is YAML.
         return [f"{key}={json.dumps(value)}" for key, value in {**self.varied, **own}.items()]
 
@@ -58,15 +66,14 @@ def _members(config: SweepConfig, base: Config, source: str) -> list[Member]:
     first = int(np.random.SeedSequence(config.seed).generate_state(1)[0])
     for number, (replica, (point, varied)) in enumerate(itertools.product(range(config.replicas), enumerate(points))):
         # Neighbouring seeds are as good as any: keys are hashed. No two members share one.
-        own = {"name": f"{config.name}-{number:06d}", "seed": (first + number) % 2**31}
+        seed = (first + number) % 2**31
+        members.append(Member(number, point, replica, f"{config.name}-{number:06d}", seed, varied, base))
         try:
-            member = changed(base, varied | own, f"{source}: member {number}, {shown(varied)}")
+            _ = members[-1].config
         except ConfigError as error:
-            faults.append(str(error))
+            faults.append(f"{source}: {error}")
             if len(faults) == _MOST_FAULTS:
                 break
-            continue
-        members.append(Member(number, point, replica, varied, member))
     if faults:
         raise ConfigError("\n".join(faults))
     return members

@@ -47,8 +47,8 @@ class SweepFolder:
         """How far a member has come. One that stopped before anything was saved has failed for the reason in its
         log; one that is to be extended is partial."""
         found = glance(self.archive(member))
-        if found.status == "complete" and found.duration_s < member.config.duration_s:
-            return Glance("partial", f"complete to {found.duration_s:g} s of {member.config.duration_s:g} s")
+        if found.status == "complete" and found.duration_s < (wanted := member.config.duration_s):
+            return Glance("partial", f"complete to {found.duration_s:g} s of {wanted:g} s")
         if found.status == "missing" and (reason := self.reason(member)):
             return Glance("missing", reason)
         return found
@@ -66,9 +66,9 @@ class SweepFolder:
     def _refuse_changes(self, before: Sweep) -> None:
         lines = changes(before.base, self.sweep.base)
         for old, new in zip(before.members, self.sweep.members, strict=False):
-            if (old.varied, old.config.seed) != (new.varied, new.config.seed):
-                lines.append(f"  member {old.number}: {old.said}, seed {old.config.seed} in the folder, ")
-                lines[-1] += f"{new.said}, seed {new.config.seed} now"
+            if (old.varied, old.seed) != (new.varied, new.seed):
+                lines.append(f"  member {old.number}: {old.said}, seed {old.seed} in the folder, ")
+                lines[-1] += f"{new.said}, seed {new.seed} now"
                 break
         if self.sweep.base.duration_s < before.base.duration_s:
             lines.append(f"  duration_s: {self.sweep.base.duration_s} is shorter than {before.base.duration_s}")

@@ -16,11 +16,14 @@ from membrane import fft
 from membrane.build_vesicle import VesiclePhysics
 from membrane.event_table import KINDS
 from membrane.simulate import NumericalFailure
-from membrane.vesicle import Fission, Fusion, Vesicle, describe, rebook
+from membrane.vesicle import Fission, Fusion, State, Vesicle, describe, rebook
 from membrane.vesicle.evolve import transported
 from membrane.vesicle.necks import Neck, followed, nearest, necks
 from membrane.vesicle.topology import Topology, find
 from membrane.vesicle_record import UNITS, Observed, event_row, observed, series_row, surface_fields
+
+HALVINGS = 3
+"""How often a round that has failed is halved."""
 
 BOUND = 3.0
 """Of fields on the membrane: beyond it a run has failed."""
@@ -67,24 +70,42 @@ class VesicleReplica:
 
     def advance(self, until_tick: int, should_stop) -> None:
         """To ``until_tick``, or until asked to stop. Raises NumericalFailure with the last good state kept."""
-        physics = self.physics
-        dt = jnp.asarray(physics.tick_s, physics.grid.dtype)
         while self.tick < until_tick and not should_stop():
-            state, report = physics.relaxation.run(physics.membrane, self.state, jnp.asarray(physics.shape_steps))
-            state = transported(physics.membrane, physics.transport, state, dt)
-            if not (np.isfinite(float(report.energy)) and _bounded(state)):
-                raise NumericalFailure(self._failure(report), self.state)
-            before, self.state = self.state, state
-            if (self.tick + 1) % physics.look_ticks == 0:
+            before = self.state
+            self.state, refused = self._round()
+            if (self.tick + 1) % self.physics.look_ticks == 0:
                 try:
                     self._look()
                 except ValueError as error:
                     self.state = before
-                    raise NumericalFailure(f"t = {self.tick * physics.tick_s:.6g} s: {error}", before) from error
+                    message = f"t = {self.tick * self.physics.tick_s:.6g} s: {error}"
+                    raise NumericalFailure(message, before) from error
             self.tick += 1
-            self.refused += int(report.refused)
-            if self.tick % physics.series_ticks == 0:
+            self.refused += refused
+            if self.tick % self.physics.series_ticks == 0:
                 self._record()
+
+    def _round(self) -> tuple[State, int]:
+        """The state after a round, and the steps of the shape that were refused.
+
+        A round after which something is not finite or beyond its bounds is done again from its start in two parts,
+        each of half the time and half the steps, then in four and in eight. Raises NumericalFailure where that is not
+        enough.
+        """
+        physics, grid = self.physics, self.physics.grid
+        for halvings in range(HALVINGS + 1):
+            parts, state, refused = 2**halvings, self.state, 0
+            steps = jnp.asarray(max(1, physics.shape_steps // parts))
+            for _ in range(parts):
+                state, report = physics.relaxation.run(physics.membrane, state, steps)
+                dt = jnp.asarray(physics.tick_s / parts, grid.dtype)
+                state = transported(physics.membrane, physics.transport, state, dt)
+                refused += int(report.refused)
+                if not (sound := np.isfinite(float(report.energy)) and _bounded(state)):
+                    break
+            if sound:
+                return state, refused
+        raise NumericalFailure(self._failure(report), self.state)
 
     def _topology(self) -> Topology:
         membrane = self.physics.membrane
@@ -147,7 +168,8 @@ class VesicleReplica:
     def _failure(self, report) -> str:
         return (
             f"t = {self.tick * self.physics.tick_s:.6g} s: the free energy is {float(report.energy):.6g} pN nm after "
-            "the shape has relaxed, or a field on the membrane has left its bounds. Likely remedies: "
+            "the shape has relaxed, or a field on the membrane has left its bounds, "
+            f"also in {2**HALVINGS} parts of the round. Likely remedies: "
             "numerics.precision float64, a smaller numerics.transport_step_us, or line tension, rigidity and moduli "
             "nearer to those of membranes"
         )

@@ -143,7 +143,7 @@ def test_a_round(devices, shape, everything):
 @pytest.fixture(scope="module")
 def config(settings_of_main, tmp_path_factory):
     """Path of the tiny configuration; pictures are tested elsewhere."""
-    settings_of_main.setattr(run, "_summary", lambda output: None)
+    settings_of_main.setattr(run, "_summary", lambda output, picture: None)
     path = tmp_path_factory.mktemp("config") / "tiny.yaml"
     path.write_text(CONFIG.replace("shape_steps: 2", "shape_steps: 2, precision: float64"))
     return path

@@ -54,7 +54,7 @@ RADIUS, ILV, GAP = 40.0, 16.0, 14.0
 @pytest.fixture(scope="module", autouse=True)
 def _no_pictures(settings_of_main):
     """Pictures are tested elsewhere."""
-    settings_of_main.setattr(run, "_summary", lambda output: None)
+    settings_of_main.setattr(run, "_summary", lambda output, picture: None)
 
 
 @pytest.fixture(scope="module")
@@ -294,13 +294,14 @@ def test_the_script_about_resolution(config, capsys):
 
 
 def test_numerical_failure_keeps_the_last_good_state(config, tmp_path, monkeypatch, capsys):
-    """Fields that become NaN in round 5: exit 3, remedies in words, an archive of status failed whose state is that of
-    round 4, finite."""
-    count, move = iter(range(1, 100)), vesicle_replica.transported
+    """Fields that become NaN from round 5 on, however small its parts: exit 3 after three halvings, remedies in words,
+    an archive of status failed whose state is that of round 4, finite."""
+    times, move = [], vesicle_replica.transported
 
-    def transported(*arguments):
-        state = move(*arguments)
-        return eqx.tree_at(lambda s: s.psi, state, state.psi * np.nan) if next(count) == 5 else state
+    def transported(membrane, transport, state, dt):
+        times.append(float(dt))
+        state = move(membrane, transport, state, dt)
+        return eqx.tree_at(lambda s: s.psi, state, state.psi * np.nan) if len(times) >= 5 else state
 
     monkeypatch.setattr(vesicle_replica, "transported", transported)
     assert start(config, tmp_path / "run.h5") == 3
@@ -308,8 +309,25 @@ def test_numerical_failure_keeps_the_last_good_state(config, tmp_path, monkeypat
     assert record.attributes["status"] == "failed"
     found = everything(tmp_path / "run.h5")
     assert found["checkpoint/states/000000/tick"] == 4
+    np.testing.assert_allclose(times[4:], times[0] / np.array([1, 2, 4, 8]), rtol=1e-6)
     assert np.all(np.isfinite(found["checkpoint/states/000000/psi"]))
     assert "numerics.precision float64" in capsys.readouterr().err
+
+
+def test_a_round_that_fails_is_done_again_in_halves(config, tmp_path, monkeypatch):
+    """NaN once: the round is done in two parts of the same time together, and the run is complete."""
+    times, move = [], vesicle_replica.transported
+
+    def transported(membrane, transport, state, dt):
+        times.append(float(dt))
+        state = move(membrane, transport, state, dt)
+        return eqx.tree_at(lambda s: s.psi, state, state.psi * np.nan) if len(times) == 5 else state
+
+    monkeypatch.setattr(vesicle_replica, "transported", transported)
+    assert start(config, tmp_path / "run.h5") == 0
+    whole = times[0]
+    np.testing.assert_allclose(times[3:8], whole * np.array([1, 1, 0.5, 0.5, 1]), rtol=1e-6)
+    assert sum(times) - whole == pytest.approx(whole * everything(tmp_path / "run.h5")["checkpoint/states/000000/tick"])
 
 
 def test_a_membrane_that_vanishes_is_a_failure(config, tmp_path, monkeypatch, capsys):
