@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
+import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -36,8 +38,8 @@ from membrane.grid import Grid
 from membrane.raycast import LD, LO
 from membrane.vesicle import Membrane, Relaxation, State, Transport, evolve, initial, surface
 
-KAPPA, STIFFER, CONTRAST, RADIUS = 85.6, 5.0, 3.6, 60.0
-"""kappa_Ld (pN nm), kappa_Lo over it, contrast of kappa_G over it, R (nm)."""
+KAPPA, CONTRAST, RADIUS = 85.6, 3.6, 60.0
+"""kappa_Ld (pN nm), contrast of kappa_G over it, R (nm)."""
 
 RESOLUTION = bud.Resolution(inner=28, outer=40)
 """Of the exact shapes."""
@@ -52,25 +54,29 @@ ROW = (
 
 
 class Case(NamedTuple):
-    """Share of Ld in the area, reduced volume, lambda R/kappa_Ld, and kappa_G,Ld - kappa_G,Lo over kappa_Ld."""
+    """Share of Ld in the area, reduced volume, lambda R/kappa_Ld, kappa_G,Ld - kappa_G,Lo and kappa_Lo over kappa_Ld,
+    and c0 R of Lo, negative where it bends away from the lumen."""
 
     ld_share: float
     reduced_volume: float
     line_tension: float
-    contrast: float
+    contrast: float = 0.0
+    stiffness: float = 5.0
+    curvature: float = 0.0
 
 
 CASES = [(0.56, 0.76, 12.0), (0.18, 0.84, 12.0), (0.89, 0.98, 40.0)]
 
 
 class Found(NamedTuple):
-    """Lengths over R: radius of the rim, radius of the neck and its distance from the rim, positive into Ld (nan: no
-    neck); energy over kappa_Ld; outlines (r, z) of Lo and of Ld from pole to rim."""
+    """Energy over kappa_Ld; lengths over R: radius of the rim, radius of the neck and its distance from the rim,
+    positive into Ld (nan: no neck); contact angle psi, from the pole of Lo; outlines (r, z) of Lo and of Ld."""
 
+    energy: float
     rim: float
     neck: float
     offset: float
-    energy: float
+    angle: float
     lo: np.ndarray
     ld: np.ndarray
 
@@ -78,23 +84,27 @@ class Found(NamedTuple):
 def exact(case: Case) -> Found:
     """The axisymmetric state, Lo as the domain; reached by way of a dumbbell."""
     state = None
-    for way in (Case(0.56, 0.76, 12.0, case.contrast), Case(0.56, 0.76, case.line_tension, case.contrast), case):
+    dumbbell = case._replace(ld_share=0.56, reduced_volume=0.76, line_tension=12.0, curvature=0.0)
+    for way in (dumbbell, dumbbell._replace(line_tension=case.line_tension), case):
         problem, tension, host = bud.vesicle_of(
             domain_share=1 - way.ld_share,
             reduced_volume=way.reduced_volume,
-            rigidity_ratio=1 / STIFFER,
-            gaussian_contrast=-way.contrast / STIFFER,
-            line_tension=way.line_tension / STIFFER,
+            rigidity_ratio=1 / way.stiffness,
+            gaussian_contrast=-way.contrast / way.stiffness,
+            line_tension=way.line_tension / way.stiffness,
         )
+        # Bending away from the lumen is positive there; L is 2 R times the root of the domain's share.
+        inward = way.curvature * 2 * (1 - way.ld_share) ** 0.5
+        problem = problem._replace(spontaneous_curvature=jnp.asarray(-inward))
         state = bud.sealed_at(problem, tension, host, near=state, resolution=RESOLUTION)
     radius = float(state.radius)
     lo, ld = bud.outline(state.problem, state.x, state.state, closed=True, resolution=RESOLUTION)
     # Height runs from the pole of the domain on: down from that of Lo.
     lo, ld = (np.array([part[0], -part[1]]) / radius for part in (lo, ld))
     neck = bud.neck(state, RESOLUTION)
-    rim = 1 / float(np.cosh(state.x)) / radius
-    energy = STIFFER * float(state.energy)
-    return Found(rim, neck.radius / radius, neck.offset / radius, energy, *_centred(lo, ld[:, ::-1]))
+    energy, rim = case.stiffness * float(state.energy), 1 / float(np.cosh(state.x)) / radius
+    angle = float(state.contact_angle(RESOLUTION))
+    return Found(energy, rim, neck.radius / radius, neck.offset / radius, angle, *_centred(lo, ld[:, ::-1]))
 
 
 def vesicle(case: Case, fineness: float) -> tuple[Membrane, State]:
@@ -109,8 +119,8 @@ def vesicle(case: Case, fineness: float) -> tuple[Membrane, State]:
     membrane = Membrane(
         grid,
         eps,
-        (KAPPA, STIFFER * KAPPA),
-        (0.0, 0.0),
+        (KAPPA, case.stiffness * KAPPA),
+        (0.0, case.curvature / RADIUS),
         lipids,
         area_modulus=500.0,
         osmotic=(50.0, volume),
@@ -152,13 +162,18 @@ def measured(membrane: Membrane, state: State) -> Found:
     rim = np.flatnonzero(np.diff(np.sign(np.interp(fine, z, order))))[-1]
     narrow = np.flatnonzero((radius[1:-1] < radius[:-2]) & (radius[1:-1] <= radius[2:])) + 1
     best = min(narrow, key=lambda i: abs(along[i] - along[rim]), default=None)
+    # The contact angle is the chord's over an eps on either side.
+    beside = along[rim] + np.array([-eps, eps])
+    rise, widening = (float(np.diff(np.interp(beside, along, v))[0]) for v in (fine, radius))
+    # From the pole of Lo at +z down: dr/dS = cos psi, -dz/dS = sin psi; sections run upwards.
+    angle = float(np.arctan2(rise, -widening))
     neck = (np.nan, np.nan) if best is None else (radius[best] / RADIUS, (along[rim] - along[best]) / RADIUS)
     terms = membrane.terms(near, state.phi, state.books)
     energy = float(terms.bending + terms.lipids) / KAPPA
     outline = _outline(membrane, state)
     last = np.flatnonzero(outline[2] > 0)[-1]
     lo, ld = outline[:2, : last + 1], outline[:2, last:]
-    return Found(radius[rim] / RADIUS, *neck, energy, *_centred(lo, ld[:, ::-1]))
+    return Found(energy, radius[rim] / RADIUS, *neck, angle, *_centred(lo, ld[:, ::-1]))
 
 
 def _centred(lo, ld):
@@ -194,9 +209,11 @@ def apart(one: Found, two: Found) -> float:
     return float(np.sqrt(np.mean(cKDTree(dense).query(points)[0] ** 2)))
 
 
+@matplotlib.rc_context(plot.STYLE)
 def draw(triples) -> Figure:
     """Outlines of ((case, vesicle, exact), ...): a row without and one with the contrast of kappa_G."""
     figure = Figure(figsize=(plot.WIDTH_INCH, 5.6))
+    figure.set_layout_engine("none")
     rows = sorted({case.contrast for case, *_ in triples})
     columns = len(triples) // len(rows)
     for n, (case, found, ideal) in enumerate(triples):
@@ -210,13 +227,13 @@ def draw(triples) -> Figure:
             for side in (-1, 1):
                 axes.plot(side * part[0], part[1], color="k", lw=0.6)
         axes.plot([-found.rim, found.rim], [_height(found, 0.0)] * 2, color="k", lw=0.8, ls=":")
-        words = "no narrowest place"
+        words = "no narrowest\nplace"
         if np.isfinite(found.neck):
             level = _height(found, found.offset)
             for side, marker in ((-1, 5), (1, 4)):
                 axes.plot(side * (found.neck + 0.13), level, ls="", marker=marker, color="k", ms=5)
-            words = f"neck {found.offset:+.3f} R\nexact {ideal.offset:+.3f} R"
-        axes.text(0.98, 0.5, words, fontsize=7, transform=axes.transAxes, ha="right", va="center")
+            words = f"neck\n{found.offset:+.3f} R\nexact\n{ideal.offset:+.3f} R"
+        axes.text(1.12, 0.0, words, fontsize=7, va="center")
         axes.set(aspect="equal", xlim=(-1.3, 1.9), ylim=(-1.75, 1.75))
         axes.axis("off")
         if row == 0:
@@ -261,7 +278,7 @@ def main(arguments=None) -> int:
                 found = measured(membrane, state)
                 pairs = [getattr(f, name) for name in ("energy", "rim", "neck", "offset") for f in (found, ideal)]
                 seconds = time.perf_counter() - begun
-                print(ROW.format(*case, fineness, *pairs, apart(found, ideal), steps, seconds), flush=True)
+                print(ROW.format(*case[:4], fineness, *pairs, apart(found, ideal), steps, seconds), flush=True)
             drawn.append((case, found, ideal))
     options.output.parent.mkdir(parents=True, exist_ok=True)
     print(*plot.save(draw(drawn), options.output), sep="\n")

@@ -1,10 +1,9 @@
 """The flat domain loses its stability at the exact line tension (physics.md V6), extrapolated in the interface width.
 
-F of a membrane bent along the exact mode, at equal content: line tension enters F as a factor, so that the bending energy
-gained over the energy of the rim lost is the line tension at which the second variation changes its sign.
+F of a membrane bent along the exact mode, at equal area of Lo: line tension enters F as a factor, so that the bending
+energy gained over the energy of the rim lost is the line tension at which the second variation changes its sign.
 """
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import cumulative_trapezoid
@@ -21,15 +20,15 @@ RIGIDITY, DOMAIN, REACH = 85.6, 45.0, 2.5
 
 
 def exact(contrast: float) -> float:
-    """Critical lambda L/kappa without tension: q J0(q)/J1(q) + g + T = 0, q^2 = l; T = 2/(REACH^2 - 1) is what a host costs
-    whose slope A/r + B r ends at REACH, 0 for an infinite one."""
+    """Critical lambda L/kappa without tension: q J0(q)/J1(q) + g + T = 0, q^2 = l; T = 2/(REACH^2 - 1) is what a host
+    costs whose slope A/r + B r ends at REACH, 0 for an infinite one."""
     mode = lambda q: q * j0(q) / j1(q) + contrast + 2 / (REACH**2 - 1)
     return brentq(mode, 0.5, 3.8) ** 2
 
 
 def bent(grid: Grid, slope: float, contrast: float):
-    """Signed distances of two facing membranes, of which the upper has the exact mode of ``slope`` at the rim, and along
-    it from the rim of a domain of area pi L^2."""
+    """Signed distances of two facing membranes, of which the upper has the exact mode of ``slope`` at the rim, and
+    along it from the rim of a domain of area pi L^2."""
     q, r = np.sqrt(exact(contrast)), np.linspace(0, REACH, 20001)
     outer = (1 / np.maximum(r, 0.5) - r / REACH**2) / (1 - 1 / REACH**2)
     tangent = slope * np.where(r < 1, j1(q * r) / j1(q), outer)
@@ -46,7 +45,7 @@ def bent(grid: Grid, slope: float, contrast: float):
     points = np.stack([radius, np.broadcast_to(z, radius.shape)], -1)[upper]
     at = cKDTree(line).query(points)[1]
     gap = points - line[at]
-    # The tangent is (1, t)/sqrt(1 + t^2), t > 0 where the membrane rises outwards, as it does around a bud into the lumen.
+    # The tangent is (1, t)/sqrt(1 + t^2): around a bud into the lumen the membrane rises outwards.
     off = np.where(radius[upper] < DOMAIN * REACH, (gap[:, 1] - tangent[at] * gap[:, 0]) / pace[at], gap[:, 1])
     along = DOMAIN * (rim - length[at]) - (gap[:, 0] + tangent[at] * gap[:, 1]) / pace[at]
     distance, order = level + z + 0 * radius, np.full(radius.shape, -1e3)

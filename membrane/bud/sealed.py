@@ -46,6 +46,10 @@ class Sealed(NamedTuple):
         """Of the sphere of the whole area, over L."""
         return 0.5 * jnp.sqrt(1 + self.host_area)
 
+    def contact_angle(self, resolution: Resolution):
+        """psi at the rim."""
+        return arcs(self.state, self.x, self.problem, True, resolution)[2]
+
 
 class Neck(NamedTuple):
     """``radius`` of the narrowest place between the equators of domain and host, and ``offset``, its distance along the
