@@ -47,7 +47,7 @@ def test_where_the_neck_is(scripts, number):
 
 
 def test_a_vesicle_with_a_small_cap_has_no_neck(scripts):
-    """(0.98, 0.89): neither in three dimensions nor in the exact shape does it narrow; the outlines are 0.015 R apart."""
+    """(0.98, 0.89): neither in three dimensions nor in the exact shape does it narrow; outlines within 0.015 R."""
     script, _ = scripts
     case = script.Case(*script.CASES[2], script.CONTRAST)
     ideal = script.exact(case)
