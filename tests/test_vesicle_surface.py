@@ -84,6 +84,18 @@ def test_area_and_volume(shape):
     assert float(jnp.sum(1 + psi) / 2 * BOX.cell_volume) / volume > 1.02
 
 
+def test_a_cap_of_a_spheroid_is_one_of_a_sphere():
+    """Distances along meridians to 1e-3 nm where a spheroid is nearly a sphere; its rim is the equator of any spheroid
+    at half the area."""
+    round_cap, oval = initial.cap(BOX, 20.0, 1500.0), initial.spheroid_cap(BOX, 20.0, 20.0 + 1e-6, 1500.0)
+    assert np.allclose(round_cap, oval, atol=1e-3)
+    polar, equatorial = initial.spheroid_axes(5000.0, 0.8, prolate=True)
+    half = initial.spheroid_cap(BOX, polar, equatorial, 2500.0)
+    above = initial.centred(BOX)[0].ravel()
+    assert (half[above > 0] > 0).all()
+    assert (half[above < 0] < 0).all()
+
+
 def test_gauss_and_bonnet():
     """V2: Euler's characteristic is 2 for a sphere and for an ellipsoid, 4 with an ILV inside, 0 for a torus: 1 %."""
     eps = 4.0
@@ -155,6 +167,8 @@ def test_shapes_that_cannot_be_are_refused():
         membrane(BOX, 4.1)
     with pytest.raises(ValueError, match="does not fit"):
         initial.cap(BOX, 20.0, 6000.0)
+    with pytest.raises(ValueError, match="does not fit"):
+        initial.spheroid_cap(BOX, 30.0, 20.0, 9000.0)
     with pytest.raises(ValueError, match=r"between 0\.3 and 1"):
         initial.spheroid_axes(1000.0, 1.2, prolate=True)
     with pytest.raises(ValueError, match="belongs to a plane"):
