@@ -17,6 +17,9 @@ OUTCOMES = {
     "fraction_40_100_nm": "share in 40-100 nm",
 }
 
+MOST_NUMBERS = 6
+"""Columns up to which cells have room for their number and half their interval."""
+
 BINS = 8
 """Of a parameter that was drawn from a range, as many classes of equally many points."""
 
@@ -118,7 +121,8 @@ def sensitivity_figure(record: RunRecord) -> Figure:
             axes.barh(place, of.value, color=OKABE_ITO[0], alpha=1.0 if sure else 0.3)
             axes.plot([of.low, of.high], [place, place], color="black", lw=0.8)
         number = np.isfinite(values[name]).sum()
-        axes.set(xlim=(-1, 1), xlabel="partial rank correlation", title=f"{label}, {number} members")
+        axes.set(xlim=(-1, 1), xticks=(-0.5, 0, 0.5), xlabel="partial rank\ncorrelation")
+        axes.set_title(f"{label}\n{number} members", fontsize=7)
         axes.set_yticks(range(len(keys)), [_short(keys[j]) for j in order])
         axes.axvline(0, color="black", lw=0.6)
         axes.invert_yaxis()
@@ -156,7 +160,7 @@ def _over_two(axes, classes, found, keys):
     table = np.full((len(y), len(x)), np.nan)
     for (i, j), of in found.items():
         table[j, i] = of.value
-        if np.isfinite(of.low):
+        if np.isfinite(of.low) and len(x) <= MOST_NUMBERS:
             half = (of.high - of.low) / 2
             axes.text(i, j, f"{of.value:.3g}\n±{half:.2g}", ha="center", va="center", fontsize=5.5)
     image = axes.imshow(table, origin="lower", aspect="auto", cmap="viridis", alpha=0.75)

@@ -158,7 +158,7 @@ def main(argv: list[str] | None = None) -> int:
             if archive is None:
                 log.info("%s is complete already; give a longer duration_s to extend it", output)
                 return COMPLETE
-        except (ConfigError, ArchiveError, ValueError) as error:
+        except (ConfigError, ArchiveError, ValueError, OSError) as error:
             print(f"membrane.run: {error}", file=sys.stderr)
             return BAD_INPUT
         try:

@@ -38,3 +38,19 @@ def settings_of_main(tmp_path_factory):
         jax.config.update(name, value)
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+@pytest.fixture(scope="module")
+def remembered_walls(settings_of_main):
+    """The wall compiles for seconds and is the same in almost every run here."""
+    from membrane import build
+
+    walls, measure = {}, build.measure_wall
+
+    def remembered(sheet):
+        mixture = str((sheet.lipids, sheet.ceramide, sheet.mean_fields))
+        if mixture not in walls:
+            walls[mixture] = measure(sheet)
+        return walls[mixture]
+
+    settings_of_main.setattr(build, "measure_wall", remembered)

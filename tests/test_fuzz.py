@@ -13,6 +13,8 @@ from membrane import run
 from membrane.build import build
 from membrane.config import ConfigError, parse
 
+pytestmark = pytest.mark.usefixtures("remembered_walls")
+
 BASE = yaml.safe_load(CONFIG)
 
 

@@ -14,7 +14,6 @@ import h5py
 import numpy as np
 import pytest
 
-from membrane import build as build_module
 from membrane import run
 from membrane.archive import Archive, read
 from membrane.archive.folder import latest
@@ -62,18 +61,7 @@ output: {series_interval_ms: 0.512, frame_interval_ms: 1.024, checkpoint_interva
 """Two endosomes of 24 x 20 points for 4 ms, artificial enough to bud within the first."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _remembered_walls(settings_of_main):
-    """The wall compiles for seconds and is the same in almost every run here."""
-    walls, measure = {}, build_module.measure_wall
-
-    def remembered(sheet):
-        mixture = str((sheet.lipids, sheet.ceramide, sheet.mean_fields))
-        if mixture not in walls:
-            walls[mixture] = measure(sheet)
-        return walls[mixture]
-
-    settings_of_main.setattr(build_module, "measure_wall", remembered)
+pytestmark = pytest.mark.usefixtures("remembered_walls")
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,9 @@ MEMBER_DTYPE = np.dtype([*EVENT_DTYPE.descr, ("member", "i4")])
 """One row an event of a collected archive."""
 
 _ROWS = 4096
+_TOGETHER = 16
+# HDF5 holds this much of every data set in memory.
+_CACHE = 2**20
 _PART = 1_000_000
 
 
@@ -45,14 +48,14 @@ class Collection:
         with ExitStack() as stack:
             temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
             stack.enter_context(replacing(self.path, temporary))
-            self._file = stack.enter_context(new_hdf5(temporary))
+            self._file = stack.enter_context(new_hdf5(temporary, rdcc_nbytes=_CACHE))
             # Diameters are asked for again and again; a file of them alone costs the least.
             self._diameters = stack.enter_context(tempfile.TemporaryFile(dir=self.path.parent))
             self._events = self._file.create_dataset(
                 "events", (0,), MEMBER_DTYPE, maxshape=(None,), chunks=(_ROWS,), **STORAGE
             )
             self._series = self._file.create_group("series")
-            self._columns = {}
+            self._columns, self._waiting = {}, []
             self._stack = stack.pop_all()
         return self
 
@@ -76,7 +79,7 @@ class Collection:
         self._events.resize(self._events.shape[0] + len(events), axis=0)
         if len(events):
             self._events[-len(events) :] = events
-        self._add_series(record.series, count, record.units)
+        self._add_series(record, count)
         ilvs = events[is_ilv(events)]
         self._diameters.write(np.stack([ilvs["diameter_nm"], ilvs["endosome"].astype(float)], axis=1).tobytes())
         self.members["first_endosome"][row] = self._first
@@ -85,26 +88,41 @@ class Collection:
             self.members[name][row] = float(record.size_distribution[name])
         self._first += count
 
-    def _add_series(self, series: dict[str, np.ndarray], count: int, units: dict[str, str]) -> None:
-        rows = np.searchsorted(self.times_s, series["time_s"])
-        for name, values in series.items():
-            if name == "time_s":
-                continue
-            if name not in self._columns:
-                shape = (len(self.times_s), self.endosomes)
-                self._columns[name] = self._series.create_dataset(
-                    name, shape, "f8", chunks=(max(1, shape[0]), count), fillvalue=np.nan, **STORAGE
-                )
-                self._columns[name].attrs["units"] = units.get(name, "")
-            column = np.full((len(self.times_s), count), np.nan)
-            column[rows] = values
-            self._columns[name][:, self._first : self._first + count] = column
+    def _add_series(self, record: RunRecord, count: int) -> None:
+        """Side by side with those before; written a few members at a time, for small writes take long."""
+        self._waiting.append((self._first, count, record.series))
+        for name in record.series.keys() - self._columns.keys() - {"time_s"}:
+            self._columns[name] = self._series.create_dataset(
+                name,
+                (len(self.times_s), self.endosomes),
+                "f8",
+                chunks=(max(1, len(self.times_s)), min(_TOGETHER * count, self.endosomes)),
+                fillvalue=np.nan,
+                **STORAGE,
+            )
+            self._columns[name].attrs["units"] = record.units.get(name, "")
+        if len(self._waiting) == _TOGETHER:
+            self._write_series()
+
+    def _write_series(self) -> None:
+        if not self._waiting:
+            return
+        begin, end = self._waiting[0][0], sum(self._waiting[-1][:2])
+        for name, column in self._columns.items():
+            block = np.full((len(self.times_s), end - begin), np.nan)
+            for first, count, series in self._waiting:
+                if name in series:
+                    rows = np.searchsorted(self.times_s, series["time_s"])
+                    block[rows, first - begin : first - begin + count] = series[name]
+            column[:, begin:end] = block
+        self._waiting.clear()
 
     def _finish(self) -> None:
         versions = {package: version(package) for package in ("membrane", "numpy", "h5py")}
         own = {"schema_version": SCHEMA_VERSION, "membrane_version": version("membrane"), "created_utc": now()}
         own |= {"versions": json.dumps(versions), "number_of_endosomes": self.endosomes}
         self._file.attrs.update(own | self.attributes)
+        self._write_series()
         self._scales()
         group = self._file.create_group("members")
         for name, column in self.members.items():

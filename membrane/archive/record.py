@@ -52,8 +52,7 @@ class RunRecord:
     """A run as its archive tells it, for reading only.
 
     ``spacing_nm`` is ([dz,] dy, dx) of the frames; None for an unfinished run whose checkpoints do not name it (scalar
-    ``grid_spacing_nm``). ``units``: of the series of a finished run. ``members``: the table of a collected archive,
-    columns by name.
+    ``grid_spacing_nm``). ``members``: the table of a collected archive, columns by name.
     """
 
     path: Path
@@ -63,13 +62,20 @@ class RunRecord:
     size_distribution: dict
     frames: Frames
     spacing_nm: tuple | None
-    units: dict = field(default_factory=dict)
     members: dict = field(default_factory=dict)
 
     @property
     def ilvs(self) -> np.ndarray:
         """The events that made an intraluminal vesicle."""
         return self.events[is_ilv(self.events)]
+
+    @cached_property
+    def units(self) -> dict:
+        """Of the series, by name; of an unfinished run they are not known yet."""
+        if not self.path.is_file():
+            return {}
+        with opened(self.path) as file:
+            return {name: values.attrs.get("units", "") for name, values in file["series"].items()}
 
     @cached_property
     def config(self) -> dict:
@@ -149,11 +155,8 @@ def _finished(path, file):
     times = frames["time_s"][()]
     fields = Frames([(path, "frames", row) for row in range(len(times))], times, field_names(frames))
     spacing = tuple(frames.attrs["spacing_nm"].tolist())
-    series, units = {}, {}
-    for name, values in file["series"].items():
-        series[name], units[name] = np.asarray(values[()]), values.attrs.get("units", "")
     members = {name: v.asstr()[()] if v.dtype == object else v[()] for name, v in file.get("members", {}).items()}
-    return RunRecord(path, attributes, file["events"][()], series, sizes, fields, spacing, units, members)
+    return RunRecord(path, attributes, file["events"][()], read_group(file["series"]), sizes, fields, spacing, members)
 
 
 def _unfinished(partial):

@@ -58,18 +58,18 @@ class Archive:
         """
         path = Path(path)
         partial = partial_of(path)
-        if path.is_dir():
-            raise ArchiveError(f"{path} is a folder; give --output the name of a file, such as {path / 'run.h5'}")
-        if path.exists() and not overwrite:
-            raise ArchiveError(
-                f"{path} exists; extend it with --resume, replace it with --overwrite, or rename --output"
-            )
-        if partial.exists():
-            if not overwrite:
+        with explained(path):
+            if path.is_dir():
+                raise ArchiveError(f"{path} is a folder; give --output the name of a file, such as {path / 'run.h5'}")
+            if path.exists() and not overwrite:
                 raise ArchiveError(
-                    f"{partial} holds an unfinished run; continue it with --resume or discard it with --overwrite"
+                    f"{path} exists; extend it with --resume, replace it with --overwrite, or rename --output"
                 )
-            with explained(partial):
+            if partial.exists():
+                if not overwrite:
+                    raise ArchiveError(
+                        f"{partial} holds an unfinished run; continue it with --resume or discard it with --overwrite"
+                    )
                 own(partial)
                 discard(partial)
         versions = {package: version(package) for package in _PACKAGES} | {"python": platform.python_version()}

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import h5py
-import numpy as np
 import pytest
 from test_run import CONFIG
 
@@ -125,8 +124,9 @@ def assert_equal_to_local(here, folder):
     found, expected = contents(here / f"{folder}.h5"), contents(here / "local.h5")
     assert found.keys() == expected.keys()
     assert set(found["members/status"]) == {b"complete"}
-    for name, values in expected.items():
-        np.testing.assert_array_equal(found[name], values, err_msg=name)
+    # Bytes, for NaN is not equal to itself; texts are objects.
+    plain = lambda values: values.tolist() if values.dtype == object else values.tobytes()
+    assert [name for name in expected if plain(found[name]) != plain(expected[name])] == []
     assert len(found["events"])
 
 
