@@ -13,8 +13,9 @@ from membrane.build_species import Dissolved, diffusion_pair, dissolved
 from membrane.config import VesicleConfig
 from membrane.energy import Lipids
 from membrane.grid import Grid
-from membrane.units import PN_PER_NM2_PER_KPA, PN_PER_NM_PER_MN_PER_M, thermal_energy
-from membrane.vesicle import Membrane, Relaxation, State, Transport, initial, surface
+from membrane.units import PN_PER_NM2_PER_KPA, PN_PER_NM_PER_MN_PER_M, PN_S_PER_NM2_PER_MPA_S, thermal_energy
+from membrane.vesicle import Membrane, Relaxation, State, StokesFlow, Transport, initial, surface
+from membrane.vesicle.shape import AbstractDescent
 
 CLEARANCE = 10.0
 """What must lie between a membrane and its periodic image, in interface widths (docs/vesicle.md)."""
@@ -22,13 +23,14 @@ CLEARANCE = 10.0
 
 @dataclass(frozen=True)
 class VesiclePhysics:
-    """All that a run needs. A tick is a round: ``shape_steps`` of the shape, then one step of the lipids in time.
+    """All that a run needs. A tick is a round: the shape moves, ``shape_steps`` or as long as the tick, then the
+    lipids take one step in time.
     ``initial_state`` of an endosome by its number; areas per lipid of a leaflet and of a cargo site (nm^2), line
     tension (pN)."""
 
     membrane: Membrane
     initial_state: Callable[[int], State]
-    relaxation: Relaxation
+    relaxation: AbstractDescent
     transport: Transport
     shape_steps: int
     tick_s: float
@@ -67,13 +69,7 @@ def build(config: VesicleConfig) -> VesiclePhysics:
     return VesiclePhysics(
         membrane=membrane,
         initial_state=partial(initial_state, config, membrane, solutes.means),
-        relaxation=Relaxation(
-            numerics.smoothing_length_nm or 3 * membrane.interface_width,
-            mending=numerics.mending,
-            inertia=numerics.inertia,
-            courant=numerics.max_courant,
-            strain=numerics.max_area_strain,
-        ),
+        relaxation=build_descent(numerics, membrane.interface_width),
         transport=Transport({"phi": diffusion_pair(config.lipids)} | solutes.diffusion),
         shape_steps=numerics.shape_steps,
         tick_s=tick_s,
@@ -89,11 +85,21 @@ def build(config: VesicleConfig) -> VesiclePhysics:
     )
 
 
+def build_descent(numerics, interface_width: float) -> AbstractDescent:
+    """How the shape moves."""
+    limits = {"courant": numerics.max_courant, "strain": numerics.max_area_strain}
+    if numerics.mending is not None:
+        limits["mending"] = numerics.mending
+    if numerics.mobility == "stokes":
+        return StokesFlow(numerics.viscosity_mPa_s * PN_S_PER_NM2_PER_MPA_S, **limits)
+    return Relaxation(numerics.smoothing_length_nm or 3 * interface_width, inertia=numerics.inertia, **limits)
+
+
 def build_solutes(config: VesicleConfig) -> Dissolved:
     """Ceramide and cargo; n-mers at the start are those of the mean order."""
     composition = config.composition
     if composition.cap is not None:
-        order = 2 * composition.cap.area / (math.pi * config.geometry.shape.diameter_nm**2) - 1
+        order = 2 * composition.cap.area / config.geometry.area - 1
     else:
         order = composition.quench.mean_order
     return dissolved(config.ceramide, config.cargo, order, thermal_energy(config.temperature_C))
@@ -146,14 +152,24 @@ def _axes(config) -> tuple[float, float]:
 
 
 def _distance(config, grid: Grid) -> np.ndarray:
+    if config.geometry.shape.kind == "slab":
+        return initial.slab(grid, config.geometry.shape.thickness_nm)
     if config.geometry.shape.kind == "sphere":
         return initial.sphere(grid, config.geometry.shape.diameter_nm / 2)
     return initial.spheroid(grid, *_axes(config))
 
 
 def _fits(config, grid: Grid) -> None:
+    clearance, shape = CLEARANCE * config.membrane.interface_width_nm, config.geometry.shape
+    if shape.kind == "slab":
+        if min(shape.thickness_nm, grid.extent[0] - shape.thickness_nm) < clearance * (1 - 1e-9):
+            raise ValueError(
+                f"geometry.shape.thickness_nm {shape.thickness_nm:g} in a box of {grid.extent[0]:g} nm along z leaves "
+                f"less than {clearance:g} nm (ten membrane.interface_width_nm) between the planes, or between them "
+                f"outside: both must be at least that, the box twice as much"
+            )
+        return
     polar, equatorial = _axes(config)
-    clearance = CLEARANCE * config.membrane.interface_width_nm
     least = [2 * axis + clearance for axis in (equatorial, equatorial, polar)]
     if any(side < wanted * (1 - 1e-9) for side, wanted in zip(grid.extent[::-1], least, strict=True)):
         raise ValueError(
@@ -167,6 +183,9 @@ def _order(config, membrane: Membrane, psi, key):
     """phi of the box at the start, with the mean that was asked for on the membrane."""
     grid, composition = membrane.grid, config.composition
     if composition.cap is not None:
+        if config.geometry.shape.kind == "slab":
+            distance = initial.disc(grid, composition.cap.area)
+            return initial.profile(distance, config.lipids.interface_width_nm, grid)
         polar, equatorial = _axes(config)
         if polar == equatorial:
             distance = initial.cap(grid, polar, composition.cap.area)

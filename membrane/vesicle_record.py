@@ -118,6 +118,8 @@ def series_row(physics: VesiclePhysics, state: State, vesicles: list[Vesicle], e
     lumen, enclosed = (sum(v.volume for v in group) for group in (outer, ilvs))
     scissions = [bool(is_ilv(row)) for row in events if row["kind"] == KINDS["scission"]]
     psi, phi = np.asarray(state.psi), np.asarray(state.phi)
+    # With several limiting membranes it is not known which one an ILV lies in; the planes of a slab are not closed.
+    closed = len(outer) == 1 and float(seen.euler) > 2 * len(ilvs) + 1
     return {
         "free_energy_pN_nm": sum(terms),
         **{f"{part}_energy_pN_nm": value for part, value in terms._asdict().items()},
@@ -126,8 +128,7 @@ def series_row(physics: VesiclePhysics, state: State, vesicles: list[Vesicle], e
         "ilv_area_nm2": inside,
         "lumen_volume_nm3": lumen,
         "vesicle_volume_nm3": enclosed,
-        # With several limiting membranes it is not known which one an ILV lies in.
-        "reduced_volume": 6 * np.pi**0.5 * (lumen + enclosed) / area**1.5 if len(outer) == 1 else np.nan,
+        "reduced_volume": 6 * np.pi**0.5 * (lumen + enclosed) / area**1.5 if closed else np.nan,
         "lo_fraction": sum(v.lo_area for v in vesicles) / (area + inside),
         **{f"{'lo' if name == 'phi' else name}_content_nm2": float(amount) for name, amount in content.items()},
         "domain_number": components((phi > 0) & (np.abs(psi) < 0.5))[1],

@@ -16,7 +16,7 @@ from membrane import fft
 from membrane.build_vesicle import VesiclePhysics
 from membrane.event_table import KINDS
 from membrane.simulate import NumericalFailure
-from membrane.vesicle import Fission, Fusion, State, Vesicle, describe, rebook
+from membrane.vesicle import Fission, Fusion, State, StokesFlow, Vesicle, describe, rebook
 from membrane.vesicle.evolve import transported
 from membrane.vesicle.necks import Neck, followed, nearest, necks
 from membrane.vesicle.topology import Topology, find
@@ -38,7 +38,7 @@ class VesicleReplica:
         self.physics, self.index = physics, index
         self.state = physics.initial_state(index)
         self.events = list(events[events["endosome"] == index])
-        self.tick, self.refused, self.rows = 0, 0, []
+        self.tick, self.steps, self.refused, self.rows = 0, 0, 0, []
         if saved is None:
             topology = self._topology()
             self.vesicles, self.necks = describe(physics.membrane, self.state, topology), self._necks([], topology)
@@ -47,7 +47,7 @@ class VesicleReplica:
             paths, structure = jax.tree_util.tree_flatten_with_path(self.state)
             leaves = [jnp.asarray(saved[_name(path)]) for path, _ in paths]
             self.state = fft.placed(jax.tree_util.tree_unflatten(structure, leaves), physics.grid)
-            self.tick, self.refused = int(saved["tick"]), int(saved["refused"])
+            self.tick, self.steps, self.refused = (int(saved[name]) for name in ("tick", "steps", "refused"))
             self.rows = list(saved["series"])
             self.vesicles = [Vesicle(**row | {"centre": tuple(row["centre"])}) for row in _read(saved["vesicles"])]
             self.necks = [Neck(*row[:2].tolist(), tuple(row[2:].tolist())) for row in saved["necks"]]
@@ -58,7 +58,7 @@ class VesicleReplica:
         leaves, _ = jax.tree_util.tree_flatten_with_path(self.state)
         vesicles = _written([asdict(vesicle) for vesicle in self.vesicles])
         necks = np.array([(n.radius, n.last, *n.bud) for n in self.necks]).reshape(-1, 5)
-        own = {"tick": self.tick, "refused": self.refused, "vesicles": vesicles, "necks": necks}
+        own = {"tick": self.tick, "steps": self.steps, "refused": self.refused, "vesicles": vesicles, "necks": necks}
         return {_name(path): np.asarray(leaf) for path, leaf in leaves} | {
             name: np.asarray(value) for name, value in (own | {"series": np.array(self.rows)}).items()
         }
@@ -72,7 +72,7 @@ class VesicleReplica:
         """To ``until_tick``, or until asked to stop. Raises NumericalFailure with the last good state kept."""
         while self.tick < until_tick and not should_stop():
             before = self.state
-            self.state, refused = self._round()
+            self.state, tried, refused = self._round()
             if (self.tick + 1) % self.physics.look_ticks == 0:
                 try:
                     self._look()
@@ -81,12 +81,13 @@ class VesicleReplica:
                     message = f"t = {self.tick * self.physics.tick_s:.6g} s: {error}"
                     raise NumericalFailure(message, before) from error
             self.tick += 1
+            self.steps += tried
             self.refused += refused
             if self.tick % self.physics.series_ticks == 0:
                 self._record()
 
-    def _round(self) -> tuple[State, int]:
-        """The state after a round, and the steps of the shape that were refused.
+    def _round(self) -> tuple[State, int, int]:
+        """The state after a round, the steps of the shape that were tried, and how many of them were refused.
 
         A round after which something is not finite or beyond its bounds is done again from its start in two parts,
         each of half the time and half the steps, then in four and in eight. Raises NumericalFailure where that is not
@@ -94,17 +95,18 @@ class VesicleReplica:
         """
         physics, grid = self.physics, self.physics.grid
         for halvings in range(HALVINGS + 1):
-            parts, state, refused = 2**halvings, self.state, 0
+            parts, state, tried, refused = 2**halvings, self.state, 0, 0
             steps = jnp.asarray(max(1, physics.shape_steps // parts))
             for _ in range(parts):
-                state, report = physics.relaxation.run(physics.membrane, state, steps)
                 dt = jnp.asarray(physics.tick_s / parts, grid.dtype)
+                state, report = physics.relaxation.round(physics.membrane, state, steps, dt)
                 state = transported(physics.membrane, physics.transport, state, dt)
+                tried += int(report.taken) + int(report.refused)
                 refused += int(report.refused)
-                if not (sound := np.isfinite(float(report.energy)) and _bounded(state)):
+                if not (sound := np.isfinite(float(report.energy)) and bool(report.complete) and _bounded(state)):
                     break
             if sound:
-                return state, refused
+                return state, tried, refused
         raise NumericalFailure(self._failure(report), self.state)
 
     def _topology(self) -> Topology:
@@ -161,14 +163,14 @@ class VesicleReplica:
             **series_row(physics, self.state, self.vesicles, self.events),
             "neck_number": len(self.necks),
             "neck_radius_nm": min((n.radius for n in self.necks), default=np.nan),
-            "shape_steps": self.tick * physics.shape_steps,
+            "shape_steps": self.steps,
             "refused_steps": self.refused,
         }
 
     def _failure(self, report) -> str:
         return (
             f"t = {self.tick * self.physics.tick_s:.6g} s: the free energy is {float(report.energy):.6g} pN nm after "
-            "the shape has relaxed, or a field on the membrane has left its bounds, "
+            "the shape has relaxed, it refuses its shortest step, or a field on the membrane has left its bounds, "
             f"also in {2**HALVINGS} parts of the round. Likely remedies: "
             "numerics.precision float64, a smaller numerics.transport_step_us, or line tension, rigidity and moduli "
             "nearer to those of membranes"
@@ -183,11 +185,12 @@ class VesicleReplica:
         program = type(relaxation).run.lower(relaxation, membrane, state, jnp.asarray(1))
         memory = program.compile().compiled.memory_analysis()
         each = memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
+        steps = "" if isinstance(relaxation, StokesFlow) else f"{physics.shape_steps} shape steps and "
         vesicle, *_ = describe(membrane, state, find(state.psi, membrane.grid, membrane.interface_width))
         devices = f" on each of {physics.grid.devices} devices" if physics.grid.devices > 1 else ""
         return [
             f"membrane: {vesicle.area:.0f} nm2, diameter {vesicle.diameter:.1f} nm, Lo share {vesicle.lo_fraction:.3f}",
-            f"rounds: {physics.duration_ticks} of {physics.shape_steps} shape steps and {physics.tick_s * 1e6:g} us",
+            f"rounds: {physics.duration_ticks} of {steps}{physics.tick_s * 1e6:g} us",
             f"memory: {each / 2**20:.0f} MiB an endosome in flight{devices}, one vesicle; each further one adds fields",
         ]
 

@@ -91,8 +91,8 @@ def first_ilv(physics):
         replica.advance(replica.tick + physics.look_ticks, lambda: False)
         for event in replica.events:
             if is_ilv(event):
-                return event, replica.tick * physics.shape_steps
-    return None, replica.tick * physics.shape_steps
+                return event, replica.steps
+    return None, replica.steps
 
 
 if __name__ == "__main__":

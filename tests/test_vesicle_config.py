@@ -73,6 +73,8 @@ FAULTS = {
     "geometry.shape.reduced_volume=0.9": "leave reduced_volume out",
     "geometry.box_nm=[30,30,30]": "must span at least 16 spacings",
     "membrane.osmosis.modulus_kPa=0": "membrane.osmosis.modulus_kPa: Input should be greater than 0",
+    "numerics.mobility=stokes": "mobility stokes and viscosity_mPa_s do not fit: give viscosity_mPa_s",
+    "numerics.viscosity_mPa_s=1": "mobility sobolev and viscosity_mPa_s do not fit: leave viscosity_mPa_s out",
     "endosomes=true": "endosomes: Input should be a valid value of its kind",
 }
 
@@ -142,6 +144,10 @@ def test_units_are_converted_once():
     assert physics.relaxation.smoothing_length == pytest.approx(13.5)
     assert (physics.tick_s, physics.shape_steps) == (pytest.approx(4e-6), 10)
     assert build(load(BUD, ["numerics.smoothing_length_nm=20"])).relaxation.smoothing_length == 20
+    assert physics.relaxation.mending == 8
+    flow = build(load(BUD, ["numerics={mobility: stokes, viscosity_mPa_s: 0.7, max_courant: 0.2}"])).relaxation
+    assert flow.viscosity == pytest.approx(0.7e-9)
+    assert (flow.mending, flow.courant) == (1.5, 0.2)
 
 
 def test_the_sphere_and_its_cap():

@@ -152,6 +152,25 @@ def test_complete_run(whole):
         assert all(file["series"][name].attrs["units"] for name in file["series"])
 
 
+def test_the_fluid_is_resumed_like_the_rest(config, tmp_path, monkeypatch):
+    """With mobility stokes, and a slab in place of a sphere: as many steps as the time takes; interrupted and resumed
+    it equals the uninterrupted run to the bit."""
+    fluid = ["numerics.mobility=stokes", "numerics.viscosity_mPa_s=1", "numerics.transport_step_us=0.04"]
+    fluid += ["duration_s=1.6e-7", "output.checkpoint_interval_ms=0.00008", "output.series_interval_ms=0.00008"]
+    fluid += ["output.frame_interval_ms=0.00016", "geometry.shape={kind: slab, thickness_nm: 64}"]
+    options = [word for override in fluid for word in ("--set", override)]
+    once, twice = tmp_path / "once.h5", tmp_path / "twice.h5"
+    assert start(config, once, *options) == 0
+    steps = read(once).series["shape_steps"][:, 0]
+    assert steps[0] == 0
+    assert np.all(np.diff(steps) > 4)
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 1)
+        assert start(config, twice, *options) == 75
+    assert start(config, twice, "--resume", *options) == 0
+    assert_bitwise_equal(twice, once)
+
+
 def test_check_writes_nothing(config, tmp_path, monkeypatch, capsys):
     """--check: exit 0, points, membrane, rounds and memory in words, and not one file."""
     monkeypatch.chdir(tmp_path)

@@ -20,19 +20,24 @@ from membrane.config.sections import (
 
 
 class ShapeConfig(Section):
-    """The closed membrane at the start: a sphere, or a spheroid of its area and less volume, about the z axis."""
+    """The membrane at the start: a sphere, or a spheroid of its area and less volume, about the z axis, or a slab of
+    lumen between two planes across it, which are booked as one vesicle."""
 
-    kind: Literal["sphere", "prolate", "oblate"]
-    diameter_nm: Positive = Field(description="of the sphere of the same area")
+    kind: Literal["sphere", "prolate", "oblate", "slab"]
+    diameter_nm: Positive | None = Field(default=None, description="of the sphere of the same area; not of a slab")
+    thickness_nm: Positive | None = Field(default=None, description="of a slab: from plane to plane")
     reduced_volume: Annotated[float, Field(ge=0.4, lt=1)] | None = Field(
         default=None, description="of a spheroid: volume over that of the sphere of its area"
     )
 
     @model_validator(mode="after")
     def _consistent(self):
-        if (self.kind == "sphere") != (self.reduced_volume is None):
-            remedy = "leave reduced_volume out" if self.kind == "sphere" else "give reduced_volume, 0.4 to below 1"
-            raise ValueError(f"the {self.kind} of kind and reduced_volume do not fit: {remedy}")
+        wanted = {"sphere": ["diameter_nm"], "slab": ["thickness_nm"]}.get(self.kind, ["diameter_nm", "reduced_volume"])
+        ranges = {"diameter_nm": "", "thickness_nm": "", "reduced_volume": ", 0.4 to below 1"}
+        for key, allowed in ranges.items():
+            if (key in wanted) != (getattr(self, key) is not None):
+                remedy = f"give {key}{allowed}" if key in wanted else f"leave {key} out"
+                raise ValueError(f"the {self.kind} of kind and {key} do not fit: {remedy}")
         return self
 
 
@@ -50,9 +55,17 @@ class VesicleGeometry(Section):
         """Number of grid points (x, y, z)."""
         return tuple(round(side / self.spacing_nm) for side in self.box_nm)
 
+    @property
+    def area(self) -> float:
+        """Of the membrane, nm^2."""
+        if self.shape.kind == "slab":
+            return 2 * self.box_nm[0] * self.box_nm[1]
+        return math.pi * self.shape.diameter_nm**2
+
 
 class CapConfig(Section):
-    """One Lo domain about the +z pole of a membrane of Ld; its size by diameter or by area."""
+    """One Lo domain about the +z pole of a membrane of Ld, or on the upper plane of a slab; its size by diameter or by
+    area."""
 
     closed_diameter_nm: Positive | None = Field(default=None, description="L of the vesicle it closes into: pi L^2")
     area_nm2: Positive | None = None
@@ -110,22 +123,40 @@ class VesicleMembraneConfig(RigidityConfig):
 
 
 class VesicleNumericsConfig(Section):
-    """Accuracy: a round is a number of steps of the shape, then lipids move for one step in time."""
+    """Accuracy: a round is a number of steps of the shape, or its motion in the fluid for the time of a round, then
+    lipids move for one step in time."""
 
     precision: Literal["float32", "float64"] = "float32"
     devices: Annotated[int, Field(ge=1, le=1024)] = Field(
         default=1, description="the box is cut along z in slabs for so many devices"
     )
     transport_step_us: Positive = Field(default=4.0, description="time of a round")
-    shape_steps: Annotated[int, Field(ge=1, le=10_000)] = Field(default=10, description="steps of the shape a round")
+    mobility: Literal["sobolev", "stokes"] = Field(
+        default="sobolev", description="sobolev: the shape has no clock; stokes: it moves with the fluid, in time"
+    )
+    viscosity_mPa_s: Positive | None = Field(default=None, description="of lumen and cytosol; of stokes only")
+    shape_steps: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=10, description="steps of the shape a round; of sobolev only"
+    )
     look_rounds: Annotated[int, Field(ge=1, le=1000)] = Field(default=2, description="rounds between looks for fission")
-    smoothing_length_nm: Positive | None = Field(default=None, description="of the velocity; none: three eps")
-    mending: Positive = Field(default=8.0, description="pace of the profile, and of fission, over that of the shape")
-    inertia: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    smoothing_length_nm: Positive | None = Field(
+        default=None, description="of the velocity; none: three eps; of sobolev only"
+    )
+    mending: Positive | None = Field(
+        default=None, description="pace of the profile, and of fission, over that of the shape; none: 8, stokes 1.5"
+    )
+    inertia: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.9, description="of sobolev only")
     max_courant: Annotated[float, Field(gt=0, le=0.5)] = Field(
         default=0.3, description="largest displacement of a step in spacings"
     )
     max_area_strain: Positive = Field(default=5e-4, description="the most that a step may add to the strain of an area")
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        if (self.mobility == "stokes") != (self.viscosity_mPa_s is not None):
+            remedy = "give viscosity_mPa_s, 0.7 for water" if self.mobility == "stokes" else "leave viscosity_mPa_s out"
+            raise ValueError(f"mobility {self.mobility} and viscosity_mPa_s do not fit: {remedy}")
+        return self
 
 
 class VesicleConfig(RunConfig):
@@ -177,11 +208,14 @@ class VesicleConfig(RunConfig):
                 f"1.5 membrane.bending_rigidity_{phase}_kBT, {1.5 * kappa:g}, in size"
             )
         if self.composition.cap is not None:
-            sphere = math.pi * geometry.shape.diameter_nm**2
-            if self.composition.cap.area >= sphere:
+            room = geometry.area
+            if geometry.shape.kind == "slab":
+                room = math.pi / 4 * min(geometry.box_nm[:2]) ** 2
+            if self.composition.cap.area >= room:
+                what = "largest disc of the plane" if geometry.shape.kind == "slab" else "membrane"
                 faults.append(
-                    f"composition.cap of {self.composition.cap.area:.5g} nm2 must be smaller than the membrane of "
-                    f"geometry.shape, {sphere:.5g} nm2"
+                    f"composition.cap of {self.composition.cap.area:.5g} nm2 must be smaller than the {what} of "
+                    f"geometry.shape, {room:.5g} nm2"
                 )
         if faults:
             raise ValueError("; ".join(faults))

@@ -4,7 +4,8 @@ from its free energy."""
 from membrane.vesicle.composition import Transport
 from membrane.vesicle.energy import Books, Membrane
 from membrane.vesicle.evolve import Round, evolve
-from membrane.vesicle.shape import Relaxation, Report, State
+from membrane.vesicle.mobility import Relaxation, StokesFlow
+from membrane.vesicle.shape import Report, State
 from membrane.vesicle.vesicles import Fission, Fusion, Vesicle, describe, rebook
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Report",
     "Round",
     "State",
+    "StokesFlow",
     "Transport",
     "Vesicle",
     "describe",

@@ -10,7 +10,7 @@ from membrane import fft
 from membrane.vesicle import surface
 from membrane.vesicle.composition import Transport, reacted
 from membrane.vesicle.energy import Membrane
-from membrane.vesicle.shape import Relaxation, Report, State
+from membrane.vesicle.shape import AbstractDescent, Report, State
 from membrane.vesicle.vesicles import Fission, Fusion, rebook
 
 
@@ -35,7 +35,7 @@ def transported(membrane: Membrane, transport: Transport, state: State, dt) -> S
 
 def evolve(
     membrane: Membrane,
-    relaxation: Relaxation,
+    descent: AbstractDescent,
     transport: Transport,
     state: State,
     *,
@@ -44,10 +44,14 @@ def evolve(
     dt: float,
     look_every: int = 2,
 ) -> Iterator[Round]:
-    """``rounds`` rounds of ``trials`` shape steps and ``dt`` seconds of transport; every ``look_every`` rounds vesicles
-    are told apart anew, and each fission is reported once."""
+    """``rounds`` rounds of ``dt`` seconds of transport, and of the shape, or of ``trials`` steps of a shape without a
+    clock; every ``look_every`` rounds vesicles
+    are told apart anew, and each fission is reported once. Raises RuntimeError where the
+    shape cannot move on."""
     for n in range(1, rounds + 1):
-        state, report = relaxation.run(membrane, state, jnp.asarray(trials))
+        state, report = descent.round(membrane, state, jnp.asarray(trials), jnp.asarray(dt, membrane.grid.dtype))
+        if not report.complete:
+            raise RuntimeError(f"round {n}: the shape refuses its shortest step; is a field not finite?")
         state = transported(membrane, transport, state, jnp.asarray(dt, membrane.grid.dtype))
         events: list[Fission | Fusion] = []
         if n % look_every == 0:

@@ -27,6 +27,13 @@ def sphere(grid: Grid, radius: float, centre=None):
     return radius - np.sqrt(sum(p**2 for p in centred(grid, centre)))
 
 
+def slab(grid: Grid, thickness: float):
+    """Signed distance (nm) from two planes across z, ``thickness`` apart about the middle of the box, positive
+    between them."""
+    z, _, _ = centred(grid)
+    return np.broadcast_to(0.5 * thickness - np.abs(z), grid.shape)
+
+
 def cylinder(grid: Grid, radius: float, centre=None):
     """Signed distance (nm) from a cylinder along z, positive inside."""
     _, y, x = centred(grid, centre)
@@ -108,6 +115,20 @@ def spheroid_cap(grid: Grid, polar: float, equatorial: float, area: float, centr
     rho, height = _foot(z, np.hypot(y, x), polar, equatorial)
     at = np.arctan2(rho / equatorial, np.sign(z) * height / polar)
     return np.interp(area, covered, length) - np.interp(at, angle, length)
+
+
+def disc(grid: Grid, area: float):
+    """Signed distance (nm) from the rim of a disc of ``area`` about the z axis on a slab's upper plane, positive in it.
+
+    Constant along normals near the membrane; it ends in the middle of lumen and cytosol. Raises ValueError where the
+    disc meets its image.
+    """
+    z, y, x = centred(grid)
+    radius = np.sqrt(area / np.pi)
+    if 2 * radius >= min(grid.extent[1:]):
+        raise ValueError(f"a disc of {area} nm^2 does not fit a plane of {grid.extent[2]} x {grid.extent[1]} nm")
+    ends = np.minimum(z, 0.5 * grid.extent[0] - z)
+    return np.minimum(radius - np.sqrt(y**2 + x**2), ends)
 
 
 def cap(grid: Grid, radius: float, area: float, centre=None):

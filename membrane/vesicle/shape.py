@@ -1,17 +1,16 @@
-"""Relaxation of the shape: preconditioned descent of the free energy, a step at a time, each of which lowers it.
+"""The shape moves: descent of the free energy, a step at a time, each of which lowers it.
 
-    dpsi = -dt { |grad psi| K * (|grad psi| [g - sum_i y_i a_i]) + m P * g },     g = dF/dpsi,
-    K_k = (3 pi/2) (k^2 + 1/l^2)^(-5/2)/kappa,    P_k = (2 sqrt2/3) (eps/kappa) (eps k^2 + 2/eps)^(-2).
+    dpsi = -dt { e . M (e [g - sum_i y_i a_i]) + m P g },     g = dF/dpsi.
 
-The first part moves the membrane with a normal velocity that is smooth across a neck, so that both its walls move
-together; on a membrane K acts as (q^2 + 1/l^2)^(-2)/kappa, so every wavelength below l relaxes at a rate of one per
-unit of pseudo-time. The second is the inverse of the bending energy's second variation in the pure phases: it keeps the
-profile, and changes topology where grad psi vanishes, in the core of a neck. Being part of the descent it needs no step
-of its own that would move the membrane. a_i are the variations of what is nearly conserved (area of every vesicle,
-volume of the lumen), with moduli k_i; (1/(k_i dt) + <a_i, K a_j>) y = <a_i, K g> makes this descent in a metric that
-contains the stiff part k_i a_i a_i of the second variation, so the moduli may be as large as they are in nature.
+M and P are the mobilities (membrane.vesicle.mobility), diagonal in k; the lever e is |grad psi|, for a normal velocity,
+or grad psi, for a vector. The first part moves the membrane, the second mends its profile and changes topology where
+grad psi vanishes, in the core of a neck. Both are part of the descent: nothing moves but downhill. a_i are the
+variations of what is nearly conserved (area of every vesicle, volume of the lumen), with moduli k_i;
+(1/(k_i dt) + <a_i, M a_j>) y = <a_i, M g> makes a step implicit in the stiff part k_i a_i a_i of the second variation,
+so the moduli may be as large as they are in nature.
 """
 
+import abc
 from typing import NamedTuple
 
 import equinox as eqx
@@ -29,7 +28,7 @@ from membrane.vesicle.energy import Books, Membrane
 
 class State(eqx.Module):
     """One endosome: psi and the surface fields (order: ``Membrane.species``) on the box, its books, the step in
-    pseudo-time and the velocity (transform) that the shape was left with."""
+    time or pseudo-time and the velocity (transform) that the shape was left with, nought without inertia."""
 
     psi: Float[Array, "nz ny nx"]
     fields: Float[Array, "species nz ny nx"]
@@ -53,7 +52,8 @@ class State(eqx.Module):
 
 class Report(NamedTuple):
     """What a chunk of relaxation says: F before and after (pN nm), steps taken and refused, largest displacement of the
-    last step taken (nm), rate of steepest descent (pN nm per unit of pseudo-time)."""
+    last step taken (nm), rate of steepest descent (pN nm per unit of time or pseudo-time), and
+    whether it got through: not so where the shortest step was refused before the time was over."""
 
     first_energy: Array
     energy: Array
@@ -61,6 +61,7 @@ class Report(NamedTuple):
     refused: Array
     displacement: Array
     descent: Array
+    complete: Array
 
 
 class _Here(NamedTuple):
@@ -68,7 +69,7 @@ class _Here(NamedTuple):
 
     psi: Array
     fields: tuple[Array, ...]
-    slope: Array
+    lever: Array
     energy: Array
     descent: Array
     velocity_hat: Array
@@ -77,29 +78,38 @@ class _Here(NamedTuple):
     strain: Array
 
 
-class Relaxation(eqx.Module):
-    """``smoothing_length`` l (nm), best two to four eps; ``mending`` m; ``inertia``: share of the velocity that is kept
-    from step to step (heavy ball, dropped where it leads uphill); ``courant``: largest displacement of a step over the
-    least spacing; ``strain``: the most that a step may add to the strain of any vesicle's area, what it relieves is
-    free; ``sweeps`` of extension of the fields a step; ``growth`` of the step after a taken one; ``least_step`` in
-    pseudo-time: in float32 a shape at rest refuses every step within its rounding, and must be able to move again when
-    its composition has changed."""
+class AbstractDescent(eqx.Module):
+    """``inertia``: share of the velocity that is kept from step to step (heavy ball, dropped where it leads uphill);
+    ``courant``: largest displacement of a step over the least spacing; ``strain``: the most that a step may add to the
+    strain of any vesicle's area, what it relieves is free; ``growth`` of the step after a taken one; ``sweeps`` of
+    extension of the fields a step; ``slack``: by how much of the rounding of F a step may raise it."""
 
-    smoothing_length: float
-    mending: float = 8.0
-    inertia: float = 0.9
-    courant: float = 0.3
-    strain: float = 5e-4
-    growth: float = 1.15
-    least_step: float = 1e-3
-    sweeps: int = eqx.field(static=True, default=1)
+    inertia: eqx.AbstractVar[float]
+    courant: eqx.AbstractVar[float]
+    strain: eqx.AbstractVar[float]
+    growth: eqx.AbstractVar[float]
+    sweeps: eqx.AbstractVar[int]
+    slack: eqx.AbstractVar[float]
 
-    def kernels(self, membrane: Membrane) -> tuple[Array, Array]:
-        """(K, m P), ``grid.spectral_shape``."""
-        grid, eps, kappa = membrane.grid, membrane.interface_width, min(membrane.bending_rigidity)
-        k2 = surface.square(grid)
-        smooth = 1.5 * np.pi / kappa * (k2 + 1 / self.smoothing_length**2) ** -2.5
-        return smooth, self.mending * eps / (surface.SCALE * kappa) * (eps * k2 + 2 / eps) ** -2
+    @abc.abstractmethod
+    def lever(self, psi: surface.Derivatives) -> Array:
+        """e (parts, n_z, n_y, n_x) in 1/nm."""
+
+    @abc.abstractmethod
+    def moved(self, membrane: Membrane, push_hat) -> Array:
+        """M f of forces (parts, ``grid.spectral_shape``)."""
+
+    @abc.abstractmethod
+    def mended(self, membrane: Membrane, psi: surface.Derivatives, books: Books, force_hat) -> Array:
+        """m P g, ``grid.spectral_shape``, of g = dF/dpsi."""
+
+    @abc.abstractmethod
+    def least(self, membrane: Membrane) -> float:
+        """The shortest step that is tried."""
+
+    @abc.abstractmethod
+    def round(self, membrane: Membrane, state: State, trials, dt) -> tuple[State, Report]:
+        """What the shape does while ``dt`` seconds pass for what is on it; ``trials`` where it has no clock."""
 
     def _look(self, membrane: Membrane, books: Books, psi, fields, dt, moved, velocity_hat) -> _Here:
         """Settles the fields on psi, finds the energy there and the ways down."""
@@ -109,60 +119,80 @@ class Relaxation(eqx.Module):
         for _ in range(self.sweeps):
             fields = extended(fields, near, weight, books, grid, moved)
         energy, force, fields = membrane.shape_derivative(near, fields, books)
-        slope = near.slope
+        lever = self.lever(near)
         stiff, moduli = membrane.stiff(near, books)
         # One by one: a batch put together of expressions is not vectorised.
-        hats = [fft.forward(field, 3, grid.devices) for field in (force, slope * force, *(slope * a for a in stiff))]
-        kernel, mending = self.kernels(membrane)
-        mending_hat, smooth = -mending * hats[0], jnp.stack([kernel * hat for hat in hats[1:]])
-        inner = _inner_product(grid)
+        over = lambda field: jnp.stack([fft.forward(part * field, 3, grid.devices) for part in lever])
+        force_hat, hats = fft.forward(force, 3, grid.devices), [over(force), *(over(a) for a in stiff)]
+        mending_hat = -self.mended(membrane, near, books, force_hat)
+        smooth = jnp.stack([self.moved(membrane, hat) for hat in hats])
+        inner = inner_product(grid)
         gram = jnp.stack([jnp.stack([inner(a, b) for b in smooth]) for a in hats[1:]])
-        # Neither the force nor the velocity kept may strain what is stiff.
-        kept = jnp.stack([inner(a, velocity_hat) for a in hats[2:]])
-        strain = jnp.linalg.solve(jnp.diag(1 / (moduli * dt)) + gram[1:, 1:], jnp.stack([gram[1:, 0], kept], 1))
+        pull = [gram[:, 0]]
+        if self.inertia > 0:
+            # Neither the force nor the velocity kept may strain what is stiff.
+            pull.append(jnp.stack([inner(a, velocity_hat) for a in hats[1:]]))
+        strain = jnp.linalg.solve(jnp.diag(1 / (moduli * dt)) + gram[:, 1:], jnp.stack(pull, 1))
         steepest_hat = jnp.tensordot(strain[:, 0], smooth[1:], 1) - smooth[0]
-        kept_hat = self.inertia * (velocity_hat - jnp.tensordot(strain[:, 1], smooth[1:], 1))
-        kept_hat = jnp.where(inner(hats[1], kept_hat) < 0, kept_hat, 0)
-        descent = -inner(hats[1], steepest_hat) - inner(hats[0], mending_hat)
+        kept_hat = 0.0
+        if self.inertia > 0:
+            kept_hat = self.inertia * (velocity_hat - jnp.tensordot(strain[:, 1], smooth[1:], 1))
+            kept_hat = jnp.where(inner(hats[0], kept_hat) < 0, kept_hat, 0)
+        descent = -inner(hats[0], steepest_hat) - inner(force_hat, mending_hat)
         strain = membrane.tension(near, books) / membrane.area_modulus
-        return _Here(psi, fields, slope, energy, descent, steepest_hat + kept_hat, steepest_hat, mending_hat, strain)
+        return _Here(psi, fields, lever, energy, descent, steepest_hat + kept_hat, steepest_hat, mending_hat, strain)
 
     @eqx.filter_jit
-    def run(self, membrane: Membrane, state: State, trials) -> tuple[State, Report]:
-        """``trials`` steps (a traced number), each taken if F falls and areas keep, or refused, halved and stripped of
-        inertia."""
+    def run(self, membrane: Membrane, state: State, trials, duration=np.inf) -> tuple[State, Report]:
+        """``trials`` steps (a traced number), or as many as make ``duration``, each taken if F falls and areas keep, or
+        refused, halved and stripped of inertia. One that refuses its shortest step before ``duration`` is over ends
+        there."""
         grid = membrane.grid
-        limit = self.courant * min(grid.spacing)
+        limit, least = self.courant * min(grid.spacing), self.least(membrane)
         thickness = 2**0.5 * membrane.interface_width
         look = lambda psi, fields, dt, moved, velocity: self._look(
             membrane, state.books, psi, fields, dt, moved, velocity
         )
-        here = look(state.psi, tuple(state.fields), state.shape_step, 0.0, state.velocity_hat)
+        duration = jnp.asarray(duration, grid.dtype)
+        begin = jnp.minimum(state.shape_step, duration)
+        here = look(state.psi, tuple(state.fields), begin, 0.0, state.velocity_hat[None])
         first = here.energy
+        slack = self.slack * jnp.finfo(grid.dtype).eps * (8 * np.pi * min(membrane.bending_rigidity) + jnp.abs(first))
 
-        def body(_, carry):
-            here, dt, taken, last = carry
-            velocity, mending = fft.inverse(jnp.stack([here.velocity_hat, here.mending_hat]), grid.shape, grid.devices)
-            change = here.slope * velocity + mending
+        def goes_on(carry):
+            _, _, tried, _, elapsed, _, stuck = carry
+            return (tried < trials) & (elapsed < duration) & ~stuck
+
+        def body(carry):
+            here, dt, tried, taken, elapsed, last, _ = carry
+            hats = jnp.concatenate([here.velocity_hat, here.mending_hat[None]])
+            *velocity, mending = fft.inverse(hats, grid.shape, grid.devices)
+            change = sum(part * v for part, v in zip(here.lever, velocity, strict=True)) + mending
             reach = thickness * jnp.max(jnp.abs(change))
             dt = jnp.minimum(dt, limit / jnp.maximum(reach, jnp.finfo(grid.dtype).tiny))
-            moved = dt * reach
-            there = look(here.psi + dt * change, here.fields, dt, moved / limit, here.velocity_hat)
-            fell = there.energy < here.energy
+            step = jnp.minimum(dt, duration - elapsed)
+            moved = step * reach
+            there = look(here.psi + step * change, here.fields, dt, moved / limit, here.velocity_hat)
+            fell = there.energy < here.energy + slack
             fell &= jnp.max(jnp.abs(there.strain) - jnp.abs(here.strain)) <= self.strain
             stay = here._replace(velocity_hat=here.steepest_hat)
             here = jax.tree.map(lambda a, b: jnp.where(fell, a, b), there, stay)
-            dt = jnp.maximum(jnp.where(fell, self.growth, 0.5) * dt, self.least_step)
-            return here, dt, taken + fell, jnp.where(fell, moved, last)
+            stuck = ~fell & ~(step > least) & jnp.isfinite(duration)
+            # A last step that is short for the clock's sake says nothing about the next.
+            dt = jnp.where(fell, jnp.where(step < dt, dt, self.growth * dt), 0.5 * step)
+            elapsed = elapsed + jnp.where(fell, step, 0)
+            return here, jnp.maximum(dt, least), tried + 1, taken + fell, elapsed, jnp.where(fell, moved, last), stuck
 
-        start = (here, state.shape_step, 0, jnp.zeros((), grid.dtype))
-        here, dt, taken, moved = jax.lax.fori_loop(0, trials, body, start)
-        report = Report(first, here.energy, taken, trials - taken, moved, here.descent)
-        state = State(here.psi, jnp.stack(here.fields), state.books, dt, here.velocity_hat)
+        none = jnp.zeros((), grid.dtype)
+        start = (here, begin, 0, 0, none, none, jnp.asarray(False))
+        here, dt, tried, taken, _, moved, stuck = jax.lax.while_loop(goes_on, body, start)
+        report = Report(first, here.energy, taken, tried - taken, moved, here.descent, ~stuck)
+        velocity_hat = here.velocity_hat[0] if self.inertia > 0 else state.velocity_hat
+        state = State(here.psi, jnp.stack(here.fields), state.books, dt, velocity_hat)
         return fft.placed(state, grid), report
 
 
-def _inner_product(grid: Grid):
-    """<a, b>, the integral over the box of two real fields given by their transforms."""
+def inner_product(grid: Grid):
+    """<a, b>, the integral over the box of two real fields, or as many parts of both, given by their transforms."""
     weights = jnp.asarray(spectral.hermitian_weights(grid)[:1, :1] * (grid.cell_volume / grid.size), grid.dtype)
-    return lambda a, b: spectral.total(weights * (a.real * b.real + a.imag * b.imag))
+    return lambda a, b: jnp.sum(spectral.total(weights * (a.real * b.real + a.imag * b.imag)))

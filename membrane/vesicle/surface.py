@@ -22,8 +22,8 @@ SCALE = 3 / (2 * 2**0.5)
 """Normalisation of delta: the profile's own integral of [...] is 2 sqrt2/3."""
 
 SPREAD = np.pi**2 / 6 - 1
-"""Second moment of delta across the profile over eps^2. By Steiner's formula the area of a closed membrane counts
-4 pi SPREAD eps^2 too much for every sphere in it, whatever its shape."""
+"""Second moment of delta across the profile over eps^2. By Steiner's formula the area of a membrane counts
+SPREAD eps^2 int K too much, 4 pi SPREAD eps^2 for every sphere in it, whatever its shape; nothing for planes."""
 
 INNER = np.pi**2 / 4 - 1.5
 """Coefficient of the step that has no second moment: see :func:`volume`."""

@@ -15,7 +15,7 @@ from membrane.vesicle.topology import Topology, find
 
 @dataclass(frozen=True)
 class Vesicle:
-    """``area`` (nm^2) of the mid-plane, int delta less what its spread adds to a sphere; ``volume`` (nm^3) inside;
+    """``area`` (nm^2) of the mid-plane, int delta less what its spread adds (Steiner); ``volume`` (nm^3) inside;
     ``lo_fraction``, share of the area that is Lo, (1 + phi)/2 averaged; ``centre`` (z, y, x) in nm; ``is_ilv``: whether
     it encloses cytosol; ``fractions``: mean area fraction of every other species by name; mean
     ``spontaneous_curvature`` (1/nm). Means are surface integrals."""
@@ -72,6 +72,7 @@ def describe(membrane: Membrane, state: State, topology: Topology) -> list[Vesic
     grid, eps = membrane.grid, membrane.interface_width
     near = surface.derivatives(state.psi, grid)
     density = np.asarray(surface.delta(near, eps), float)
+    gaussian = np.asarray(surface.gaussian_density(near, surface.hessian(state.psi, grid), eps), float)
     psi, cell = np.asarray(state.psi, float), grid.cell_volume
     fields = np.asarray(state.fields, float)
     preferred = np.asarray(membrane.preferred_curvature(state.fields), float)
@@ -85,7 +86,8 @@ def describe(membrane: Membrane, state: State, topology: Topology) -> list[Vesic
         centre = _centre(inside, grid)
         own = density * part
         mean = lambda f, own=own: float(np.sum(own * f) / np.sum(own))
-        area = np.sum(own) * cell - 4 * np.pi * surface.SPREAD * eps**2
+        spheres = round(float(np.sum(gaussian * part)) * cell / (4 * np.pi))
+        area = np.sum(own) * cell - 4 * np.pi * surface.SPREAD * eps**2 * spheres
         fractions = {name: mean(f) for name, f in zip(membrane.species[1:], fields[1:], strict=True)}
         lo = mean(0.5 * (1 + fields[0]))
         found.append(Vesicle(float(area), float(volume), lo, centre, bool(sign < 0), fractions, mean(preferred)))
