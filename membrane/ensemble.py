@@ -99,6 +99,9 @@ def _run(folder: SweepFolder, members: list[Member], arguments, stop: Stop) -> i
     codes = Counter()
 
     def ended(member: Member, code: int | None) -> None:
+        if code not in (COMPLETE, None) and folder.state(member).status == "complete":
+            # Killed when all was written.
+            code = COMPLETE
         codes[code] += 1
         if code not in (COMPLETE, INTERRUPTED, None):
             failed[member.number] = _why(folder, member, code)

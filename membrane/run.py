@@ -167,11 +167,12 @@ def main(argv: list[str] | None = None) -> int:
         except ArchiveError as error:
             print(f"membrane.run: {error}", file=sys.stderr)
             return FAILED
-    if status == "partial":
-        log.warning("%s: checkpoint saved in %s.partial; go on with --resume", stop.reason, output)
-        return INTERRUPTED
-    _summary(output, picture=not arguments.no_picture)
-    return COMPLETE if status == "complete" else FAILED
+        # Still deaf to signals: what is complete stays so while it is summed up.
+        if status == "partial":
+            log.warning("%s: checkpoint saved in %s.partial; go on with --resume", stop.reason, output)
+            return INTERRUPTED
+        _summary(output, picture=not arguments.no_picture)
+        return COMPLETE if status == "complete" else FAILED
 
 
 def _advance(config: Config, physics, archive: Archive, stop: Stop, arguments) -> str:

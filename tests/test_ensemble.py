@@ -94,6 +94,8 @@ if behaviour == "wait" and not partial:
     archive.close()
     sys.exit(75)
 archive.finish(**FINISH)
+if behaviour == "die late":
+    os.kill(os.getpid(), signal.SIGKILL)
 print(os.environ.get("CUDA_VISIBLE_DEVICES"), sys.argv[4])
 """
 
@@ -113,7 +115,7 @@ def behave(here, monkeypatch):
 
 def test_what_is_missing(behave, here, capsys):
     """Killed and refused members are reported, and tried again by the same command; complete ones are not touched."""
-    behave |= {1: "die", 2: "refuse"}
+    behave |= {0: "die late", 1: "die", 2: "refuse"}
     assert start("--jobs", 2) == 3
     said = capsys.readouterr().out
     assert "1 of 3 members complete" in said

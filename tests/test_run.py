@@ -238,6 +238,8 @@ def bad_input(config, tmp_path, case):
     occupied = tmp_path / "occupied"
     occupied.write_text("a file, not a folder")
     (tmp_path / "broken.h5").write_bytes(b"no HDF5")
+    with h5py.File(tmp_path / "later.h5", "w") as file:
+        file.attrs["schema_version"] = "2.0"
     cases = {
         "absent configuration": ([tmp_path / "absent.yaml"], "cannot be read"),
         "bad key": ([config, "--set", "lipids.line_tensionpN=1"], "did you mean 'line_tension_pN'?"),
@@ -246,6 +248,7 @@ def bad_input(config, tmp_path, case):
         "output is a folder": ([config, "--output", tmp_path], "is a folder"),
         "folder cannot be made": ([config, "--output", occupied / "run.h5"], "cannot write"),
         "output on a file system without files": ([config, "--output", "/proc/run.h5"], "cannot write"),
+        "resume of another schema": ([config, "--output", tmp_path / "later.h5", "--resume"], "schema_version 2.0"),
         "resume of no archive": ([config, "--output", tmp_path / "broken.h5", "--resume"], "no readable archive"),
     }
     return cases[case]
@@ -260,6 +263,7 @@ BAD_INPUTS = (
     "folder cannot be made",
     "output on a file system without files",
     "resume of no archive",
+    "resume of another schema",
 )
 
 
@@ -328,6 +332,19 @@ def test_signal_then_resume(config, whole, tmp_path, monkeypatch, number):
     assert signal.getsignal(number) == handler
     states, *_ = latest(tmp_path / "run.h5.partial")
     assert 0 < min(int(s["tick"]) for s in states) < 4096
+    assert start(config, output, "--resume") == 0
+    assert_bitwise_equal(output, whole)
+
+
+def test_signal_before_the_first_step(config, whole, tmp_path, monkeypatch):
+    """While the physics is still being built: exit 75 with the checkpoint of the start, and nothing is lost."""
+    output, (build, replica) = tmp_path / "run.h5", run.REPLICAS["sheet"]
+    told = lambda config: (os.kill(os.getpid(), signal.SIGTERM), build(config))[1]
+    with monkeypatch.context() as patch:
+        patch.setitem(run.REPLICAS, "sheet", (told, replica))
+        assert start(config, output) == 75
+    states, *_ = latest(tmp_path / "run.h5.partial")
+    assert [int(s["tick"]) for s in states] == [0, 0]
     assert start(config, output, "--resume") == 0
     assert_bitwise_equal(output, whole)
 
@@ -424,6 +441,7 @@ def test_numerical_failure_keeps_the_last_good_state(config, tmp_path, capsys):
     assert start(config, output, *options) == 3
     record = read(output)
     assert record.attributes["status"] == "failed"
+    assert "the smallest step of 1.6e-05 s does not suffice" in record.attributes["failure"]
     assert not (tmp_path / "run.h5.partial").exists()
     with h5py.File(output) as file:
         state = file["checkpoint/states/000000"]

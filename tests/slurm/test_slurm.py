@@ -22,7 +22,7 @@ name: cluster
 base: base.yaml
 set:
   endosomes: 1
-  duration_s: 0.16
+  duration_s: 0.48
   output: {series_interval_ms: 4.096, frame_interval_ms: 16.384, checkpoint_interval_ms: 8.192}
 vary:
   grid: {membrane.tension_uN_per_m: [1.0, 3.0, 10.0]}
