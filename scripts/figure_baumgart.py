@@ -227,7 +227,7 @@ def draw(triples) -> Figure:
             for side in (-1, 1):
                 axes.plot(side * part[0], part[1], color="k", lw=0.6)
         axes.plot([-found.rim, found.rim], [_height(found, 0.0)] * 2, color="k", lw=0.8, ls=":")
-        words = "no narrowest\nplace"
+        words = "no neck"
         if np.isfinite(found.neck):
             level = _height(found, found.offset)
             for side, marker in ((-1, 5), (1, 4)):

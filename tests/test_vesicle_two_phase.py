@@ -59,6 +59,20 @@ def test_a_vesicle_with_a_small_cap_has_no_neck(scripts):
     assert script.apart(found, ideal) < 0.015
 
 
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_buds_converge_to_the_exact_ones(scripts, number):
+    """One kappa, three points of (lambda, c0), eps = R/9 and R/13: energies come nearer, extrapolated to 1.2 %;
+    neck and rim to 0.02 R, contact angles to 0.1 at the finer."""
+    _, script = scripts
+    point, fineness = script.POINTS[number], (9.0, 13.0)
+    ideal = script.exact(point)
+    coarse, fine = (script.vesicle(point, f, 1200) for f in fineness)
+    assert abs(fine[0] - ideal[0]) < abs(coarse[0] - ideal[0])
+    assert script.extrapolated(fineness, [coarse, fine])[0] == pytest.approx(ideal[0], rel=0.012)
+    assert fine[1] == pytest.approx(ideal[1], abs=0.1)
+    assert np.allclose(fine[2:], ideal[2:], atol=0.02)
+
+
 def parted(curvature: float, most: int):
     """(share of the whole area, vesicle) of what leaves a nearly spherical vesicle (reduced volume 0.98 at the start,
     then free) with a domain of 6.7 % of its area, c0 L = ``curvature``, within ``most`` steps; None: nothing does."""
@@ -99,3 +113,8 @@ def test_a_domain_of_seven_per_cent_pinches_off():
     assert vesicle.is_ilv
     assert vesicle.lo_fraction > 0.9
     assert vesicle.diameter_from_volume == pytest.approx(vesicle.diameter, rel=0.01)
+
+
+def test_without_spontaneous_curvature_it_stays():
+    """The exact dimple then stands behind a barrier of 2.6 kappa_Lo: nothing has left when with c0 it has."""
+    assert parted(0.0, 300) is None
