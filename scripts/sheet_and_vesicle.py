@@ -104,7 +104,7 @@ def rows(records: list[RunRecord]) -> dict[str, str]:
     low, high = median_interval(size, owner, endosomes)
     mean = lambda name, form: format(float(np.nanmean(every[name])), form)
     return found | {
-        "median diameter (nm)": f"{np.median(size):.1f} ({low:.1f}-{high:.1f})",
+        "median diameter (nm)": f"{np.median(size):.1f}" + (f" ({low:.1f}-{high:.1f})" if low < high else ""),
         "diameters (nm)": ", ".join(f"{d:.0f}" for d in np.sort(size)[:12]) + (", ..." if len(size) > 12 else ""),
         "first, median time (ms)": f"{1e3 * every['time_s'].min():.1f}, {1e3 * np.median(every['time_s']):.1f}",
         "c0 (1/nm)": mean("spontaneous_curvature_per_nm", ".3f"),
