@@ -17,7 +17,7 @@ import resource
 import sys
 import time
 import warnings
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import jax
@@ -27,6 +27,7 @@ from tqdm import tqdm
 
 from membrane import plot, plot_vesicle
 from membrane.archive import Archive, ArchiveError, RunRecord, read
+from membrane.batch import Batch, Place
 from membrane.build import build
 from membrane.build_vesicle import build as build_vesicle
 from membrane.config import FREE_TO_CHANGE, Config, ConfigError, changes, load, parse
@@ -40,8 +41,10 @@ from membrane.vesicle_replica import VesicleReplica
 
 COMPLETE, BAD_INPUT, FAILED, INTERRUPTED = 0, 2, 3, 75
 
-log = logging.getLogger("membrane")
+MOST_A_DEVICE = 64
+"""Endosomes in a batch for each device, unless --batch says otherwise."""
 
+log = logging.getLogger("membrane")
 
 REPLICAS = {"sheet": (build, SheetReplica), "vesicle": (build_vesicle, VesicleReplica)}
 """By the key ``kind``: from configuration to physics, and one endosome of it. A replica has ``tick``, ``advance``,
@@ -51,9 +54,11 @@ REPLICAS = {"sheet": (build, SheetReplica), "vesicle": (build_vesicle, VesicleRe
 class Run:
     """All endosomes of one configuration, advanced side by side from checkpoint to checkpoint."""
 
-    def __init__(self, config: Config, physics, archive: Archive, stop: Stop, threads: int, quiet: bool):
+    def __init__(
+        self, config: Config, physics, archive: Archive, stop: Stop, threads: int, batch: Batch | None, quiet: bool
+    ):
         self.config, self.physics, self.archive, self.stop = config, physics, archive, stop
-        self.threads = threads
+        self.threads, self.batch = threads, batch
         replica = REPLICAS[config.kind][1]
         self.started = time.monotonic()
         saved = archive.latest()
@@ -78,10 +83,10 @@ class Run:
         # Several devices wait for one another, so that endosomes that share them must take turns.
         alone = jax.default_backend() != "cpu" or physics.grid.devices > 1
         workers = 1 if alone else min(len(self.endosomes), self.threads)
-        with ThreadPoolExecutor(workers) as pool:
+        with ThreadPoolExecutor(self.batch.places if self.batch else workers) as pool:
             while (begun := min(e.tick for e in self.endosomes)) < physics.duration_ticks:
                 end = min((begun // physics.checkpoint_ticks + 1) * physics.checkpoint_ticks, physics.duration_ticks)
-                futures = [pool.submit(e.advance, end, self.stop) for e in self.endosomes]
+                futures = self._advance(pool, end)
                 failures = [error for f in futures if (error := f.exception()) is not None]
                 for error in failures:
                     if not isinstance(error, NumericalFailure):
@@ -96,6 +101,19 @@ class Run:
                 if self.stop() and min(e.tick for e in self.endosomes) < physics.duration_ticks:
                     return "partial"
         return "complete"
+
+    def _advance(self, pool: ThreadPoolExecutor, end: int) -> list[Future]:
+        """All endosomes to tick ``end``, batch by batch where there are batches."""
+        if self.batch is None:
+            return [pool.submit(e.advance, end, self.stop) for e in self.endosomes]
+        futures = []
+        for first in range(0, len(self.endosomes), self.batch.places):
+            members = self.endosomes[first : first + self.batch.places]
+            places = self.batch.take(len(members))
+            group = [pool.submit(_in_place, p, e, end, self.stop) for p, e in zip(places, members, strict=True)]
+            wait(group)
+            futures += group
+        return futures
 
     def save(self, *, frame: bool) -> None:
         """A checkpoint generation, and a frame where one is due (then all endosomes stand at the same tick)."""
@@ -136,6 +154,12 @@ class Run:
             log.info("t = %.4g of %.4g ms, %d ILVs, checkpoint saved, %.0f s", now, self.total_ms, ilvs, self.wall_time)
 
 
+def _in_place(place: Place, endosome: SheetReplica, end: int, stop: Stop) -> None:
+    """One endosome, in its place of a batch."""
+    with place as chunk:
+        endosome.advance(end, stop, chunk)
+
+
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.4g}/{total:.4g} ms [{elapsed}<{remaining}{postfix}]"
 
 
@@ -154,6 +178,7 @@ def main(argv: list[str] | None = None) -> int:
             physics = REPLICAS[config.kind][0](config)
             if arguments.check:
                 return _check(config, physics, arguments.trial)
+            batch = _batch(config, physics, arguments.batch)
             archive = _open(config, output, arguments)
             if archive is None:
                 log.info("%s is complete already; give a longer duration_s to extend it", output)
@@ -163,7 +188,7 @@ def main(argv: list[str] | None = None) -> int:
             return BAD_INPUT
         try:
             with archive:
-                status = _advance(config, physics, archive, stop, arguments)
+                status = _advance(config, physics, archive, stop, batch, arguments)
         except ArchiveError as error:
             print(f"membrane.run: {error}", file=sys.stderr)
             return FAILED
@@ -175,9 +200,9 @@ def main(argv: list[str] | None = None) -> int:
         return COMPLETE if status == "complete" else FAILED
 
 
-def _advance(config: Config, physics, archive: Archive, stop: Stop, arguments) -> str:
+def _advance(config: Config, physics, archive: Archive, stop: Stop, batch: Batch | None, arguments) -> str:
     """To the end, if nothing stops it; the archive is then whole. Returns its status."""
-    run = Run(config, physics, archive, stop, arguments.threads, arguments.quiet)
+    run = Run(config, physics, archive, stop, arguments.threads, batch, arguments.quiet)
     status = run.to_end()
     run.bar.close()
     if status != "partial":
@@ -214,9 +239,28 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--threads", type=int, metavar="N", default=cores(), help="endosomes advanced side by side on a CPU"
     )
+    parser.add_argument(
+        "--batch",
+        type=int,
+        metavar="N",
+        help="endosomes of a sheet that one program advances on all devices (default: 64 a GPU, none on a CPU)",
+    )
     parser.add_argument("--no-picture", action="store_true", help="do not draw the summary beside the archive")
     parser.add_argument("--quiet", action="store_true", help="no progress, only warnings")
     return parser
+
+
+def _batch(config: Config, physics, asked: int | None) -> Batch | None:
+    """What ``--batch`` asks for: on GPUs the default, on a CPU threads are faster."""
+    if asked is not None and (asked < 1 or config.kind != "sheet"):
+        remedy = "give at least 1" if asked < 1 else "only sheets are batched, a vesicle fills a device; leave it out"
+        raise ConfigError(f"--batch {asked}: {remedy}")
+    if config.kind != "sheet" or (asked is None and jax.default_backend() == "cpu"):
+        return None
+    devices = jax.local_devices()
+    places = min(asked or MOST_A_DEVICE * len(devices), config.endosomes)
+    devices = devices[:places]
+    return Batch(physics.stepper.chunk, -(-places // len(devices)) * len(devices), devices)
 
 
 def _set_up_jax(config: Config) -> None:

@@ -76,8 +76,9 @@ class SheetReplica:
         """Columns of the series."""
         return self.series.names or list(self.series.row(self.model, self.state))
 
-    def advance(self, until_tick: int, should_stop) -> None:
-        """To ``until_tick``, or until asked to stop. Raises NumericalFailure with the last good state kept."""
+    def advance(self, until_tick: int, should_stop, chunk=None) -> None:
+        """To ``until_tick``, or until asked to stop, by ``chunk`` where it is given. Raises NumericalFailure with the
+        last good state kept."""
         try:
             self.state = simulate(
                 self.model,
@@ -86,6 +87,7 @@ class SheetReplica:
                 until_tick=until_tick,
                 watchers=[self.buds, self.series],
                 should_stop=should_stop,
+                chunk=chunk,
             )
         except NumericalFailure as failure:
             self.state = failure.state

@@ -46,20 +46,22 @@ def simulate(
     until_tick: int,
     watchers: Sequence[Watcher] = (),
     should_stop: Callable[[], bool] = lambda: False,
+    chunk: Callable | None = None,
 ) -> State:
     """Advance to ``until_tick`` (a multiple of 2^max_exponent), or to the first chunk boundary at which
-    ``should_stop``.
+    ``should_stop``. ``chunk`` advances in place of ``stepper.chunk``, several states at a time say (Batch).
 
     The partition into chunks and the steps are functions of the state and of the ticks to stop at, so that a run
     resumed from any state towards the same ticks equals the uninterrupted one. A chunk whose error or Courant
     number is far beyond its limit, or whose fields are no longer sound, is done again from its start with half the
     step. Raises NumericalFailure when the smallest step does not help.
     """
+    chunk = chunk or stepper.chunk
     while int(state.tick) < until_tick and not should_stop():
         tick, step_ticks = int(state.tick), int(state.step_ticks)
         horizon = min([until_tick, *(w.next_tick for w in watchers)])
         steps = min(CHUNK_STEPS, (horizon - tick) // step_ticks)
-        new, report = stepper.chunk(model, state, jnp.asarray(steps, jnp.int32))
+        new, report = chunk(model, state, jnp.asarray(steps, jnp.int32))
         report = jax.device_get(report)
         error, courant = float(report.error), float(report.courant)
         if not report.sound or stepper.strain(error, courant) > stepper.rejection:
