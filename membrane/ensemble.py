@@ -155,7 +155,8 @@ def _estimate(folder: SweepFolder, members: list[Member], states: list[str], arg
         done = subprocess.run(command, capture_output=True, text=True)
     found = re.search(r"estimate: at most (\S+) core s, (\d+) MiB", done.stdout)
     if not found:
-        return f"no estimate: member {median.number:06d} {' '.join(done.stderr.split()) or 'gave none'}"
+        said = done.stderr.strip().splitlines()
+        return f"no estimate: member {median.number:06d} {said[-1] if said else 'gave none'}"
     left = work[[status != "complete" for status in states]].sum() / _work(median)
     jobs, each = arguments.jobs or default_jobs(len(members)), float(found[1])
     hours, memory = each * left / 3600, jobs * int(found[2])

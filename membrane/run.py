@@ -307,7 +307,11 @@ def _check(config: Config, physics, trial_s: float | None) -> int:
     print(f"{config.name}: {config.endosomes} endosomes of {points} points, {physics.grid.dtype}")
     print(*REPLICAS[config.kind][1].check(physics), sep="\n")
     if trial_s is not None:
-        print(_trial(config, physics, trial_s))
+        try:
+            print(_trial(config, physics, trial_s))
+        except NumericalFailure as failure:
+            print(f"membrane.run: {failure}", file=sys.stderr)
+            return FAILED
     print("configuration is valid")
     return COMPLETE
 

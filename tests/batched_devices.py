@@ -56,7 +56,7 @@ def assert_equal_to_rounding(path, reference):
                 np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12 + 1e-9 * scale, err_msg=f"{name} {column}")
 
 
-@pytest.mark.parametrize("devices", [2, pytest.param(3, marks=pytest.mark.slow), 4])
+@pytest.mark.parametrize("devices", [3, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 4))])
 def test_batched_and_sharded(config, alone, tmp_path, monkeypatch, devices):
     """Five endosomes in batches of up to four, on several devices: what each becomes by itself."""
     found = jax.local_devices()[:devices]

@@ -164,6 +164,7 @@ def assert_same_archives(path, reference, rounds):
     return expected
 
 
+@pytest.mark.slow
 def test_a_run_may_go_on_with_other_devices(config, tmp_path, monkeypatch):
     """Begun on two devices, stopped, resumed on one: what a run on one device leaves."""
     whole, other = tmp_path / "whole.h5", tmp_path / "other.h5"

@@ -392,6 +392,7 @@ def check_gradients(values, host):
         assert -float(gradient[i] / gradient[4]) == pytest.approx(difference, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_gradients_flat_host():
     """Barrier of 17 kT and the diameter at this barrier, with respect to line tension, rigidity, spontaneous curvature
     and tension (and size), flat host."""
@@ -442,7 +443,7 @@ def test_outline_is_the_curve():
         assert float(host[0][0]) == r[-1]
 
 
-@pytest.mark.parametrize("h", [0.0, -0.25, 0.2])
+@pytest.mark.parametrize("h", [0.2, *(pytest.param(h, marks=pytest.mark.slow) for h in (0.0, -0.25))])
 def test_hessian_is_the_second_derivative(h):
     """The Hessian assembled from local densities against jax.hessian of the whole Lagrangian, far from any solution."""
     at = 1.1, problem(2.0, 0.5, 0.02, 0.5, 0.3, h), bool(h), bud.Resolution(inner=7, outer=9)

@@ -202,7 +202,11 @@ def test_dry_run_lists_and_writes_nothing(here, capsys):
 
 
 def test_estimate(here, capsys, settings_of_main):
-    """A dry run tries the median member for a moment and tells time and memory of the whole."""
+    """A dry run tries the median member for a moment and tells time and memory of the whole; of one that fails, why."""
+    assert start("--dry-run", "--trial", 100) == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert re.match(r"no estimate: member 000001 membrane.run: the smallest step .*numerics.tick_us", said)
+    (here / "sweep.yaml").write_text(SWEEP.replace("1.0e-9", "0.1"))
     assert start("--dry-run", "--trial", 0.5, "--jobs", 3) == 0
     said = capsys.readouterr().out.splitlines()[-1]
     found = re.match(

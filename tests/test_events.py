@@ -14,7 +14,8 @@ from membrane.cap import CapLaw
 from membrane.config import load
 from membrane.domains import find_domains
 from membrane.endosome import Books, Endosome, Fusion, TensionLaw, content, sphere_area
-from membrane.events import EVENT_DTYPE, Buddings, BudWatcher, OpenBud, is_ilv, with_tension
+from membrane.event_table import EVENT_DTYPE, is_ilv
+from membrane.events import Buddings, BudWatcher, OpenBud, with_tension
 from membrane.landscape import BudAnswer, Domain, Gate, Host
 from membrane.sizes import shell_density
 from membrane.units import thermal_energy
