@@ -346,6 +346,25 @@ def test_stale_locks_are_taken_over(path):
         Archive.resume(path)
 
 
+def test_whoever_dies_while_it_takes_the_lock_leaves_none_or_a_whole_one(path, monkeypatch):
+    """The lock appears with its content."""
+    start(path).close()
+
+    def killed(*_):
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", killed)
+        with pytest.raises(SystemExit):
+            Archive.resume(path)
+    Archive.resume(path).close()
+    # A process of the same number that was killed while it discarded its folder.
+    (path.with_name(f"run.h5.partial.old-{os.getpid()}") / "more").mkdir(parents=True)
+    with Archive.resume(path) as run:
+        run.finish(**FINISH)
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
 def test_a_requeued_job_takes_its_own_lock_over(path, monkeypatch):
     # Slurm starts a job again, on whatever host, when nothing of its last start is left; other jobs must keep off.
     monkeypatch.setenv("SLURM_JOB_ID", "17")

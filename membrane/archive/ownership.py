@@ -42,6 +42,8 @@ def new_partial(path):
 def discard(partial):
     """Remove a folder; the rename makes it vanish at once, so that nobody resumes from half of it."""
     doomed = partial.with_name(f"{partial.name}.old-{os.getpid()}")
+    # Of a process of the same number that was killed here.
+    shutil.rmtree(doomed, ignore_errors=True)
     os.rename(partial, doomed)
     shutil.rmtree(doomed, ignore_errors=True)
 
@@ -51,13 +53,17 @@ def own(folder):
     lock = folder / "lock"
     owner = {"host": socket.gethostname(), "pid": os.getpid(), "born": _born(os.getpid()), "started_utc": now()}
     owner |= {"slurm_job": os.environ.get("SLURM_JOB_ID"), "slurm_restart": _slurm_restart()}
+    written = folder / f"lock-{os.getpid()}.new.tmp"
     while True:
+        written.write_text(json.dumps(owner))
         try:
-            with open(lock, "x") as file:
-                json.dump(owner, file)
+            # Not created and then filled: whoever is killed in between would leave a lock that nobody can judge.
+            os.link(written, lock)
             return
         except FileExistsError:
             found = _stale(lock)
+        finally:
+            written.unlink(missing_ok=True)
         # Of two processes that find the same stale lock only one may take it: the other's rename meets a fresh one.
         aside = folder / f"lock-{os.getpid()}.tmp"
         os.replace(lock, aside)

@@ -96,7 +96,7 @@ class Archive:
                     (partial / "lock").unlink()
                     raise
                 for leftover in partial.glob("*.tmp"):
-                    leftover.unlink()
+                    leftover.unlink(missing_ok=True)
             return cls(path, header)
         if not path.is_file():
             raise ArchiveError(f"nothing to resume: neither {path} nor {partial} exists; start without --resume")
