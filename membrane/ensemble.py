@@ -98,10 +98,13 @@ def _run(folder: SweepFolder, members: list[Member], arguments, stop: Stop) -> i
     )
     codes = Counter()
 
-    def ended(member: Member, code: int | None) -> None:
+    def ended(member: Member, code: int | OSError | None) -> None:
         if code not in (COMPLETE, None) and folder.state(member).status == "complete":
             # Killed when all was written.
             code = COMPLETE
+        elif isinstance(code, int) and -code in Stop.signals and stop():
+            # Told before it could listen.
+            code = INTERRUPTED
         codes[code] += 1
         if code not in (COMPLETE, INTERRUPTED, None):
             failed[member.number] = _why(folder, member, code)
@@ -125,7 +128,9 @@ def _run(folder: SweepFolder, members: list[Member], arguments, stop: Stop) -> i
     return INTERRUPTED if unfinished else FAILED if failed else COMPLETE
 
 
-def _why(folder: SweepFolder, member: Member, code: int) -> str:
+def _why(folder: SweepFolder, member: Member, code: int | OSError) -> str:
+    if isinstance(code, OSError):
+        return f"could not be started ({code}); the same command tries again"
     if code < 0:
         return f"was killed by signal {-code}; the same command goes on from its last checkpoint"
     state = folder.state(member)

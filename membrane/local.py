@@ -42,8 +42,9 @@ class Local:
         self._told: set[subprocess.Popen] = set()
         self._lock = threading.Lock()
 
-    def run(self, members: Sequence[Member], ended: Callable[[Member, int | None], None]) -> None:
-        """All ``members``; ``ended`` is called with each and its exit code, None where it was not started."""
+    def run(self, members: Sequence[Member], ended: Callable[[Member, int | OSError | None], None]) -> None:
+        """All ``members``; ``ended`` is called with each and its exit code, None where it was stopped before its start,
+        the error where it could not be started."""
         with ThreadPoolExecutor(self.jobs) as pool:
             pending = {pool.submit(self._one, member): member for member in members}
             while pending:
@@ -60,7 +61,7 @@ class Local:
         command += ["--quiet", "--no-picture", "--threads", str(self.threads)]
         return command + [word for setting in member.settings for word in ("--set", setting)]
 
-    def _one(self, member: Member) -> int | None:
+    def _one(self, member: Member) -> int | OSError | None:
         slot = self._slots.get()
         try:
             if self.stop():
@@ -80,6 +81,8 @@ class Local:
                 with self._lock:
                     self._running.discard(process)
             return code
+        except OSError as error:
+            return error
         finally:
             self._slots.put(slot)
 

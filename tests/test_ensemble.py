@@ -155,6 +155,22 @@ def test_wall_time(behave, here, capsys):
     assert start("--jobs", 3) == 0
 
 
+def test_told_before_it_listens(here, capsys, monkeypatch):
+    """A member that a signal ends while it still imports is unfinished, not failed: 75, so that a cluster requeues."""
+    monkeypatch.setattr(Local, "command", lambda *_: [sys.executable, "-c", "import time; time.sleep(60)"])
+    assert start("--jobs", 3, "--max-wall-time", 2) == 75
+    assert "3 members are unfinished" in capsys.readouterr().out
+
+
+def test_a_member_that_cannot_be_started(behave, here, capsys):
+    """Said, and the others are run."""
+    (here / "runs/trial/000001.log").mkdir(parents=True)
+    assert start("--jobs", 1) == 3
+    said = capsys.readouterr().out
+    assert "2 of 3 members complete" in said
+    assert "member 000001 could not be started" in said
+
+
 def test_shares(behave, here, capsys):
     """Tasks share the members: together all, none twice."""
     assert start("--task", 1, "--tasks", 2) == 0
