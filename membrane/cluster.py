@@ -62,7 +62,12 @@ class Array:
     @classmethod
     def from_arguments(cls, folder: Path, name: str, indices: list[int], tasks: int, arguments) -> "Array":
         """From the options of `add_options`. Raises ClusterError where one makes no sense."""
-        minutes(arguments.time)
+        limit = minutes(arguments.time)
+        # 0 is no limit.
+        if limit and 60 * limit <= WARNING_S:
+            raise ClusterError(
+                f"--time {arguments.time} is too short: tasks are told to save {WARNING_S} s before the end"
+            )
         for option in ("gpus_per_job", "cpus_per_job", "array_limit"):
             value = getattr(arguments, option)
             if value is not None and value < (option != "gpus_per_job"):
@@ -210,6 +215,6 @@ def minutes(time: str | None) -> int | None:
     return 1440 * int(days or 0) + 60 * hours + mins + (seconds > 0)
 
 
-def _parameter(option: str) -> tuple[str, str]:
-    name, _, value = option.removeprefix("--").partition("=")
-    return name, value
+def _parameter(option: str) -> tuple[str, str | bool]:
+    name, equals, value = option.removeprefix("--").partition("=")
+    return name, value if equals else True

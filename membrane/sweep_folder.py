@@ -70,6 +70,8 @@ class SweepFolder:
                 lines.append(f"  member {old.number}: {old.said}, seed {old.seed} in the folder, ")
                 lines[-1] += f"{new.said}, seed {new.seed} now"
                 break
+        if (now := len(self.sweep.members)) < len(before.members):
+            lines.append(f"  {len(before.members)} members in the folder, {now} now")
         if self.sweep.base.duration_s < before.base.duration_s:
             lines.append(f"  duration_s: {self.sweep.base.duration_s} is shorter than {before.base.duration_s}")
         if lines:

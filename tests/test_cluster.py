@@ -123,6 +123,7 @@ def test_task_of_submitit(tmp_path):
     ("options", "words"),
     [
         (["--time", "soon"], "--time soon is no time limit"),
+        (["--time", "3"], "--time 3 is too short"),
         (["--cpus-per-job", "0"], "--cpus-per-job 0 is too few"),
         (["--gpus-per-job", "-1"], "--gpus-per-job -1 is too few"),
         (["--array-limit", "0"], "--array-limit 0 is too few"),
@@ -132,6 +133,11 @@ def test_refusals(tmp_path, options, words):
     """Said before anything is submitted."""
     with pytest.raises(ClusterError, match=words):
         array(tmp_path, *options)
+
+
+def test_further_options():
+    """As submitit takes them: a flag is True."""
+    assert dict(map(cluster._parameter, ["--account=lab", "--exclusive"])) == {"account": "lab", "exclusive": True}
 
 
 def test_no_slurm_here(tmp_path, monkeypatch):

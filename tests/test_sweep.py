@@ -191,6 +191,7 @@ def test_folder_goes_on_with_more(tmp_path):
         (GRID, {"seed": 7}, "member 0: .*seed"),
         (GRID, {"set": "{duration_s: 0.12, endosomes: 3}"}, "endosomes: 10 in the archive, 3 now"),
         (GRID, {"set": "{duration_s: 0.06}"}, "0.06 is shorter than 0.12"),
+        (GRID, {"replicas": 2}, "18 members in the folder, 12 now"),
     ):
         with pytest.raises(ConfigError, match=words):
             folder(tmp_path, vary, **{"replicas": 3, "set": "{duration_s: 0.12}"} | others)
