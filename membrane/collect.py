@@ -64,7 +64,10 @@ def _collect(folder: SweepFolder, output: Path, arguments) -> list[str]:
     for row, (member, state) in enumerate(zip(members, states, strict=True)):
         if state.status in wanted:
             try:
-                outlines[row] = outline(folder.archive(member))
+                found = outline(folder.archive(member))
+                # Nothing is known of a run without a checkpoint, not even that nothing came of it.
+                if state.status != "partial" or len(found.times_s):
+                    outlines[row] = found
             except (ArchiveError, OSError, KeyError) as error:
                 states[row] = Glance("unreadable", str(error))
     if not outlines:
@@ -115,7 +118,8 @@ def _table(folder: SweepFolder, states: list[Glance], outlines: dict[int, Outlin
         "time_s": [float(row.times_s[-1]) if len(row.times_s) else float("nan") for row in rows],
         "wall_time_s": [row.wall_time_s for row in rows],
     }
-    return table | {key: _column([member.varied[key] for member in members]) for key in members[0].varied}
+    # Where the number of endosomes varies, its column says how many were collected.
+    return {key: _column([member.varied[key] for member in members]) for key in members[0].varied} | table
 
 
 def _column(values: list[Any]) -> list[float] | list[str]:

@@ -44,8 +44,8 @@ def varied(record: RunRecord) -> list[str]:
 def outcomes(record: RunRecord, members: np.ndarray) -> dict[str, Outcome]:
     """What came out of the endosomes of some ``members`` (rows of the table) together.
 
-    Intervals are percentile bootstraps over endosomes; of a yield of no ILV at all in E endosomes, the exact one of
-    Poisson, up to 3.69/E.
+    ILVs of unknown diameter count in the yield only. Intervals are percentile bootstraps over endosomes; of a yield of
+    no ILV at all in E endosomes, the exact one of Poisson, up to 3.69/E.
     """
     table = record.members
     first, count = table["first_endosome"][members], table["endosomes"][members]
@@ -57,14 +57,15 @@ def outcomes(record: RunRecord, members: np.ndarray) -> dict[str, Outcome]:
     number = np.bincount(own, minlength=n).astype(float)
     low, high = EXOSOME_RANGE_NM
     inside = np.bincount(own[(diameter >= low) & (diameter <= high)], minlength=n).astype(float)
-    nothing = len(ilvs) == 0
+    sized = np.bincount(own[np.isfinite(diameter)], minlength=n).astype(float)
+    nothing, unsized = len(ilvs) == 0, not sized.any()
     return {
-        "median_nm": Outcome(np.nanmedian(diameter) if not nothing else np.nan, *median_interval(diameter, own, n)),
+        "median_nm": Outcome(np.nan if unsized else np.nanmedian(diameter), *median_interval(diameter, own, n)),
         "ilvs_per_endosome": Outcome(
             number.mean(), *((0.0, 3.69 / n) if nothing else ratio_interval(number, np.ones(n)))
         ),
         "fraction_40_100_nm": Outcome(
-            inside.sum() / number.sum() if not nothing else np.nan, *ratio_interval(inside, number)
+            np.nan if unsized else inside.sum() / sized.sum(), *ratio_interval(inside, sized)
         ),
     }
 

@@ -156,6 +156,35 @@ def test_unfinished_members(folder):
     assert record.members["status"][2] == "partial"
 
 
+def test_unfinished_members_that_go_on(folder, monkeypatch):
+    """A member that comes further while others are collected: its later times are left to the next time."""
+    outlined = collect.outline
+
+    def earlier(path):
+        found = outlined(path)
+        return (
+            collect.Outline(found.times_s[:3], found.endosomes, found.wall_time_s) if "000002" in str(path) else found
+        )
+
+    for number in (0, 1, 4):
+        folder.archive(folder.sweep.members[number]).unlink()
+    monkeypatch.setattr(collect, "outline", earlier)
+    assert run("--unfinished") == 0
+    record = read("runs/trial.h5")
+    np.testing.assert_array_equal(record.series["time_s"], 0.01 * np.arange(3))
+    np.testing.assert_array_equal(record.series["free_energy_pN_nm"], np.full((3, 3), 2.0))
+
+
+def test_without_a_checkpoint_there_is_nothing_to_collect(folder):
+    """Such a member is listed and adds no endosome to the yield."""
+    member = folder.sweep.members[5]
+    Archive.create(folder.archive(member), config_yaml=member.config.to_yaml(), name="x", seed=0).close()
+    assert run("--unfinished") == 0
+    record = read("runs/trial.h5")
+    assert (record.members["status"][5], record.members["endosomes"][5]) == ("partial", 0)
+    assert record.attributes["number_of_endosomes"] == 12
+
+
 def test_parts_do_not_matter(folder, monkeypatch):
     """However little is held at a time, sizes are the same."""
     assert run("--output", "whole.h5") == 0

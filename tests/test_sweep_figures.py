@@ -65,6 +65,15 @@ def test_outcomes(record):
     assert found["median_nm"].high - found["median_nm"].low < 5
 
 
+def test_unknown_diameters(tmp_path):
+    """They count in the yield; sizes are those of the others, as in the table."""
+    record = collected(tmp_path, [(1.0, 1.0)], [np.array([50.0, 120.0, np.nan, np.nan])])
+    found = plot_sweep.outcomes(record, np.array([0]))
+    assert found["fraction_40_100_nm"].value == record.members["fraction_40_100_nm"][0] == 0.5
+    assert found["ilvs_per_endosome"].value == 4 / ENDOSOMES
+    assert found["median_nm"].value == 85.0
+
+
 def test_no_ilvs_is_an_answer(record):
     """A yield of zero has an upper end, the exact one of Poisson; a median of nothing is unknown."""
     found = plot_sweep.outcomes(record, np.array([4, 5]))

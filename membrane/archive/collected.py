@@ -112,8 +112,10 @@ class Collection:
             block = np.full((len(self.times_s), end - begin), np.nan)
             for first, count, series in self._waiting:
                 if name in series:
-                    rows = np.searchsorted(self.times_s, series["time_s"])
-                    block[rows, first - begin : first - begin + count] = series[name]
+                    # A run that is not finished may have come further since its times were asked for.
+                    known = np.isin(series["time_s"], self.times_s)
+                    rows = np.searchsorted(self.times_s, series["time_s"][known])
+                    block[rows, first - begin : first - begin + count] = series[name][known]
             column[:, begin:end] = block
         self._waiting.clear()
 
