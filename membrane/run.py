@@ -172,6 +172,8 @@ def main(argv: list[str] | None = None) -> int:
     logging.getLogger("jax").setLevel(logging.WARNING)
     with Stop(arguments.max_wall_time) as stop:
         try:
+            if arguments.threads < 1:
+                raise ConfigError(f"--threads {arguments.threads}: give at least 1")
             config = load(arguments.config, arguments.set)
             output = arguments.output or Path("runs") / f"{config.name}.h5"
             _set_up_jax(config)
@@ -365,7 +367,10 @@ def _summary(output: Path, *, picture: bool) -> None:
     lines += [f"{count:.0f} {what}" for count, what in counted if count]
     lines.append(f"archive {output}")
     if picture:
-        lines.append(f"picture {_picture(record, output.with_suffix('.png'))}")
+        try:
+            lines.append(f"picture {_picture(record, output.with_suffix('.png'))}")
+        except OSError as error:
+            lines.append(f"no picture ({error}); the archive is whole")
     print("\n".join(lines))
 
 
