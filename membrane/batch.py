@@ -17,6 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+MOST_A_DEVICE = 64
+"""Endosomes in a batch for each device, unless something else is asked for."""
+
 PLACES = "places"
 """Name of the axis of the mesh of devices."""
 
@@ -39,6 +42,15 @@ class Batch:
         self._under_way: set[int] = set()
         self._asked: dict[int, tuple] = {}
         self._answers: dict[int, tuple | BaseException] = {}
+
+    @classmethod
+    def of(cls, chunk: Callable, endosomes: int, asked: int | None) -> "Batch":
+        """On all devices of this process, for as many of the ``endosomes`` as are ``asked`` for at a time, rounded up
+        to a multiple of the devices."""
+        devices = jax.local_devices()
+        places = min(asked or MOST_A_DEVICE * len(devices), endosomes)
+        devices = devices[:places]
+        return cls(chunk, -(-places // len(devices)) * len(devices), devices)
 
     def take(self, members: int) -> list["Place"]:
         """The first ``members`` places, none of which is advanced before all have asked or have been left."""

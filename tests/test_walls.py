@@ -79,7 +79,7 @@ WALLS = {
     "vtp": "mesh",
     # Statistics of a sweep know arrays only; its figures have the style of the others.
     "sensitivity": "",
-    "plot_sweep": "archive event_table plot sensitivity sizes",
+    "plot_sweep": "archive plot sensitivity sizes",
     "plot_vesicle": "archive grid plot raycast vesicle_frame",
     # A member is a process of its own, so none of these imports run.
     "cluster": "",
