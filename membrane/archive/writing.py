@@ -135,7 +135,7 @@ class Archive:
         """
         self._writable()
         if events.dtype != EVENT_DTYPE:
-            raise ValueError(f"events have the columns {events.dtype.names}; they must be rows of event_table.EVENT_DTYPE")
+            raise ValueError(f"events have the columns {events.dtype.names}; they must be rows of EVENT_DTYPE")
         content = {"states": {f"{i:06d}": state for i, state in enumerate(states)}, "events": events, "series": series}
         before = numbered(self._partial, "generation")
         number = number_of(before[-1]) + 1 if before else 0
