@@ -53,7 +53,7 @@ def own(folder):
     lock = folder / "lock"
     owner = {"host": socket.gethostname(), "pid": os.getpid(), "born": _born(os.getpid()), "started_utc": now()}
     owner |= {"slurm_job": os.environ.get("SLURM_JOB_ID"), "slurm_restart": _slurm_restart()}
-    written = folder / f"lock-{os.getpid()}.new.tmp"
+    written = folder / f"lock-{socket.gethostname()}-{os.getpid()}.new.tmp"
     while True:
         written.write_text(json.dumps(owner))
         try:
@@ -65,7 +65,7 @@ def own(folder):
         finally:
             written.unlink(missing_ok=True)
         # Of two processes that find the same stale lock only one may take it: the other's rename meets a fresh one.
-        aside = folder / f"lock-{os.getpid()}.tmp"
+        aside = folder / f"lock-{socket.gethostname()}-{os.getpid()}.tmp"
         os.replace(lock, aside)
         if aside.read_text() != found:
             os.replace(aside, lock)
