@@ -20,6 +20,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 PLACES = "places"
 """Name of the axis of the mesh of devices."""
 
+MOST_A_DEVICE = 64
+"""Endosomes in a batch for each device, unless another number is asked for."""
+
 
 class Batch:
     """``places`` of endosomes that ``chunk`` (model, state, steps) -> (state, report) advances together on ``devices``.
@@ -39,6 +42,15 @@ class Batch:
         self._under_way: set[int] = set()
         self._asked: dict[int, tuple] = {}
         self._answers: dict[int, tuple | BaseException] = {}
+
+    @classmethod
+    def on_all_devices(cls, chunk: Callable, endosomes: int, asked: int | None) -> "Batch":
+        """On the devices of this process, or as many as there are endosomes: places for ``asked`` at a time, or
+        :data:`MOST_A_DEVICE` on each, evenly shared."""
+        devices = jax.local_devices()
+        places = min(asked or MOST_A_DEVICE * len(devices), endosomes)
+        devices = devices[:places]
+        return cls(chunk, -(-places // len(devices)) * len(devices), devices)
 
     def take(self, members: int) -> list["Place"]:
         """The first ``members`` places, none of which is advanced before all have asked or have been left."""

@@ -41,9 +41,6 @@ from membrane.vesicle_replica import VesicleReplica
 
 COMPLETE, BAD_INPUT, FAILED, INTERRUPTED = 0, 2, 3, 75
 
-MOST_A_DEVICE = 64
-"""Endosomes in a batch for each device, unless --batch says otherwise."""
-
 log = logging.getLogger("membrane")
 
 REPLICAS = {"sheet": (build, SheetReplica), "vesicle": (build_vesicle, VesicleReplica)}
@@ -257,10 +254,7 @@ def _batch(config: Config, physics, asked: int | None) -> Batch | None:
         raise ConfigError(f"--batch {asked}: {remedy}")
     if config.kind != "sheet" or (asked is None and jax.default_backend() == "cpu"):
         return None
-    devices = jax.local_devices()
-    places = min(asked or MOST_A_DEVICE * len(devices), config.endosomes)
-    devices = devices[:places]
-    return Batch(physics.stepper.chunk, -(-places // len(devices)) * len(devices), devices)
+    return Batch.on_all_devices(physics.stepper.chunk, config.endosomes, asked)
 
 
 def _set_up_jax(config: Config) -> None:
