@@ -1,5 +1,6 @@
 """Two facing membranes: areas and rims of planes, rest, what a configuration may ask for."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -43,6 +44,17 @@ def test_planes_are_one_vesicle_with_their_area_and_rim():
     assert lo.any()
     assert not (lo & ~upper).any()
     assert np.isnan(series_row(physics, state, [vesicle], [])["reduced_volume"])
+
+
+def test_a_sphere_is_closed_whatever_its_curvature_says():
+    """Where an ILV touches another int K is no topology any more: a reduced volume is given none the less."""
+    physics, state, (vesicle,) = started(
+        "geometry.shape={kind: sphere, diameter_nm: 90}", "geometry.box_nm=[161,161,161]"
+    )
+    touching = replace(vesicle, is_ilv=True, volume=0.0)
+    row = series_row(physics, state, [vesicle, touching], [])
+    assert row["euler_characteristic"] < 3
+    assert row["reduced_volume"] == pytest.approx(1.0, rel=5e-3)
 
 
 @pytest.mark.parametrize(
