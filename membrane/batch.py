@@ -23,6 +23,9 @@ MOST_A_DEVICE = 64
 PLACES = "places"
 """Name of the axis of the mesh of devices."""
 
+MOST_A_DEVICE = 64
+"""Endosomes in a batch for each device, unless another number is asked for."""
+
 
 class Batch:
     """``places`` of endosomes that ``chunk`` (model, state, steps) -> (state, report) advances together on ``devices``.
@@ -44,9 +47,9 @@ class Batch:
         self._answers: dict[int, tuple | BaseException] = {}
 
     @classmethod
-    def of(cls, chunk: Callable, endosomes: int, asked: int | None) -> "Batch":
-        """On all devices of this process, for as many of the ``endosomes`` as are ``asked`` for at a time, rounded up
-        to a multiple of the devices."""
+    def on_all_devices(cls, chunk: Callable, endosomes: int, asked: int | None) -> "Batch":
+        """On the devices of this process, or as many as there are endosomes: places for ``asked`` at a time, or
+        :data:`MOST_A_DEVICE` on each, evenly shared."""
         devices = jax.local_devices()
         places = min(asked or MOST_A_DEVICE * len(devices), endosomes)
         devices = devices[:places]

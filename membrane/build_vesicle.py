@@ -23,10 +23,9 @@ CLEARANCE = 10.0
 
 @dataclass(frozen=True)
 class VesiclePhysics:
-    """All that a run needs. A tick is a round: the shape moves, ``shape_steps`` or as long as the tick, then the
-    lipids take one step in time.
-    ``initial_state`` of an endosome by its number; areas per lipid of a leaflet and of a cargo site (nm^2), line
-    tension (pN)."""
+    """All that a run needs. A tick is a round: the shape moves, ``shape_steps`` or as long as the tick, then the lipids
+    take one step in time. ``initial_state`` of an endosome by its number; areas per lipid of a leaflet and of a cargo
+    site (nm^2), line tension (pN)."""
 
     membrane: Membrane
     initial_state: Callable[[int], State]

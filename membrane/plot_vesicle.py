@@ -126,15 +126,15 @@ def choice(record: RunRecord, endosome: int, wanted: int) -> list[int]:
     between = []
     if len(ilvs) > 1:
         # After the first and before the last have left.
-        left = np.searchsorted(times, ilvs["time_s"])
+        left = np.minimum(np.searchsorted(times, ilvs["time_s"]), len(times) - 1)
         between = [(int(left[0]) + int(left[-1])) // 2]
     chosen = before[np.linspace(0, len(before) - 1, min(wanted - 1 - len(between), len(before))).round().astype(int)]
     return sorted({*chosen.tolist(), *between, len(times) - 1})
 
 
 def view(frames: list[VesicleFrame]) -> raycast.Camera:
-    """A camera that sees the membrane of all frames, at their common centre, through the wedge, and behind it the side
-    where vesicles have left in the last."""
+    """A camera that sees the membrane of all frames, at their common centre, and through the wedge the side of the
+    lumen in which vesicles lie in the last."""
     low, high = [], []
     for frame in frames:
         for axis, h in enumerate(frame.grid.spacing):

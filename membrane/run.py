@@ -256,7 +256,7 @@ def _batch(config: Config, physics, asked: int | None) -> Batch | None:
         raise ConfigError(f"--batch {asked}: {remedy}")
     if config.kind != "sheet" or (asked is None and jax.default_backend() == "cpu"):
         return None
-    return Batch.of(physics.stepper.chunk, config.endosomes, asked)
+    return Batch.on_all_devices(physics.stepper.chunk, config.endosomes, asked)
 
 
 def _set_up_jax(config: Config) -> None:

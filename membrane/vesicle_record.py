@@ -118,8 +118,10 @@ def series_row(physics: VesiclePhysics, state: State, vesicles: list[Vesicle], e
     lumen, enclosed = (sum(v.volume for v in group) for group in (outer, ilvs))
     scissions = [bool(is_ilv(row)) for row in events if row["kind"] == KINDS["scission"]]
     psi, phi = np.asarray(state.psi), np.asarray(state.phi)
-    # With several limiting membranes it is not known which one an ILV lies in; the planes of a slab are not closed.
-    closed = len(outer) == 1 and float(seen.euler) > 2 * len(ilvs) + 1
+    # With several limiting membranes it is not known which one an ILV lies in. Planes are not closed: there is
+    # lumen all along an axis; a closed membrane leaves room to its image.
+    across = [(psi > 0).any(tuple(a for a in range(3) if a != axis)).all() for axis in range(3)]
+    closed = len(outer) == 1 and not any(across)
     return {
         "free_energy_pN_nm": sum(terms),
         **{f"{part}_energy_pN_nm": value for part, value in terms._asdict().items()},

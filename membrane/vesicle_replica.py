@@ -169,9 +169,9 @@ class VesicleReplica:
 
     def _failure(self, report) -> str:
         return (
-            f"t = {self.tick * self.physics.tick_s:.6g} s: the free energy is {float(report.energy):.6g} pN nm after "
-            "the shape has relaxed, it refuses its shortest step, or a field on the membrane has left its bounds, "
-            f"also in {2**HALVINGS} parts of the round. Likely remedies: "
+            f"t = {self.tick * self.physics.tick_s:.6g} s: after the shape has moved its free energy "
+            f"({float(report.energy):.6g} pN nm) is not finite, it refuses its shortest step, or a field on the "
+            f"membrane has left its bounds, also in {2**HALVINGS} parts of the round. Likely remedies: "
             "numerics.precision float64, a smaller numerics.transport_step_us, or line tension, rigidity and moduli "
             "nearer to those of membranes"
         )
@@ -181,7 +181,7 @@ class VesicleReplica:
         """Where the run starts and the memory it takes, in words, without a step."""
         state = physics.initial_state(0)
         membrane, relaxation = physics.membrane, physics.relaxation
-        # The program of the run itself, which then finds it in the cache.
+        # Without a clock it is the program of the run itself, which then finds it in the cache.
         program = type(relaxation).run.lower(relaxation, membrane, state, jnp.asarray(1))
         memory = program.compile().compiled.memory_analysis()
         each = memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes

@@ -33,12 +33,14 @@ SECTIONS = ("temperature_C", "duration_s", "seed", "ceramide", "cargo")
 def sheet_of(config: VesicleConfig, endosomes: int, neck_nm: float, tension_uN_per_m: float) -> dict:
     """The sheet of a vesicle's quench, as YAML has it.
 
-    Raises ValueError where the vesicle starts from a cap, has osmosis, or phases whose own curvatures differ.
+    Raises ValueError where the vesicle starts from a cap or a slab, has osmosis, or phases whose own curvatures differ.
     """
     given = config.model_dump(mode="json", exclude_none=True)
     membrane, shape = config.membrane, config.geometry.shape
     if config.composition.quench is None:
         raise ValueError("a sheet starts mixed: give a run with composition.quench")
+    if shape.kind == "slab":
+        raise ValueError("a slab is not closed: give a run whose geometry.shape is a sphere or a spheroid")
     if membrane.osmosis is not None:
         raise ValueError("membrane.osmosis holds the lumen's volume, which this sheet lets go: leave it out")
     if membrane.spontaneous_curvature_ld_per_nm != membrane.spontaneous_curvature_lo_per_nm:

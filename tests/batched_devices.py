@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 from test_run import CONFIG, assert_bitwise_equal, everything, interrupt_after, start
 
-from membrane import run
-
 pytestmark = pytest.mark.usefixtures("remembered_walls")
 
 OPTIONS = (
@@ -60,7 +58,7 @@ def assert_equal_to_rounding(path, reference):
 def test_batched_and_sharded(config, alone, tmp_path, monkeypatch, devices):
     """Five endosomes in batches of up to four, on several devices: what each becomes by itself."""
     found = jax.local_devices()[:devices]
-    monkeypatch.setattr(run.jax, "local_devices", lambda: found)
+    monkeypatch.setattr(jax, "local_devices", lambda: found)
     assert start(config, tmp_path / "out.h5", "--batch", 4, *OPTIONS) == 0
     assert_equal_to_rounding(tmp_path / "out.h5", alone)
 

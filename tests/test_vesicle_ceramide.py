@@ -13,7 +13,7 @@ from membrane.archive import read
 from membrane.build import build as build_sheet
 from membrane.build_vesicle import build
 from membrane.config import load, parse
-from membrane.events import MECHANISMS
+from membrane.event_table import MECHANISMS
 
 FOLDER = Path(__file__).parents[1]
 SMALL, LARGE = FOLDER / "configs/vesicle_ceramide_small.yaml", FOLDER / "configs/vesicle_ceramide.yaml"
@@ -48,7 +48,7 @@ def test_both_quenches_ask_the_same_of_the_membrane():
 
 def test_the_sheet_beside_the_vesicle():
     """Area, lipids, ceramide and wall of the vesicle; no flow, no noise, tension at rest when a third of the membrane
-    has left; line tension of the mixture above the bare one. A cap is refused in words."""
+    has left; line tension of the mixture above the bare one. A cap and a slab are refused in words."""
     config = load(SMALL)
     sheet = parse(side_by_side.yaml.safe_dump(side_by_side.sheet_of(config, 3, 5.0, 1.0)))
     assert np.prod(sheet.geometry.box_nm) == pytest.approx(np.pi * 207**2, rel=1e-5)
@@ -63,6 +63,9 @@ def test_the_sheet_beside_the_vesicle():
     for _ in range(4):
         endosome.release(np.pi * 60.0**2, 60.0, 1)
     assert endosome.tension == rest
+    slab = load(SMALL, ["geometry.shape={kind: slab, thickness_nm: 100}"])
+    with pytest.raises(ValueError, match="a slab is not closed"):
+        side_by_side.sheet_of(slab, 3, 5.0, 1.0)
     with pytest.raises(ValueError, match="a sheet starts mixed"):
         side_by_side.sheet_of(load(FOLDER / "configs/vesicle_bud.yaml"), 3, 5.0, 1.0)
 

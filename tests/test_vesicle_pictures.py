@@ -2,6 +2,7 @@
 
 import base64
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,6 +14,7 @@ from PIL import Image
 
 from membrane import plot_vesicle, raycast
 from membrane.archive import Archive, read
+from membrane.archive.record import Frames
 from membrane.event_table import EVENT_DTYPE
 from membrane.mesh import surface_mesh
 from membrane.vesicle_frame import VesicleFrame
@@ -191,6 +193,15 @@ def test_figure(archive, tmp_path):
     with Image.open(tmp_path / "f.png") as picture:
         assert picture.size[0] == 300 * 7
     assert (tmp_path / "f.pdf").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(("times", "chosen"), [((1.5, 2.5), [0, 1, 2, 4]), ((7.0, 8.0), [0, 2, 4])])
+def test_frames_that_tell_the_story(archive, times, chosen):
+    """Before the first ILV, between first and last, and the end; also where ILVs have left after the last frame."""
+    events = np.zeros(2, EVENT_DTYPE)
+    events["time_s"], events["direction"] = times, 1
+    record = replace(read(archive), events=events, frames=Frames([], np.arange(5.0), ()))
+    assert plot_vesicle.choice(record, 0, 5) == chosen
 
 
 @pytest.mark.usefixtures("coarse")

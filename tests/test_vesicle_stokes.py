@@ -85,15 +85,15 @@ def budding(dtype="float64") -> tuple[Membrane, State]:
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_energy_falls_and_what_is_enclosed_stays(dtype):
-    """50 steps, one by one: F falls, in float32 up to its rounding; volume to 1e-3 without osmosis
-    while the shape moves; area to 2e-3, which is tension over K_A."""
+    """50 steps, one by one: F falls, in float32 up to its rounding; volume to 1e-3 without osmosis while the shape
+    moves; area to 2e-3, which is tension over K_A."""
     model, state = budding(dtype)
-    flow, first, shortest = StokesFlow(VISCOSITY), state, 1e-6 if dtype == "float32" else 1e-12
+    flow, first, rounding = StokesFlow(VISCOSITY), state, 3e-6 if dtype == "float32" else 3e-12
     energies, taken = [], 0
     for _ in range(50):
         state, report = flow.run(model, state, jnp.asarray(1))
         energies.append(float(report.energy))
-        assert float(report.energy) <= float(report.first_energy) * (1 + 3 * shortest)
+        assert float(report.energy) <= float(report.first_energy) * (1 + rounding)
         taken += int(report.taken)
     assert taken > 35
     assert energies[-1] < energies[0] - 50
@@ -105,7 +105,8 @@ def test_energy_falls_and_what_is_enclosed_stays(dtype):
 
 
 def test_without_force_nothing_moves():
-    """A sphere anywhere on the grid, for as long as l = 2 needs to relax: centre and diameter to 0.01 nm."""
+    """A sphere anywhere on the grid, for as long as l = 2 needs to relax: centre and diameter by volume to 0.01 nm, by
+    area to 0.05 nm."""
     grid = Grid((27, 26, 28), (113.4, 109.2, 117.6), "float64")
     model = Membrane(grid, 5.1, (RIGIDITY, RIGIDITY), (0.0, 0.0), LIPIDS, 1000.0)
     centre = (55.3, 57.1, 61.7)

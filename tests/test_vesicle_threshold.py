@@ -79,7 +79,7 @@ def threshold(eps: float, contrast: float, slope: float = 0.15) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize("contrast", [0.0, -0.72, 0.5])
 def test_threshold_of_the_flat_domain(contrast):
-    """lambda L/kappa to 2 % extrapolated linearly from three eps, of first order: 5-12 % too high at eps = L/10."""
+    """lambda L/kappa to 2 % extrapolated linearly from three eps, at each of which it is too high, and less at less."""
     widths = np.array([6.0, 4.5, 3.5])
     found = np.array([threshold(eps, contrast) for eps in widths])
     assert np.polyfit(widths, found, 1)[1] == pytest.approx(exact(contrast), rel=0.02)

@@ -5,7 +5,7 @@ import pytest
 
 from membrane.energy import Lipids
 from membrane.grid import Grid
-from membrane.vesicle import Membrane, Relaxation, State, initial, surface
+from membrane.vesicle import Books, Membrane, Relaxation, State, initial, surface
 
 RIGIDITY = 85.6
 
@@ -26,7 +26,7 @@ def test_radius_and_force(start):
     psi, phi = initial.profile(initial.cylinder(grid, start), eps, grid), -np.ones(grid.shape)
     books = model.open_books(psi, phi)
     # The area at rest is that of r = 31 nm, whatever the start.
-    books = books.__class__(books.area * 31.0 / start, books.content * 31.0 / start, books.labels)
+    books = Books(books.area * 31.0 / start, books.content * 31.0 / start, books.labels)
     state = State.at_rest(model, psi, phi, books)
     state, _ = Relaxation(3.5 * eps).run(model, state, np.asarray(400))
     near = surface.derivatives(state.psi, grid)

@@ -45,9 +45,9 @@ def evolve(
     look_every: int = 2,
 ) -> Iterator[Round]:
     """``rounds`` rounds of ``dt`` seconds of transport, and of the shape, or of ``trials`` steps of a shape without a
-    clock; every ``look_every`` rounds vesicles
-    are told apart anew, and each fission is reported once. Raises RuntimeError where the
-    shape cannot move on."""
+    clock; every ``look_every`` rounds vesicles are told apart anew, and each fission and fusion is reported once.
+    Raises RuntimeError where the shape cannot move on."""
+    tried = 0
     for n in range(1, rounds + 1):
         state, report = descent.round(membrane, state, jnp.asarray(trials), jnp.asarray(dt, membrane.grid.dtype))
         if not report.complete:
@@ -56,4 +56,5 @@ def evolve(
         events: list[Fission | Fusion] = []
         if n % look_every == 0:
             state, events = rebook(membrane, state)
-        yield Round(n * dt, n * trials, state, report, events)
+        tried += int(report.taken) + int(report.refused)
+        yield Round(n * dt, tried, state, report, events)

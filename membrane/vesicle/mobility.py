@@ -23,7 +23,8 @@ class Relaxation(AbstractDescent):
         P_k = (2 sqrt2/3) (eps/kappa) (eps k^2 + 2/eps)^(-2).
 
     On a membrane M acts as (q^2 + 1/l^2)^(-2)/kappa, so every wavelength below l relaxes at a rate of one per unit of
-    pseudo-time; P is the inverse of the bending energy's second variation in the pure phases.
+    pseudo-time; P is the inverse of the bending energy's second variation in the pure phases. kappa is that of the
+    softer phase.
 
     ``smoothing_length`` l (nm), best two to four eps; ``mending`` m; ``least_step`` in pseudo-time: in float32 a shape
     at rest refuses every step within its rounding, and must be able to move again when its composition has changed.
@@ -61,7 +62,9 @@ class StokesFlow(AbstractDescent):
     that of the forces of the membrane on it (Stokes, periodic, mean zero),
 
         e = grad psi,   M_k = (1 - k k/k^2)/(eta k^2 + (8/(15 pi)) theta kappa t k^5),   t = 4 eta eps^3/kappa,
-        P_k as in Relaxation, over t, about what keeps the volume of every vesicle.
+        P_k as in Relaxation, over t, about what keeps the volume of every vesicle;
+
+    kappa, here and in t, is that of the stiffer phase.
 
     Only dissipation in the fluid: no viscosity of the membrane, nothing that would keep its area locally. div u = 0 for
     the very derivatives of psi, so u encloses the same volume. On a membrane M acts as 1/(4 eta q + theta kappa t q^4):

@@ -51,9 +51,9 @@ class State(eqx.Module):
 
 
 class Report(NamedTuple):
-    """What a chunk of relaxation says: F before and after (pN nm), steps taken and refused, largest displacement of the
-    last step taken (nm), rate of steepest descent (pN nm per unit of time or pseudo-time), and
-    whether it got through: not so where the shortest step was refused before the time was over."""
+    """What a chunk of steps says: F before and after (pN nm), steps taken and refused, largest displacement of the last
+    step taken (nm), rate of steepest descent (pN nm per unit of time or pseudo-time), and whether it got through: not
+    so where the shortest step was refused before the time was over."""
 
     first_energy: Array
     energy: Array

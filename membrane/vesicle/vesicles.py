@@ -99,8 +99,7 @@ def rebook(membrane: Membrane, state: State, topology: Topology | None = None) -
     ``topology``: the vesicles of the state, where they have been found already.
 
     A fission hands each descendant its area, relaxed at the tension of the mother, and what is on it of each species:
-    all sums are kept, and so is the energy. Where the vesicles are the same only the labels follow
-    them.
+    all sums are kept, and so is the energy. Where the vesicles are the same only the labels follow them.
     """
     if topology is None:
         topology = find(state.psi, membrane.grid, membrane.interface_width, state.books.vesicles)
