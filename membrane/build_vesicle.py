@@ -29,7 +29,7 @@ class VesiclePhysics:
 
     membrane: Membrane
     initial_state: Callable[[int], State]
-    relaxation: AbstractDescent
+    descent: AbstractDescent
     transport: Transport
     shape_steps: int
     tick_s: float
@@ -68,7 +68,7 @@ def build(config: VesicleConfig) -> VesiclePhysics:
     return VesiclePhysics(
         membrane=membrane,
         initial_state=partial(initial_state, config, membrane, solutes.means),
-        relaxation=build_descent(numerics, membrane.interface_width),
+        descent=build_descent(numerics, membrane.interface_width),
         transport=Transport({"phi": diffusion_pair(config.lipids)} | solutes.diffusion),
         shape_steps=numerics.shape_steps,
         tick_s=tick_s,

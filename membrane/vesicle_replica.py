@@ -99,7 +99,7 @@ class VesicleReplica:
             steps = jnp.asarray(max(1, physics.shape_steps // parts))
             for _ in range(parts):
                 dt = jnp.asarray(physics.tick_s / parts, grid.dtype)
-                state, report = physics.relaxation.round(physics.membrane, state, steps, dt)
+                state, report = physics.descent.round(physics.membrane, state, steps, dt)
                 state = transported(physics.membrane, physics.transport, state, dt)
                 tried += int(report.taken) + int(report.refused)
                 refused += int(report.refused)
@@ -180,12 +180,12 @@ class VesicleReplica:
     def check(physics: VesiclePhysics) -> list[str]:
         """Where the run starts and the memory it takes, in words, without a step."""
         state = physics.initial_state(0)
-        membrane, relaxation = physics.membrane, physics.relaxation
+        membrane, descent = physics.membrane, physics.descent
         # Without a clock it is the program of the run itself, which then finds it in the cache.
-        program = type(relaxation).run.lower(relaxation, membrane, state, jnp.asarray(1))
+        program = type(descent).run.lower(descent, membrane, state, jnp.asarray(1))
         memory = program.compile().compiled.memory_analysis()
         each = memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
-        steps = "" if isinstance(relaxation, StokesFlow) else f"{physics.shape_steps} shape steps and "
+        steps = "" if isinstance(descent, StokesFlow) else f"{physics.shape_steps} shape steps and "
         vesicle, *_ = describe(membrane, state, find(state.psi, membrane.grid, membrane.interface_width))
         devices = f" on each of {physics.grid.devices} devices" if physics.grid.devices > 1 else ""
         return [

@@ -102,19 +102,19 @@ def collectives(program):
 
 
 @pytest.mark.parametrize(
-    ("devices", "shape", "everything"),
+    ("devices", "shape", "all_species"),
     [
         (2, (24, 26, 27), False),
         pytest.param(3, (24, 30, 27), True, marks=pytest.mark.slow),
         pytest.param(4, (24, 28, 30), False, marks=pytest.mark.slow),
     ],
 )
-def test_a_round(devices, shape, everything):
+def test_a_round(devices, shape, all_species):
     """The same round on one device and on several; between them go transforms, planes of neighbours and sums, never a
     box; and the programs take the state where they have left it, so that nothing is compiled anew or moved."""
     others = {"ceramide": Ceramide(4.28, 10.0, 0.5)}
     vesicles, transport = 1, Transport(1e6)
-    if everything:
+    if all_species:
         others |= {"cargo": Cargo(4.28, 10.0, 1.0, Oligomers(6, 2.0, 3.0, 1000.0)), "gaussian_rigidity": (-50.0, 0.0)}
         names = ("phi", CYTOSOLIC, LUMINAL, "cargo_monomer", "cargo_oligomer")
         vesicles, transport = 2, Transport(dict.fromkeys(names, (1e6, 3e5)))

@@ -141,11 +141,11 @@ def test_units_are_converted_once():
     modulus, rest = membrane.osmotic
     assert modulus == pytest.approx(5e-3)
     assert rest == pytest.approx(0.9 * math.pi / 6 * 150**3, rel=1e-3)
-    assert physics.relaxation.smoothing_length == pytest.approx(13.5)
+    assert physics.descent.smoothing_length == pytest.approx(13.5)
     assert (physics.tick_s, physics.shape_steps) == (pytest.approx(4e-6), 10)
-    assert build(load(BUD, ["numerics.smoothing_length_nm=20"])).relaxation.smoothing_length == 20
-    assert physics.relaxation.mending == 8
-    flow = build(load(BUD, ["numerics={mobility: stokes, viscosity_mPa_s: 0.7, max_courant: 0.2}"])).relaxation
+    assert build(load(BUD, ["numerics.smoothing_length_nm=20"])).descent.smoothing_length == 20
+    assert physics.descent.mending == 8
+    flow = build(load(BUD, ["numerics={mobility: stokes, viscosity_mPa_s: 0.7, max_courant: 0.2}"])).descent
     assert flow.viscosity == pytest.approx(0.7e-9)
     assert (flow.mending, flow.courant) == (1.5, 0.2)
 

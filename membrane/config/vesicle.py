@@ -156,6 +156,8 @@ class VesicleNumericsConfig(Section):
         if (self.mobility == "stokes") != (self.viscosity_mPa_s is not None):
             remedy = "give viscosity_mPa_s, 0.7 for water" if self.mobility == "stokes" else "leave viscosity_mPa_s out"
             raise ValueError(f"mobility {self.mobility} and viscosity_mPa_s do not fit: {remedy}")
+        if self.mobility == "stokes" and self.smoothing_length_nm is not None:
+            raise ValueError("mobility stokes has no smoothing_length_nm: leave it out")
         return self
 
 
