@@ -461,7 +461,7 @@ def test_membrane_without_limit_gives_poisson_counts():
     assert made.mean() == pytest.approx(60.0, abs=4 * math.sqrt(60 / 200))
 
 
-@pytest.mark.parametrize("reserve", [0.1, 0.31, 0.8])
+@pytest.mark.parametrize("reserve", [0.31, *(pytest.param(r, marks=pytest.mark.slow) for r in (0.1, 0.8))])
 def test_limited_membrane_gives_counts_below_poisson(reserve):
     """P7: budding that spends what there is counts itself. All endosomes make about (reserve 4 pi R^2)/(pi D^2)."""
     made, attempts = counts(reserve)
