@@ -163,13 +163,17 @@ SCRIPT = """\
 {options}
 
 # Told that its time is up, or preempted, a task saves checkpoints, exits with 75 and goes back into the queue.
-trap 'kill -USR1 "$pid" 2>/dev/null' USR1 TERM
+trap 'told=1; kill -USR1 "$pid" 2>/dev/null' USR1 TERM
 {command} &
 pid=$!
+# Told between the trap and here.
+if [ "$told" ]; then kill -USR1 "$pid" 2>/dev/null; fi
 # A trapped signal ends a wait before the process has ended.
 while kill -0 "$pid" 2>/dev/null; do wait "$pid"; done
 wait "$pid"
 code=$?
+# Ended by SIGUSR1 or SIGTERM before it listened: interrupted, too.
+if [ "$code" -eq 138 ] || [ "$code" -eq 143 ]; then code=75; fi
 if [ "$code" -eq 75 ]; then
     scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"
 fi
