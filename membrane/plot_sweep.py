@@ -37,7 +37,11 @@ def varied(record: RunRecord) -> list[str]:
     """Keys whose numbers differ between members. Raises ValueError where there is no table of members."""
     if not record.members:
         raise ValueError(f"{record.path} is no collected archive; collect a sweep with python -m membrane.collect")
-    numbers = {name: values for name, values in record.members.items() if "." in name or name == "temperature_C"}
+    numbers = {
+        name: values
+        for name, values in record.members.items()
+        if "." in name or name in ("temperature_C", "duration_s")
+    }
     return [name for name, values in numbers.items() if values.dtype.kind == "f" and np.ptp(values) > 0]
 
 
