@@ -30,16 +30,26 @@ def add_options(group) -> None:
     group.add_argument("--script", type=Path, metavar="FILE", help="write a script for sbatch; submit nothing")
     group.add_argument("--slurm", action="store_true", help="submit through submitit (extra [cluster])")
     group.add_argument("--partition", help="partition to run in")
-    group.add_argument("--gpus-per-job", type=int, default=0, metavar="N", help="GPUs of a task (default: none)")
-    group.add_argument("--cpus-per-job", type=int, default=1, metavar="N", help="cores of a task (default: 1)")
+    group.add_argument("--gpus-per-job", type=int, metavar="N", help="GPUs of a task (default: none)")
+    group.add_argument("--cpus-per-job", type=int, metavar="N", help="cores of a task (default: 1)")
     group.add_argument("--memory-per-job", metavar="SIZE", help="memory of a task, such as 4G")
     group.add_argument(
         "--time", metavar="LIMIT", help="time limit of a task as Slurm writes it: minutes, HH:MM:SS, D-HH"
     )
     group.add_argument("--array-limit", type=int, metavar="N", help="tasks that run at the same time, at most")
-    group.add_argument(
-        "--sbatch", action="append", default=[], metavar="OPTION", help="further option, --account=x say"
-    )
+    group.add_argument("--sbatch", action="append", metavar="OPTION", help="further option, --account=x say")
+
+
+def refuse_idle(arguments) -> None:
+    """Raises ClusterError where an option would be passed over."""
+    if arguments.script and arguments.slurm:
+        raise ClusterError("--script writes what --slurm would submit; give one of the two")
+    names = "partition", "gpus_per_job", "cpus_per_job", "memory_per_job", "time", "array_limit", "sbatch"
+    idle = ", ".join(f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name) is not None)
+    if idle and not (arguments.script or arguments.slurm):
+        raise ClusterError(f"{idle}: of the tasks of a cluster; add --script FILE or --slurm, or leave it out")
+    if arguments.max_wall_time is not None and (arguments.script or arguments.slurm):
+        raise ClusterError("--max-wall-time is for runs on this machine; tasks are told to save before --time is up")
 
 
 @dataclass(frozen=True)
@@ -72,8 +82,9 @@ class Array:
             value = getattr(arguments, option)
             if value is not None and value < (option != "gpus_per_job"):
                 raise ClusterError(f"--{option.replace('_', '-')} {value} is too few")
-        resources = arguments.partition, arguments.gpus_per_job, arguments.cpus_per_job, arguments.memory_per_job
-        limits = arguments.time, arguments.array_limit, tuple(arguments.sbatch)
+        gpus, cpus = arguments.gpus_per_job or 0, arguments.cpus_per_job or 1
+        resources = arguments.partition, gpus, cpus, arguments.memory_per_job
+        limits = arguments.time, arguments.array_limit, tuple(arguments.sbatch or ())
         return cls(folder, f"membrane-{name}", indices, tasks, arguments.jobs, *resources, *limits)
 
     def command(self, index: int | str) -> list[str]:
@@ -152,13 +163,17 @@ SCRIPT = """\
 {options}
 
 # Told that its time is up, or preempted, a task saves checkpoints, exits with 75 and goes back into the queue.
-trap 'kill -USR1 "$pid" 2>/dev/null' USR1 TERM
+trap 'told=1; kill -USR1 "$pid" 2>/dev/null' USR1 TERM
 {command} &
 pid=$!
+# Told between the trap and here.
+if [ "$told" ]; then kill -USR1 "$pid" 2>/dev/null; fi
 # A trapped signal ends a wait before the process has ended.
 while kill -0 "$pid" 2>/dev/null; do wait "$pid"; done
 wait "$pid"
 code=$?
+# Ended by SIGUSR1 or SIGTERM before it listened: interrupted, too.
+if [ "$code" -eq 138 ] || [ "$code" -eq 143 ]; then code=75; fi
 if [ "$code" -eq 75 ]; then
     scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"
 fi

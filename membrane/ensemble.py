@@ -36,6 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr, force=True)
     with Stop(arguments.max_wall_time) as stop:
         try:
+            cluster.refuse_idle(arguments)
             sweep = read_sweep(arguments.sweep)
             folder = SweepFolder(arguments.folder or Path("runs") / sweep.config.name, sweep)
             members = _share(sweep.members, arguments)
@@ -73,6 +74,10 @@ def _share(members: list[Member], arguments) -> list[Member]:
     if arguments.tasks is not None and arguments.tasks < 1:
         raise ConfigError(f"--tasks {arguments.tasks} must be at least 1")
     if arguments.task is None:
+        if arguments.tasks is not None and not (arguments.script or arguments.slurm):
+            raise ConfigError(
+                f"--tasks {arguments.tasks} needs --task, --script or --slurm: here all members would run"
+            )
         return members
     if arguments.tasks is None or not 0 <= arguments.task < arguments.tasks:
         raise ConfigError(f"--task {arguments.task} needs --tasks with a larger number: tasks are counted from 0")

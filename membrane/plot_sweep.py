@@ -18,7 +18,7 @@ OUTCOMES = {
 }
 
 MOST_NUMBERS = 6
-"""Columns up to which cells have room for their number and half their interval."""
+"""Columns up to which cells have room for their number and its interval."""
 
 BINS = 8
 """Of a parameter that was drawn from a range, as many classes of equally many points."""
@@ -37,7 +37,11 @@ def varied(record: RunRecord) -> list[str]:
     """Keys whose numbers differ between members. Raises ValueError where there is no table of members."""
     if not record.members:
         raise ValueError(f"{record.path} is no collected archive; collect a sweep with python -m membrane.collect")
-    numbers = {name: values for name, values in record.members.items() if "." in name or name == "temperature_C"}
+    numbers = {
+        name: values
+        for name, values in record.members.items()
+        if "." in name or name in ("temperature_C", "duration_s")
+    }
     return [name for name, values in numbers.items() if values.dtype.kind == "f" and np.ptp(values) > 0]
 
 
@@ -162,8 +166,7 @@ def _over_two(axes, classes, found, keys):
     for (i, j), of in found.items():
         table[j, i] = of.value
         if np.isfinite(of.low) and len(x) <= MOST_NUMBERS:
-            half = (of.high - of.low) / 2
-            axes.text(i, j, f"{of.value:.3g}\n±{half:.2g}", ha="center", va="center", fontsize=5.5)
+            axes.text(i, j, f"{of.value:.3g}\n{of.low:.3g}-{of.high:.3g}", ha="center", va="center", fontsize=5.5)
     image = axes.imshow(table, origin="lower", aspect="auto", cmap="viridis", alpha=0.75)
     axes.set_xticks(range(len(x)), [f"{v:.3g}" for v in x], rotation=90 if len(x) > 5 else 0)
     axes.set_yticks(range(len(y)), [f"{v:.3g}" for v in y])

@@ -25,7 +25,7 @@ def partial_rank_correlations(
     R the ranks and e_j, f_j the residuals of R(x_j) and R(y) on the ranks of all other parameters, it is the
     correlation of e_j and f_j. It finds monotonic effects only; where a parameter has an optimum inside its range it
     says nothing. Rows whose outcome is NaN are left out. Intervals: percentile bootstrap over points. NaN where there
-    are fewer than d + 3 rows, or the outcome or a parameter is the same in all.
+    are fewer than d + 3 points, or the outcome or a parameter is the same in all.
 
     Raises ValueError where shapes do not fit.
     """
@@ -37,6 +37,8 @@ def partial_rank_correlations(
         )
     known = np.isfinite(outcome)
     parameters, outcome, points = parameters[known], outcome[known], points[known]
+    if len(np.unique(points)) < parameters.shape[1] + 3:
+        return [Sensitivity(np.nan, np.nan, np.nan)] * parameters.shape[1]
     found = _partial(parameters, outcome)
     rows = [np.flatnonzero(points == point) for point in np.unique(points)]
     generator, drawn = np.random.default_rng(seed), []
@@ -51,7 +53,7 @@ def partial_rank_correlations(
 def _partial(parameters, outcome):
     n, d = parameters.shape
     unknown = np.full(d, np.nan)
-    if n < d + 3 or np.ptp(outcome) == 0:
+    if np.ptp(outcome) == 0:
         return unknown
     x, y = rankdata(parameters, axis=0), rankdata(outcome)
     for j in range(d):

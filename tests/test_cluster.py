@@ -73,7 +73,7 @@ def test_script(tmp_path):
 
 TASK = """
 import signal, sys, time
-signal.signal(signal.SIGUSR1, lambda *_: (time.sleep(0.3), sys.exit(75)))
+signal.signal(signal.SIGUSR1, signal.SIG_DFL if len(sys.argv) > 3 else lambda *_: (time.sleep(0.3), sys.exit(75)))
 print("ready", flush=True)
 time.sleep(float(sys.argv[1]))
 sys.exit(int(sys.argv[2]))
@@ -82,14 +82,14 @@ sys.exit(int(sys.argv[2]))
 
 @pytest.mark.parametrize(
     ("told", "seconds", "code", "expected"),
-    [(None, 0, 0, 0), (None, 0, 3, 3), ("USR1", 60, 0, 75), ("TERM", 60, 0, 75)],
+    [(None, 0, 0, 0), (None, 0, 3, 3), ("USR1", 60, 0, 75), ("TERM", 60, 0, 75), ("USR1", 60, "0 deaf", 75)],
 )
 def test_script_requeues_what_was_interrupted(tmp_path, told, seconds, code, expected):
     """The shell hands the signal on, waits for the checkpoint, asks for the queue on 75 only, and exits as the task."""
     asked = tmp_path / "asked"
     (scontrol := tmp_path / "scontrol").write_text(f'#!/bin/sh\necho "$@" > {asked}\n')
     scontrol.chmod(0o755)
-    command = shlex.join([sys.executable, "-c", TASK, str(seconds), str(code)])
+    command = shlex.join([sys.executable, "-c", TASK, str(seconds), *str(code).split()])
     (script := tmp_path / "job.sh").write_text(SCRIPT.format(options="", command=command))
     environment = {**os.environ, "SLURM_ARRAY_JOB_ID": "17", "SLURM_ARRAY_TASK_ID": "4"}
     environment["PATH"] = f"{tmp_path}:{environment['PATH']}"

@@ -267,10 +267,16 @@ def test_script_names_only_what_is_left(behave, here, capsys):
         (["--tasks", "0"], "--tasks 0 must be at least 1"),
         (["--task", "1"], "--task 1 needs --tasks"),
         (["--folder", "tiny.yaml"], "tiny.yaml"),
+        (["--tasks", "3"], "--tasks 3 needs --task, --script or --slurm"),
         (["--script", "job.sh", "--time", "later"], "no time limit"),
+        (["--script", "job.sh", "--slurm"], "give one of the two"),
+        (["--script", "job.sh", "--max-wall-time", "60"], "--max-wall-time is for runs on this machine"),
+        (["--partition", "long", "--time", "60"], "--partition, --time: of the tasks of a cluster; add --script"),
+        (["--gpus-per-job", "0", "--sbatch=--account=x"], "--gpus-per-job, --sbatch: of the tasks of a cluster"),
     ],
 )
 def test_bad_options(here, capsys, options, words):
-    """Exit 2 and words."""
+    """Exit 2 and words; nothing is written."""
     assert start(*options) == 2
     assert words in capsys.readouterr().err
+    assert not (here / "job.sh").exists()
