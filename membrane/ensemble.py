@@ -144,6 +144,7 @@ def _why(folder: SweepFolder, member: Member, code: int | OSError) -> str:
 
 def _list(folder: SweepFolder, members: list[Member], arguments) -> int:
     """Members and their states; what the whole takes."""
+    folder.check()
     states = [folder.state(member).status for member in members]
     for member, status in zip(members, states, strict=True):
         print(f"{member.number:06d}  {status:<9} seed {member.seed:<10} {member.said}")
@@ -167,7 +168,7 @@ def _estimate(folder: SweepFolder, members: list[Member], states: list[str], arg
     if not found:
         said = done.stderr.strip().splitlines()
         return f"no estimate: member {median.number:06d} {said[-1] if said else 'gave none'}"
-    left = work[[status != "complete" for status in states]].sum() / _work(median)
+    left = work[[status not in ("complete", "failed") for status in states]].sum() / _work(median)
     jobs, each = arguments.jobs or default_jobs(len(members)), float(found[1])
     hours, memory = each * left / 3600, jobs * int(found[2])
     return (

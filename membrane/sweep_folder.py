@@ -20,11 +20,14 @@ class SweepFolder:
     def __init__(self, path: Path, sweep: Sweep):
         self.path, self.sweep = path.absolute(), sweep
 
-    def keep(self) -> None:
-        """Write base and sweep. Raises ConfigError where members that may have been run would change, OSError where
-        the folder cannot be written."""
+    def check(self) -> None:
+        """Raises ConfigError where members that may have been run would change."""
         if (self.path / "sweep.yaml").exists():
             self._refuse_changes(read_sweep(self.path / "sweep.yaml"))
+
+    def keep(self) -> None:
+        """Write base and sweep. Raises ConfigError as :meth:`check`, OSError where the folder cannot be written."""
+        self.check()
         self.path.mkdir(parents=True, exist_ok=True)
         # Base first: a sweep that is there finds it.
         sweep = self.sweep.config.model_dump(mode="json") | {"base": "base.yaml", "set": {}}

@@ -36,7 +36,7 @@ VALUES = st.one_of(
     st.text(max_size=8),
     st.lists(st.floats(-10, 1e4), max_size=3),
 )
-NAMES = st.text(st.sampled_from("abz_0µ .-"), max_size=6)
+NAMES = st.text(st.sampled_from("abz_0µ .-"), min_size=1, max_size=6)
 
 
 @st.composite
