@@ -91,9 +91,17 @@ def _collect(folder: SweepFolder, output: Path, arguments) -> list[str]:
         endosomes=sum(o.endosomes for o in outlines.values()),
     ) as collection:
         for row in tqdm(outlines, desc="collect", unit=" members", disable=True if arguments.quiet else None):
-            collection.add(row, read(folder.archive(members[row])))
+            try:
+                record = read(folder.archive(members[row]))
+            # What HDF5 finds damaged inside it tells with any of these.
+            except (ArchiveError, OSError, KeyError, TypeError, RuntimeError) as error:
+                states[row] = Glance("unreadable", " ".join(str(error).split()))
+                collection.leave_out(row, states[row].status, states[row].reason)
+            else:
+                collection.add(row, record)
     counted = ", ".join(f"{n} {status}" for status, n in Counter(state.status for state in states).items())
-    lines = [f"{len(outlines)} of {len(members)} members collected in {output} ({counted})"]
+    collected = sum(states[row].status != "unreadable" for row in outlines)
+    lines = [f"{collected} of {len(members)} members collected in {output} ({counted})"]
     return lines + [
         f"  member {member.number:06d} {state.status}: {state.reason}"
         for member, state in zip(members, states, strict=True)

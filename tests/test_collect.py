@@ -116,6 +116,23 @@ def test_complete_members(folder, capsys):
         np.testing.assert_allclose(record.size_distribution[name], values, rtol=1e-12, err_msg=name)
 
 
+def test_a_member_damaged_within(folder, capsys):
+    """An archive whose outline can be read but whose events cannot: listed and left out, the others as ever."""
+    with h5py.File(folder.archive(folder.sweep.members[0]), "r+") as file:
+        del file["events"]
+    assert run() == 0
+    said = capsys.readouterr().out
+    assert "1 of 6 members collected in " in said
+    assert "member 000000 unreadable: " in said
+    record = read("runs/trial.h5")
+    assert record.members["status"].tolist()[:2] == ["unreadable", "failed"]
+    assert record.members["endosomes"].tolist() == [0, 0, 0, 0, 3, 0]
+    assert record.attributes["number_of_endosomes"] == 3
+    assert record.events["endosome"].max() < 3
+    assert set(record.events["member"]) == {4}
+    assert record.series["free_energy_pN_nm"].shape == (8, 3)
+
+
 def test_table(folder):
     """A row a member, with what varied, its state and its sizes; numbers are numbers."""
     assert run() == 0

@@ -88,6 +88,13 @@ class Collection:
             self.members[name][row] = float(record.size_distribution[name])
         self._first += count
 
+    def leave_out(self, row: int, status: str, reason: str) -> None:
+        """The run of row ``row`` cannot be read after all."""
+        unknown = {"status": status, "reason": reason, "endosomes": 0, "time_s": np.nan, "wall_time_s": np.nan}
+        for name, value in unknown.items():
+            self.members[name][row] = value
+        self.attributes |= {"status": "partial"}
+
     def _add_series(self, record: RunRecord, count: int) -> None:
         """Side by side with those before; written a few members at a time, for small writes take long."""
         self._waiting.append((self._first, count, record.series))
@@ -97,6 +104,7 @@ class Collection:
                 (len(self.times_s), self.endosomes),
                 "f8",
                 chunks=(max(1, len(self.times_s)), min(_TOGETHER * count, self.endosomes)),
+                maxshape=(len(self.times_s), self.endosomes),
                 fillvalue=np.nan,
                 **STORAGE,
             )
@@ -120,11 +128,15 @@ class Collection:
         self._waiting.clear()
 
     def _finish(self) -> None:
+        self._write_series()
+        # Fewer than were told of where a run was left out.
+        self.endosomes = self._first
+        for column in self._columns.values():
+            column.resize(self.endosomes, axis=1)
         versions = {package: version(package) for package in ("membrane", "numpy", "h5py")}
         own = {"schema_version": SCHEMA_VERSION, "membrane_version": version("membrane"), "created_utc": now()}
         own |= {"versions": json.dumps(versions), "number_of_endosomes": self.endosomes}
         self._file.attrs.update(own | self.attributes)
-        self._write_series()
         self._scales()
         group = self._file.create_group("members")
         for name, column in self.members.items():
