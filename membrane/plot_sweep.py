@@ -45,6 +45,14 @@ def varied(record: RunRecord) -> list[str]:
     return [name for name, values in numbers.items() if values.dtype.kind == "f" and np.ptp(values) > 0]
 
 
+def _complete(record: RunRecord) -> np.ndarray:
+    """Rows of the members that have come to their end: others have had less time to bud."""
+    rows = np.flatnonzero(np.asarray(record.members["status"]) == "complete")
+    if not len(rows):
+        raise ValueError(f"no member in {record.path} is complete: run python -m membrane.ensemble to the end")
+    return rows
+
+
 def outcomes(record: RunRecord, members: np.ndarray) -> dict[str, Outcome]:
     """What came out of the endosomes of some ``members`` (rows of the table) together.
 
@@ -83,7 +91,7 @@ def sweep_figure(record: RunRecord, keys: list[str]) -> Figure:
     known = varied(record)
     if not 1 <= len(keys) <= 2 or not set(keys) <= set(known):
         raise ValueError(f"cannot draw over {', '.join(keys) or 'nothing'}: give one or two of {', '.join(known)}")
-    rows = np.flatnonzero(record.members["endosomes"] > 0)
+    rows = _complete(record)
     classes = [_classes(record.members[key][rows]) for key in keys]
     groups = {}
     for row, *places in zip(rows, *(places for places, _ in classes)):
@@ -109,7 +117,7 @@ def sensitivity_figure(record: RunRecord) -> Figure:
     keys, table = varied(record), record.members
     if not keys:
         raise ValueError(f"no number varies among the members of {record.path}")
-    rows = np.flatnonzero(table["endosomes"] > 0)
+    rows = _complete(record)
     parameters = np.column_stack([table[key][rows] for key in keys])
     values = {
         "median_nm": table["median_nm"][rows],
