@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,18 @@ def test_one_parameter(record):
     assert x.tolist() == [1.0, 10.0, 100.0]
     np.testing.assert_allclose(y, [4.0, 7 / 6, 0.0])
     assert median.get_ylabel() == "median diameter (nm)"
+
+
+def test_members_under_way_are_not_drawn(record):
+    """They have had less time to bud; where no others are, that is said."""
+    status = record.members["status"].copy()
+    status[[0, 1]] = "partial"
+    figure = plot_sweep.sweep_figure(replace(record, members=record.members | {"status": status}), [TENSION])
+    assert figure.axes[1].lines[0].get_xdata().tolist() == [10.0, 100.0]
+    none = replace(record, members=record.members | {"status": np.full_like(status, "partial")})
+    for draw in (lambda: plot_sweep.sweep_figure(none, [TENSION]), lambda: plot_sweep.sensitivity_figure(none)):
+        with pytest.raises(ValueError, match=r"no member in .* is complete"):
+            draw()
 
 
 def test_two_parameters(record):
