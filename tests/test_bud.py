@@ -27,11 +27,11 @@ def problem(c=0.0, c_out=0.0, s=0.0, k=1.0, g=0.0, h=0.0):
 
 
 @partial(jax.jit, static_argnames=("closed", "resolution"))
-def states(at, l, closed, resolution):
+def states(at, l, closed, resolution):  # noqa: E741
     return bud.equilibria(at, l, closed=closed, resolution=resolution)
 
 
-def flat(l, resolution=FINE, **values):
+def flat(l, resolution=FINE, **values):  # noqa: E741
     """Equilibria in a flat host."""
     return states(problem(**values), jnp.asarray(float(l)), False, resolution)
 
@@ -39,7 +39,7 @@ def flat(l, resolution=FINE, **values):
 # Linear thresholds (physics.md 3.2) -------------------------------------------------------------------------------
 
 
-def stiffness(l, s, k, g):
+def stiffness(l, s, k, g):  # noqa: E741
     """D(l) = x J0/J1 + k y K0/K1 + g, x^2 = l - s, y^2 = s/k: zero where a flat domain loses stability."""
     x2, y = l - s, np.sqrt(s / k)
     inside = 2.0 if x2 == 0 else np.sqrt(x2) * j0(np.sqrt(x2)) / j1(np.sqrt(x2)) if x2 > 0 else 0.0
@@ -151,7 +151,7 @@ def test_bending_energy_of_the_constricted_domain(bare, alpha):
     assert hermite(bare, np.arccosh(1 / alpha)) / (8 * np.pi) == pytest.approx(BENDING[alpha], abs=1.1e-5)
 
 
-@pytest.mark.parametrize("l", [pytest.param(l, marks=pytest.mark.slow) if l == 4.0 else l for l in BARRIERS])
+@pytest.mark.parametrize("l", [pytest.param(l, marks=pytest.mark.slow) if l == 4.0 else l for l in BARRIERS])  # noqa: E741
 def test_barriers_from_flat(l):  # noqa: E741
     """Barriers of the table to their three digits; the dimple is the flat state."""
     found = flat(l)
@@ -190,7 +190,7 @@ def test_closed_bud(c, s):
     ],
     ids=["plain", "stiff host, Gaussian", "tension above line tension", "curved host"],
 )
-def test_small_dimple(l, values):
+def test_small_dimple(l, values):  # noqa: E741
     """Contact angle c/D, energy -pi c^2/D for c -> 0 under tension, with c - k c_out for c and D(l) of the Bessel
     problem: the relative error is of second order in c."""
     k, g, s = values.get("k", 1.0), values.get("g", 0.0), values["s"]
@@ -358,7 +358,7 @@ KT = 4.2821
 def barrier(line_tension, rigidity, curvature, tension, size, host=None):
     """Barrier in pN nm of a domain of flat radius ``size``, and all that the host says."""
     host = host or {}
-    at, l, _ = bud.problem_of(
+    at, l, _ = bud.problem_of(  # noqa: E741
         area=jnp.pi * size**2,
         bending_rigidity=rigidity,
         host_bending_rigidity=20 * KT,
@@ -424,7 +424,7 @@ def test_batches_equal_single_solves():
 def test_convergence():
     """Doubling polynomials and points changes barriers by less than 1e-6 kappa."""
     twice = bud.Resolution(inner=32, outer=56, step=0.05, least_rim=0.027, backward=0)
-    for l, values in ((4.5, {}), (2.0, dict(c=1.0, s=0.02))):
+    for l, values in ((4.5, {}), (2.0, dict(c=1.0, s=0.02))):  # noqa: E741
         assert float(flat(l, **values).barrier_energy) == pytest.approx(
             float(flat(l, twice, **values).barrier_energy), abs=1e-6
         )
