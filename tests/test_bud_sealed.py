@@ -23,7 +23,7 @@ def sealed(share, volume, rigidity, contrast, tension, near=None):
     return bud.sealed_at(problem, line, host, near=near, resolution=RESOLUTION)
 
 
-@pytest.mark.parametrize("share", [0.3, 0.44])
+@pytest.mark.parametrize("share", [0.44, pytest.param(0.3, marks=pytest.mark.slow)])
 def test_one_material_is_a_prolate(share):
     """Without line tension and contrast, any share: E at four reduced volumes to 2e-6, and its tension is none of the
     rim's."""

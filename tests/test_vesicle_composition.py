@@ -93,7 +93,7 @@ def test_surface_laplacian_of_harmonics():
         assert abs(float(jnp.sum(image))) < 1e-11
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 def test_transport_conserves_and_lowers_the_energy(dtype):
     """From a mixed start, with bending, at steps from 1 us to 1 ms: int W phi to rounding after every step, F falls."""
     lipids = Lipids.from_wall(line_tension=5.0, interface_width=5.0)

@@ -28,7 +28,7 @@ def one(n: int = 1):
     return jnp.asarray(n)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 def test_every_step_lowers_the_energy_and_keeps_area_and_lipids(dtype):
     """60 trials: F falls with each step taken and stays with each refused; area to 0.1 %; int W phi to rounding; a step
     a thousandfold too long is refused and halved."""

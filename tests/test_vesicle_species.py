@@ -275,7 +275,7 @@ def test_ceramide_is_made_moved_and_removed():
     assert np.abs(np.asarray(change[1])[ld]).max() < 1e-8
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 def test_every_step_lowers_the_energy_and_keeps_every_species(dtype):
     """40 trials, with transport and reactions after every ten: F falls with each step taken; what does not react is
     kept to rounding, ceramide and all cargo together."""

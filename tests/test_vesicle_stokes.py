@@ -83,7 +83,7 @@ def budding(dtype="float64") -> tuple[Membrane, State]:
     return model, State.at_rest(model, psi, phi, model.open_books(psi, phi), 1e-9)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 def test_energy_falls_and_what_is_enclosed_stays(dtype):
     """50 steps, one by one: F falls, up to 64 of its roundings; volume to 1e-3 without osmosis while the shape
     moves; area to 2e-3, which is tension over K_A."""
@@ -121,6 +121,7 @@ def test_without_force_nothing_moves():
     assert after.diameter_from_volume == pytest.approx(before.diameter_from_volume, abs=0.01)
 
 
+@pytest.mark.slow
 def test_time_is_viscosity():
     """Twice the viscosity takes twice the time to one and the same shape; the lipids' clock is the shape's."""
     model, state = budding()
