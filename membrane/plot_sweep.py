@@ -33,6 +33,28 @@ class Outcome:
     high: float
 
 
+UNITS = {
+    "nPa_s_m": "nPa s m",
+    "mPa_s": "mPa s",
+    "um2_per_s": "µm$^2$/s",
+    "uN_per_m": "µN/m",
+    "mN_per_m": "mN/m",
+    "g_per_ml": "g/ml",
+    "per_nm": "1/nm",
+    "per_s": "1/s",
+    "kBT": "$k_BT$",
+    "kPa": "kPa",
+    "pN": "pN",
+    "nm2": "nm$^2$",
+    "nm": "nm",
+    "us": "µs",
+    "ms": "ms",
+    "s": "s",
+    "C": "°C",
+}
+"""What keys of a configuration end in, the longer before the shorter, and how it is written."""
+
+
 def varied(record: RunRecord) -> list[str]:
     """Keys whose numbers differ between members. Raises ValueError where there is no table of members."""
     if not record.members:
@@ -136,7 +158,7 @@ def sensitivity_figure(record: RunRecord) -> Figure:
         number = np.isfinite(values[name]).sum()
         axes.set(xlim=(-1, 1), xticks=(-0.5, 0, 0.5), xlabel="partial rank\ncorrelation")
         axes.set_title(f"{label}\n{number} members", fontsize=7)
-        axes.set_yticks(range(len(keys)), [_short(keys[j]) for j in order])
+        axes.set_yticks(range(len(keys)), [_words(keys[j]) for j in order])
         axes.axvline(0, color="black", lw=0.6)
         axes.invert_yaxis()
     return figure
@@ -161,7 +183,7 @@ def _over_one(axes, found, key):
     value, low, high = (np.array([getattr(o, part) for o in of]) for part in ("value", "low", "high"))
     axes.fill_between(x, low, high, color=OKABE_ITO[0], alpha=0.2, lw=0)
     axes.plot(x, value, "o-", color=OKABE_ITO[0], ms=3.5, lw=1)
-    axes.set_xlabel(_short(key))
+    axes.set_xlabel(_words(key), fontsize=7.5)
     if _logarithmic(x):
         axes.set_xscale("log")
     if np.isfinite(high).any():
@@ -178,7 +200,8 @@ def _over_two(axes, classes, found, keys):
     image = axes.imshow(table, origin="lower", aspect="auto", cmap="viridis", alpha=0.75)
     axes.set_xticks(range(len(x)), [f"{v:.3g}" for v in x], rotation=90 if len(x) > 5 else 0)
     axes.set_yticks(range(len(y)), [f"{v:.3g}" for v in y])
-    axes.set(xlabel=_short(keys[0]), ylabel=_short(keys[1]))
+    axes.set_xlabel(_words(keys[0]), fontsize=7.5)
+    axes.set_ylabel(_words(keys[1]), fontsize=7.5)
     return image
 
 
@@ -186,5 +209,9 @@ def _logarithmic(x):
     return x.min() > 0 and x.max() > 30 * x.min()
 
 
-def _short(key):
-    return key.rpartition(".")[2]
+def _words(key: str) -> str:
+    """A dotted key as a label: its section where the name does not say it, the name, the unit it ends in."""
+    *sections, name = key.split(".")
+    unit = next((u for u in UNITS if name.endswith(f"_{u}")), None)
+    words = name.removesuffix(f"_{unit}").replace("_", " ") + (f" ({UNITS[unit]})" if unit else "")
+    return words if not sections or sections[-1] in words else f"{sections[-1]}: {words}"

@@ -216,7 +216,10 @@ def test_sensitivity_figure(record):
     """A bar a parameter and outcome: the tension decides, the line tension does not and is pale."""
     figure = plot_sweep.sensitivity_figure(record)
     number = figure.axes[1]
-    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["tension_uN_per_m", "line_tension_pN"]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [
+        "membrane: tension (µN/m)",
+        "lipids: line tension (pN)",
+    ]
     tension, line = number.patches
     assert tension.get_width() < -0.9
     # The yield is a function of the tension alone: nothing is left that another could explain.
