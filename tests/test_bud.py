@@ -294,6 +294,7 @@ def sphere():
     return partial(bud.trace, closed=True, resolution=resolution), resolution
 
 
+@pytest.mark.slow
 def test_a_wide_sphere_is_flat(sphere):
     """h -> 0 at fixed tension: the energy over the undisturbed host's tends to that in a flat host, with h."""
     trace, resolution = sphere

@@ -195,6 +195,7 @@ def test_energies_between_states_are_of_fifth_degree():
     np.testing.assert_allclose(energy, wave(at) + 1.6 * np.pi * alpha, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_an_overhanging_branch_is_followed_to_its_minimum():
     """A domain snaps to an open bud below the rim at which its dimple ended: the hill from there to the gate is seen,
     and does not hang on where the points lie."""
