@@ -301,10 +301,10 @@ class Membrane(eqx.Module):
         gain[0] = gain[0] + weight * self.lipids.gradient * self._slopes(fields[0], books, _walls)
         potential = self._content(1.0, gain, parts) / self._content(weight, give, parts)
         price = sum(spread(mu, parts) * field for mu, field in zip(potential, fields, strict=True))
-        energy = lambda near: sum(self._terms(near, fields, composition, books))
-        kept = lambda near: jnp.sum(self.weight(near) * price) * cell
-        value, slope = jax.value_and_grad(energy)(psi)
-        slope = jax.tree.map(jnp.subtract, slope, jax.grad(kept)(psi))
+        # By way of W, for the compiler stores a quotient, and would put a difference together anew wherever it is used.
+        net = weight * (composition - price) / weight
+        energy = lambda near, composition: sum(self._terms(near, fields, composition, books))
+        value, slope = energy(psi, composition), jax.grad(energy)(psi, net)
         return value, surface.adjoint(slope, self.grid) / cell, fields
 
     def chemical_potential(self, psi: Derivatives, fields, books: Books, name: str = "phi"):
