@@ -181,8 +181,9 @@ class VesicleReplica:
         """Where the run starts and the memory it takes, in words, without a step."""
         state = physics.initial_state(0)
         membrane, descent = physics.membrane, physics.descent
-        # Without a clock it is the program of the run itself, which then finds it in the cache.
-        program = type(descent).run.lower(descent, membrane, state, jnp.asarray(1))
+        # The program of the run itself, which then finds it in the cache.
+        limits = descent.limits(jnp.asarray(1), jnp.asarray(physics.tick_s, physics.grid.dtype))
+        program = type(descent).run.lower(descent, membrane, state, *limits)
         memory = program.compile().compiled.memory_analysis()
         each = memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
         steps = "" if isinstance(descent, StokesFlow) else f"{physics.shape_steps} shape steps and "

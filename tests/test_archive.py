@@ -16,6 +16,7 @@ import pytest
 
 from membrane import archive
 from membrane.archive import Archive, ArchiveError, read
+from membrane.archive.ownership import passing
 from membrane.event_table import EVENT_DTYPE, is_ilv
 
 CONFIG = "name: trial\nduration_s: 0.5\n"
@@ -206,7 +207,7 @@ def test_resume_of_an_unfinished_run(path):
     assert scalars == {"chunk": 2}
     assert events.tobytes() == make_events(20).tobytes()
     assert_same(series, make_series(4))
-    run.drop_frames_after(0)
+    run.drop_frames_after(0.0)
     run.add_frame(1, 9.0, make_fields(8))
     run.finish(**FINISH)
     assert read(path).frames.frame_times_s.tolist() == [0.0, 9.0]
@@ -287,6 +288,18 @@ def test_damaged_generations(path, damage):
         run.latest()
 
 
+def test_damaged_frames_are_left_out(path):
+    """With a warning: the others and all else are read, and make an archive."""
+    run = start(path)
+    frame = path.with_name("run.h5.partial") / "frame-000001.h5"
+    frame.write_bytes(frame.read_bytes()[:1000])
+    with pytest.warns(UserWarning, match=r"frame-000001.h5 is damaged"):
+        assert len(read(path).frames) == 2
+    with pytest.warns(UserWarning, match=r"frame-000001.h5 is damaged"):
+        run.finish(**FINISH)
+    np.testing.assert_allclose(read(path).frames.frame_times_s, [0, 0.2])
+
+
 def test_unfinished_run_can_be_read(path):
     run = start(path)
     run.checkpoint(make_states(), {"grid_spacing_nm": SPACING_NM}, make_events(20), make_series(4))
@@ -332,11 +345,19 @@ def _rewrite_lock(path, **changes):
     lock.write_text(json.dumps(json.loads(lock.read_text()) | changes))
 
 
-def test_stale_locks_are_taken_over(path):
-    start(path)
+def _dead_pid():
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
-    _rewrite_lock(path, pid=child.pid)
+    return child.pid
+
+
+def _lock_of(pid):
+    return json.dumps({"host": socket.gethostname(), "pid": pid, "born": "1", "started_utc": "2000-01-01T00:00:00"})
+
+
+def test_stale_locks_are_taken_over(path):
+    start(path)
+    _rewrite_lock(path, pid=_dead_pid())
     Archive.resume(path)
     if Path("/proc/self/stat").exists():
         _rewrite_lock(path, born="1")  # the number was given to another process since
@@ -358,11 +379,69 @@ def test_whoever_dies_while_it_takes_the_lock_leaves_none_or_a_whole_one(path, m
         with pytest.raises(SystemExit):
             Archive.resume(path)
     Archive.resume(path).close()
-    # A process of the same number that was killed while it discarded its folder.
-    (path.with_name(f"run.h5.partial.old-{os.getpid()}") / "more").mkdir(parents=True)
+    # A process of the same number that was killed while it discarded its folder, or had its lock but not yet let go of
+    # the other name.
+    (passing(path, "old") / "more").mkdir(parents=True)
+    partial = path.with_name("run.h5.partial")
+    dead = _dead_pid()
+    (second := partial / f"lock-{socket.gethostname()}-{os.getpid()}.tmp").write_text(_lock_of(dead))
+    os.link(second, partial / "lock")
     with Archive.resume(path) as run:
         run.finish(**FINISH)
     assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+RACER = """
+import sys
+from pathlib import Path
+from membrane.archive import ArchiveError
+from membrane.archive.ownership import own
+
+print("ready", flush=True)
+for line in sys.stdin:
+    folder = Path(line.strip())
+    while not (folder / "go").exists():
+        pass
+    try:
+        own(folder)
+        print("own", flush=True)
+    except ArchiveError as error:
+        print("in use" if "in use" in str(error) else error, flush=True)
+"""
+
+
+def test_of_many_that_find_a_stale_lock_one_takes_it(tmp_path):
+    """Six processes, a hundred locks of a dead one: each has one new owner, whom its lock names; the others are told
+    so."""
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    racers = [subprocess.Popen([sys.executable, "-c", RACER], **pipes) for _ in range(6)]
+    assert all(racer.stdout.readline() == "ready\n" for racer in racers)
+    stale = _lock_of(_dead_pid())
+    for number in range(100):
+        (folder := tmp_path / str(number)).mkdir()
+        (folder / "lock").write_text(stale)
+        for racer in racers:
+            print(folder, file=racer.stdin, flush=True)
+        (folder / "go").touch()
+        said = [racer.stdout.readline().strip() for racer in racers]
+        assert sorted(said) == ["in use"] * 5 + ["own"], said
+        assert json.loads((folder / "lock").read_text())["pid"] == racers[said.index("own")].pid
+        assert sorted(p.name for p in folder.iterdir()) == ["go", "lock"]
+    for racer in racers:
+        racer.communicate()
+
+
+def test_what_killed_processes_left_is_removed(path):
+    """Folders that dead processes of this host were making or removing go when a run of the same archive starts; those
+    of living processes, other hosts and other archives stay."""
+    host, dead, alive = socket.gethostname(), _dead_pid(), os.getppid()
+    gone = [f"run.h5.new-{host}-{dead}", f"run.h5.old-{host}-{dead}"]
+    kept = [f"run.h5.new-{host}-{alive}", f"run.h5.old-elsewhere-{dead}", f"other.h5.new-{host}-{dead}"]
+    for begin in (lambda: start(path), lambda: Archive.resume(path)):
+        for name in gone + kept:
+            (path.with_name(name) / "more").mkdir(parents=True, exist_ok=True)
+        begin().close()
+        assert sorted(p.name for p in path.parent.iterdir()) == sorted([*kept, "run.h5.partial"])
 
 
 def test_a_requeued_job_takes_its_own_lock_over(path, monkeypatch):

@@ -338,6 +338,25 @@ def test_signal_then_resume(config, whole, tmp_path, monkeypatch, number):
     assert_bitwise_equal(output, whole)
 
 
+def test_fallen_back_to_an_earlier_checkpoint(config, whole, tmp_path, monkeypatch):
+    """The newest checkpoint damaged: resumed from the one before, with a warning, and stopped at once, there is no
+    frame that is later than it; resumed again, it equals the whole run."""
+    output = tmp_path / "run.h5"
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 3, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        assert start(config, output) == 75
+    newest = max((tmp_path / "run.h5.partial").glob("generation-*.h5"))
+    newest.write_bytes(newest.read_bytes()[:-100])
+    assert len(read(output).frames) == 4
+    with pytest.warns(UserWarning, match="damaged"):
+        assert start(config, output, "--resume", "--max-wall-time", 0) == 75
+    record = read(output)
+    np.testing.assert_allclose(record.frames.frame_times_s, np.arange(3) * 1024e-6, atol=1e-12)
+    assert record.series["time_s"][-1] == record.frames.frame_times_s[-1]
+    assert start(config, output, "--resume") == 0
+    assert_bitwise_equal(output, whole)
+
+
 def test_signal_before_the_first_step(config, whole, tmp_path, monkeypatch):
     """While the physics is still being built: exit 75 with the checkpoint of the start, and nothing is lost."""
     output, (build, replica) = tmp_path / "run.h5", run.REPLICAS["sheet"]

@@ -1,7 +1,6 @@
 """One archive of many runs: their events, series and sizes, and a table that says what each run was."""
 
 import json
-import os
 import tempfile
 from contextlib import ExitStack
 from importlib.metadata import version
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from membrane.archive.files import SCHEMA_VERSION, ArchiveError, new_hdf5, opened, replacing
-from membrane.archive.ownership import now
+from membrane.archive.ownership import clear, now, passing
 from membrane.archive.record import RunRecord
 from membrane.archive.tables import STORAGE, SUMMARY, write
 from membrane.event_table import EVENT_DTYPE, is_ilv
@@ -46,7 +45,8 @@ class Collection:
             raise ArchiveError(f"{self.path} exists and is no collected archive; choose another --output")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
+            clear(self.path)
+            temporary = passing(self.path, "new")
             stack.enter_context(replacing(self.path, temporary))
             self._file = stack.enter_context(new_hdf5(temporary, rdcc_nbytes=_CACHE))
             # Diameters are asked for again and again; a file of them alone costs the least.

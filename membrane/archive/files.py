@@ -89,11 +89,11 @@ def sync(folder):
 
 
 @contextmanager
-def opened(path, schema=True):
+def opened(path):
     """An HDF5 file for reading; ArchiveError where it is none, is damaged or follows another schema."""
     try:
         with h5py.File(path) as file:
-            found = file.attrs.get("schema_version", "none") if schema else SCHEMA_VERSION
+            found = file.attrs.get("schema_version", "none")
             if str(found).partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
                 raise ArchiveError(f"{path} has schema_version {found}; this version of membrane reads 1.x")
             yield file

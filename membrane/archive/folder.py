@@ -63,6 +63,19 @@ def latest(partial):
     return None
 
 
+def frame_files(partial):
+    """The files of readable frames in their order and their times (s), with a warning for each that is damaged."""
+    files, times = [], []
+    for path in numbered(partial, "frame"):
+        try:
+            with h5py.File(path) as segment:
+                times.append(float(segment["time_s"][0]))
+            files.append(path)
+        except (OSError, KeyError) as error:
+            warnings.warn(f"{path} is damaged ({error}); the archive will lack this frame", stacklevel=3)
+    return files, times
+
+
 def segments(files):
     """What `gather` takes, of one file a frame."""
     for path in files:

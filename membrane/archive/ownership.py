@@ -1,5 +1,6 @@
 """Who may write: the lock of a folder, and the folder ``.partial`` of an unfinished run."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -21,11 +22,24 @@ def now():
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def passing(path, kind):
+    """A name beside ``path`` for what this process makes or removes there; `clear` knows it."""
+    return path.with_name(f"{path.name}.{kind}-{socket.gethostname()}-{os.getpid()}")
+
+
+def clear(path):
+    """Remove what processes of this host that have died left beside ``path`` under names of `passing`."""
+    names = tuple(f"{path.name}.{kind}-{socket.gethostname()}-" for kind in ("new", "old"))
+    for found in path.parent.iterdir() if path.parent.is_dir() else ():
+        pid = found.name.rpartition("-")[2]
+        if found.name.startswith(names) and pid.isdigit() and _born(int(pid)) is None:
+            shutil.rmtree(found, ignore_errors=True) if found.is_dir() else found.unlink(missing_ok=True)
+
+
 @contextmanager
 def new_partial(path):
     """A folder, locked, that becomes the ``.partial`` of ``path`` once the block has filled it."""
-    folder = path.with_name(f"{path.name}.new-{os.getpid()}")
-    partial = partial_of(path)
+    folder, partial = passing(path, "new"), partial_of(path)
     with explained(partial):
         try:
             shutil.rmtree(folder, ignore_errors=True)
@@ -39,12 +53,12 @@ def new_partial(path):
             raise
 
 
-def discard(partial):
-    """Remove a folder; the rename makes it vanish at once, so that nobody resumes from half of it."""
-    doomed = partial.with_name(f"{partial.name}.old-{os.getpid()}")
+def discard(path):
+    """Remove the ``.partial`` of ``path``; the rename makes it vanish at once, so that nobody resumes from half."""
+    doomed = passing(path, "old")
     # Of a process of the same number that was killed here.
     shutil.rmtree(doomed, ignore_errors=True)
-    os.rename(partial, doomed)
+    os.rename(partial_of(path), doomed)
     shutil.rmtree(doomed, ignore_errors=True)
 
 
@@ -53,29 +67,49 @@ def own(folder):
     lock = folder / "lock"
     owner = {"host": socket.gethostname(), "pid": os.getpid(), "born": _born(os.getpid()), "started_utc": now()}
     owner |= {"slurm_job": os.environ.get("SLURM_JOB_ID"), "slurm_restart": _slurm_restart()}
-    written = folder / f"lock-{socket.gethostname()}-{os.getpid()}.new.tmp"
-    while True:
+    written = folder / f"lock-{socket.gethostname()}-{os.getpid()}.tmp"
+    owned = False
+    while not owned:
+        # A killed process of the same number may have left it as a second name of the lock.
+        written.unlink(missing_ok=True)
         written.write_text(json.dumps(owner))
         try:
             # Not created and then filled: whoever is killed in between would leave a lock that nobody can judge.
             os.link(written, lock)
-            return
+            owned = True
         except FileExistsError:
-            found = _stale(lock)
+            owned = _taken_over(lock, written)
         finally:
             written.unlink(missing_ok=True)
-        # Of two processes that find the same stale lock only one may take it: the other's rename meets a fresh one.
-        aside = folder / f"lock-{socket.gethostname()}-{os.getpid()}.tmp"
-        os.replace(lock, aside)
-        if aside.read_text() != found:
-            os.replace(aside, lock)
-            raise ArchiveError(f"{folder} has just been taken by another process; wait for it or stop it")
-        aside.unlink()
 
 
-def _stale(lock):
-    """The text of a lock whose owner is dead; ArchiveError where it lives or cannot be judged from here."""
-    text = lock.read_text()
+def _taken_over(lock, written):
+    """Whether ``written`` is now in the place of a lock whose owner is dead; ArchiveError where it lives.
+
+    Not so where the lock has gone or been replaced meanwhile. Who finds an owner dead holds that very file with flock
+    until it is replaced. Then nobody else can replace it, for that takes the same flock, nor put one in its place, for
+    the name is taken; and its owner, found dead before the name was looked at, cannot free it any more. All who may
+    judge it run on its host, whose kernel keeps the flock on any file system; but for a requeued job of Slurm, which
+    relies on a file system that shares it.
+    """
+    try:
+        file = open(lock, "r+")
+    except FileNotFoundError:
+        return False
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        _judge(lock, file.read())
+        try:
+            same = os.path.samestat(os.fstat(file.fileno()), os.stat(lock))
+        except FileNotFoundError:
+            return False
+        if same:
+            os.replace(written, lock)
+        return same
+
+
+def _judge(lock, text):
+    """ArchiveError unless the owner that the text of a lock names is dead, as far as can be judged from here."""
     try:
         owner = json.loads(text)
         host, pid, started = owner["host"], owner["pid"], owner["started_utc"]
@@ -84,10 +118,10 @@ def _stale(lock):
     # Slurm starts a requeued job again, on whatever host, only when nothing of its last start is left.
     if owner.get("slurm_job") and owner["slurm_job"] == os.environ.get("SLURM_JOB_ID"):
         if owner["slurm_restart"] < _slurm_restart():
-            return text
+            return
     born = _born(pid) if host == socket.gethostname() else ""
     if born is None or (born and owner.get("born") and born != owner["born"]):
-        return text
+        return
     raise ArchiveError(
         f"{lock.parent} is in use by process {pid} on host {host} since {started}; "
         f"wait for it or stop it, and delete {lock} only if it is gone"

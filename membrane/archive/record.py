@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from membrane.archive.files import SCHEMA_VERSION, ArchiveError, opened
-from membrane.archive.folder import latest, numbered, read_header
+from membrane.archive.folder import frame_files, latest, read_header, segments
 from membrane.archive.ownership import partial_of
 from membrane.archive.tables import field_names, plain, sizes_of
 from membrane.archive.tables import read as read_group
@@ -163,11 +163,8 @@ def _unfinished(partial):
     header = read_header(partial)
     states, scalars, events, series = latest(partial) or ([], {}, np.zeros(0, EVENT_DTYPE), {"time_s": np.zeros(0)})
     endosomes = max(len(states), 1)
-    files, times, names = numbered(partial, "frame"), [], ()
-    for segment in files:
-        with opened(segment, schema=False) as file:
-            times.append(file["time_s"][0])
-            names = field_names(file)
+    files, times = frame_files(partial)
+    names = next((field_names(segment) for segment, _ in segments(files[-1:])), ())
     attributes = header | {
         "versions": json.dumps(header["versions"]),
         "schema_version": SCHEMA_VERSION,

@@ -15,6 +15,7 @@ import numpy as np
 from membrane.archive.files import SCHEMA_VERSION, ArchiveError, explained, new_hdf5, opened, replacing
 from membrane.archive.folder import (
     HEADER,
+    frame_files,
     latest,
     number_of,
     numbered,
@@ -23,7 +24,7 @@ from membrane.archive.folder import (
     write_generation,
     write_header,
 )
-from membrane.archive.ownership import discard, new_partial, now, own, partial_of
+from membrane.archive.ownership import clear, discard, new_partial, now, own, partial_of
 from membrane.archive.tables import (
     SUMMARY,
     create_field,
@@ -65,13 +66,14 @@ class Archive:
                 raise ArchiveError(
                     f"{path} exists; extend it with --resume, replace it with --overwrite, or rename --output"
                 )
+            clear(path)
             if partial.exists():
                 if not overwrite:
                     raise ArchiveError(
                         f"{partial} holds an unfinished run; continue it with --resume or discard it with --overwrite"
                     )
                 own(partial)
-                discard(partial)
+                discard(path)
         versions = {package: version(package) for package in _PACKAGES} | {"python": platform.python_version()}
         header = dict(zip(HEADER, (config_yaml, name, int(seed), now(), versions), strict=True))
         with new_partial(path) as folder:
@@ -87,6 +89,8 @@ class Archive:
         """
         path = Path(path)
         partial = partial_of(path)
+        with explained(path):
+            clear(path)
         if partial.is_dir():
             with explained(partial):
                 own(partial)
@@ -95,7 +99,8 @@ class Archive:
                 except ArchiveError:
                     (partial / "lock").unlink()
                     raise
-                for leftover in partial.glob("*.tmp"):
+                # But for those of locks: who tries to take this one needs its own.
+                for leftover in partial.glob("*.h5.tmp"):
                     leftover.unlink(missing_ok=True)
             return cls(path, header)
         if not path.is_file():
@@ -159,11 +164,11 @@ class Archive:
                 values = np.asarray(values, np.float32)[None]
                 create_field(file, name, values.shape)[...] = values
 
-    def drop_frames_after(self, index: int):
-        """Remove the frames with a larger index, which a resumed run will write anew."""
+    def drop_frames_after(self, time_s: float):
+        """Remove the frames later than the state that the run goes on from; they will be written anew."""
         self._writable()
-        for file in numbered(self._partial, "frame"):
-            if number_of(file) > index:
+        for file, time in zip(*frame_files(self._partial), strict=True):
+            if time > time_s:
                 file.unlink()
 
     def finish(
@@ -201,14 +206,14 @@ class Archive:
             group.attrs.update({key: sizes.pop(key) for key in SUMMARY})
             write(group, sizes)
             write_series(file.create_group("series"), series, units)
-            files = numbered(self._partial, "frame")
+            files, _ = frame_files(self._partial)
             write_frames(file.create_group("frames"), segments(files), len(files), units, grid_spacing_nm)
             if states:
                 group = file.create_group("checkpoint")
                 group.attrs["scalars"] = json.dumps(scalars)
                 write(group, {"states": {f"{i:06d}": state for i, state in enumerate(states)}})
         self._held = False
-        discard(self._partial)
+        discard(self.path)
         return self.path
 
     def _writable(self):

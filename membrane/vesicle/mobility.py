@@ -9,7 +9,7 @@ import numpy as np
 from membrane import fft
 from membrane.vesicle import surface
 from membrane.vesicle.energy import Membrane
-from membrane.vesicle.shape import AbstractDescent, Report, State, inner_product
+from membrane.vesicle.shape import AbstractDescent, inner_product
 
 MOST_TRIALS = 10**6
 """Of a round in the fluid; its clock, or a step too short, ends it before."""
@@ -53,8 +53,8 @@ class Relaxation(AbstractDescent):
     def least(self, membrane):
         return self.least_step
 
-    def round(self, membrane: Membrane, state: State, trials, dt) -> tuple[State, Report]:
-        return self.run(membrane, state, trials)
+    def limits(self, trials, dt):
+        return (trials,)
 
 
 class StokesFlow(AbstractDescent):
@@ -114,8 +114,8 @@ class StokesFlow(AbstractDescent):
     def least(self, membrane):
         return 1e-4 / self.pace(membrane)
 
-    def round(self, membrane: Membrane, state: State, trials, dt) -> tuple[State, Report]:
-        return self.run(membrane, state, MOST_TRIALS, dt)
+    def limits(self, trials, dt):
+        return MOST_TRIALS, dt
 
 
 def _bulk_compliance(membrane: Membrane):

@@ -108,8 +108,12 @@ class AbstractDescent(eqx.Module):
         """The shortest step that is tried."""
 
     @abc.abstractmethod
+    def limits(self, trials, dt) -> tuple:
+        """What ends a round, as :meth:`run` takes it: ``trials``, or where there is a clock ``dt`` seconds."""
+
     def round(self, membrane: Membrane, state: State, trials, dt) -> tuple[State, Report]:
         """What the shape does while ``dt`` seconds pass for what is on it; ``trials`` where it has no clock."""
+        return self.run(membrane, state, *self.limits(trials, dt))
 
     def _look(self, membrane: Membrane, books: Books, psi, fields, dt, moved, velocity_hat) -> _Here:
         """Settles the fields on psi, finds the energy there and the ways down."""
