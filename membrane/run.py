@@ -66,7 +66,7 @@ class Run:
         if saved is None:
             self.save(frame=True)
         else:
-            # Where the newest checkpoint was damaged, or a kill came between frame and checkpoint, there are later ones.
+            # There are later ones where the newest checkpoint is damaged, or a kill came between frame and checkpoint.
             archive.drop_frames_after(min(e.tick for e in self.endosomes) * physics.tick_s)
         self.total_ms = physics.duration_ticks * physics.tick_s * 1e3
         shown = dict(unit="ms", disable=True if quiet else None, desc=config.name, bar_format=BAR)

@@ -392,18 +392,17 @@ def test_whoever_dies_while_it_takes_the_lock_leaves_none_or_a_whole_one(path, m
 
 
 RACER = """
-import sys
+import sys, time
 from pathlib import Path
 from membrane.archive import ArchiveError
 from membrane.archive.ownership import own
 
 print("ready", flush=True)
 for line in sys.stdin:
-    folder = Path(line.strip())
-    while not (folder / "go").exists():
-        pass
+    begin, folder = line.split()
+    time.sleep(max(0.0, float(begin) - time.monotonic()))
     try:
-        own(folder)
+        own(Path(folder))
         print("own", flush=True)
     except ArchiveError as error:
         print("in use" if "in use" in str(error) else error, flush=True)
@@ -420,13 +419,13 @@ def test_of_many_that_find_a_stale_lock_one_takes_it(tmp_path):
     for number in range(100):
         (folder := tmp_path / str(number)).mkdir()
         (folder / "lock").write_text(stale)
+        begin = time.monotonic() + 0.01
         for racer in racers:
-            print(folder, file=racer.stdin, flush=True)
-        (folder / "go").touch()
+            print(begin, folder, file=racer.stdin, flush=True)
         said = [racer.stdout.readline().strip() for racer in racers]
         assert sorted(said) == ["in use"] * 5 + ["own"], said
         assert json.loads((folder / "lock").read_text())["pid"] == racers[said.index("own")].pid
-        assert sorted(p.name for p in folder.iterdir()) == ["go", "lock"]
+        assert sorted(p.name for p in folder.iterdir()) == ["lock"]
     for racer in racers:
         racer.communicate()
 
