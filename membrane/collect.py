@@ -15,7 +15,7 @@ import numpy as np
 import yaml
 from tqdm import tqdm
 
-from membrane.archive import ArchiveError, Collection, Glance, Outline, outline, read
+from membrane.archive import ArchiveError, Collection, Glance, Outline, common_times, outline, read
 from membrane.config import ConfigError
 from membrane.sweep import read_sweep
 from membrane.sweep_folder import SweepFolder
@@ -81,7 +81,7 @@ def _collect(folder: SweepFolder, output: Path, arguments) -> list[str]:
         "sweep_yaml": yaml.safe_dump(folder.sweep.config.model_dump(mode="json"), sort_keys=False),
         "wall_time_s": float(np.nansum([o.wall_time_s for o in outlines.values()])),
     }
-    times = np.unique(np.concatenate([o.times_s for o in outlines.values()]))
+    times = common_times([o.times_s for o in outlines.values()])
     table = _table(folder, states, outlines)
     with Collection(
         output,

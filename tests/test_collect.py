@@ -41,13 +41,14 @@ def make_events(number, count):
     return events
 
 
-def leave(folder, member, *, status="complete", events=None, times=5):
+def leave(folder, member, *, status="complete", events=None, times=5, tick_s=0.01):
     """What a run of ``member`` would have left."""
     number = member.number
     run = Archive.create(
         folder.archive(member), config_yaml=member.config.to_yaml(), name=member.config.name, seed=member.config.seed
     )
-    series = {"time_s": 0.01 * np.arange(times), "free_energy_pN_nm": np.full((times, 3), float(number))}
+    time_s = np.arange(times) * round(0.01 / tick_s) * tick_s
+    series = {"time_s": time_s, "free_energy_pN_nm": np.full((times, 3), float(number))}
     series |= {f"only_{number}": np.ones((times, 3))}
     state = {"fields": np.zeros(3)}
     run.checkpoint([state] * 3, {}, make_events(number, 30 + number) if events is None else events, series)
@@ -162,6 +163,18 @@ def test_series(folder):
     assert np.isnan(record.series["only_4"][:, :3]).all()
     assert record.units["free_energy_pN_nm"] == "pN nm"
     assert len(record.frames) == 0
+
+
+def test_series_of_members_with_other_ticks(folder):
+    """Times that differ by rounding are one: no row twice, none lost."""
+    member = folder.sweep.members[5]
+    leave(folder, member, times=40, tick_s=1e-6)
+    assert not np.isin(np.arange(8) * 10000 * 1e-6, 0.01 * np.arange(8)).all()
+    assert run() == 0
+    series = read("runs/trial.h5").series
+    np.testing.assert_allclose(series["time_s"], 0.01 * np.arange(40), rtol=1e-15)
+    known = np.isfinite(series["free_energy_pN_nm"])
+    assert known.sum(axis=0).tolist() == [5] * 3 + [8] * 3 + [40] * 3
 
 
 def test_unfinished_members(folder):

@@ -1,6 +1,6 @@
 """What a run leaves behind: the only place that knows HDF5. docs/archive.md describes the schema."""
 
-from membrane.archive.collected import MEMBER_DTYPE, Collection
+from membrane.archive.collected import MEMBER_DTYPE, Collection, common_times
 from membrane.archive.files import SCHEMA_VERSION, ArchiveError
 from membrane.archive.record import Frames, Glance, Outline, RunRecord, glance, outline, read
 from membrane.archive.tables import SUMMARY
@@ -17,6 +17,7 @@ __all__ = [
     "Glance",
     "Outline",
     "RunRecord",
+    "common_times",
     "glance",
     "outline",
     "read",

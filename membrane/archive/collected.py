@@ -18,6 +18,9 @@ from membrane.sizes import size_distribution_of
 MEMBER_DTYPE = np.dtype([*EVENT_DTYPE.descr, ("member", "i4")])
 """One row an event of a collected archive."""
 
+ROUNDING = 1e-12
+"""Share of a time within which two times are one: ticks of other lengths make it with another rounding."""
+
 _ROWS = 4096
 _TOGETHER = 16
 # HDF5 holds this much of every data set in memory.
@@ -25,11 +28,18 @@ _CACHE = 2**20
 _PART = 1_000_000
 
 
+def common_times(several: list[np.ndarray]) -> np.ndarray:
+    """All times (s) that occur in ``several``, each once, ascending."""
+    times = np.unique(np.concatenate(several))
+    return times[np.diff(times, prepend=-np.inf) > ROUNDING * np.abs(times)]
+
+
 class Collection:
     """Writes a collected archive at ``path``, run by run; a context manager whose end puts the archive in its place.
 
-    ``times_s`` is the common time of the series, ``members`` the table but for what runs tell: equally long columns by
-    name. Raises ArchiveError where ``path`` holds something that is no collected archive, or cannot be written.
+    ``times_s`` is the time of the series, `common_times` of the runs, ``members`` the table but for what runs tell:
+    equally long columns by name. Raises ArchiveError where ``path`` holds something that is no collected archive, or
+    cannot be written.
     """
 
     def __init__(self, path: Path, *, attributes: dict, times_s: np.ndarray, members: dict[str, list], endosomes: int):
@@ -120,12 +130,17 @@ class Collection:
             block = np.full((len(self.times_s), end - begin), np.nan)
             for first, count, series in self._waiting:
                 if name in series:
-                    # A run that is not finished may have come further since its times were asked for.
-                    known = np.isin(series["time_s"], self.times_s)
-                    rows = np.searchsorted(self.times_s, series["time_s"][known])
+                    rows, known = self._rows_of(series["time_s"])
                     block[rows, first - begin : first - begin + count] = series[name][known]
             column[:, begin:end] = block
         self._waiting.clear()
+
+    def _rows_of(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of a run's times, and which of them have one: an unfinished run may have come further since its times
+        were asked for."""
+        rows = np.searchsorted(self.times_s, times * (1 - ROUNDING))
+        known = np.append(self.times_s, np.inf)[rows] <= times * (1 + ROUNDING)
+        return rows[known], known
 
     def _finish(self) -> None:
         self._write_series()
