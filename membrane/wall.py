@@ -17,6 +17,12 @@ from scipy.optimize import brentq
 
 from membrane.sheet import Sheet
 
+_MIXED = (
+    "the mixture has no two coexisting phases, hence no wall and no line tension; what decides: temperature_C, "
+    "line_tension_pN, interface_width_nm and mean_order of lipids, affinity_lo, patch_area_nm2, cytosolic_fraction and "
+    "luminal_fraction of ceramide, affinity_lo, footprint_nm2, fraction and oligomers of cargo"
+)
+
 
 @dataclass(frozen=True)
 class Wall:
@@ -86,10 +92,10 @@ def _common_tangent(phi, w):
     gap = lambda tilt: lowest(tilt, slice(None, middle)) - lowest(tilt, slice(middle, None))
     bound = 2 * np.ptp(w) + 1e-300
     if gap(-bound) * gap(bound) > 0:
-        raise ValueError("the mixture has no two coexisting phases at these affinities: no wall, no line tension")
+        raise ValueError(_MIXED)
     tilt = brentq(gap, -bound, bound, xtol=1e-15 * bound + 1e-300, rtol=1e-14)
     tilted = w - tilt * phi
     left, right = int(np.argmin(tilted[:middle])), middle + int(np.argmin(tilted[middle:]))
     if np.max(tilted[left:right]) <= max(tilted[left], tilted[right]) or right - left < 3:
-        raise ValueError("the mixture has no two coexisting phases at these affinities: no wall, no line tension")
+        raise ValueError(_MIXED)
     return left, right, tilt

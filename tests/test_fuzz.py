@@ -1,7 +1,10 @@
 """Mutated configurations: each passes the check, or is refused with exit 2 and a message that names the key."""
 
+import contextlib
 import copy
+import io
 import math
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -10,8 +13,7 @@ from hypothesis import strategies as st
 from test_run import CONFIG
 
 from membrane import run
-from membrane.build import build
-from membrane.config import ConfigError, parse
+from membrane.build import build_sheet
 
 pytestmark = pytest.mark.usefixtures("remembered_walls")
 
@@ -67,57 +69,59 @@ def mutated(draw):
     return raw, touched
 
 
-def refusal(raw):
-    """What is said of a configuration, None if nothing; reading alone."""
-    try:
-        parse(yaml.safe_dump(raw, allow_unicode=True))
-    except ConfigError as error:
-        return str(error)
-    return None
+ANY = dict(deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 
 
-def physics(raw, touched):
-    """What --check builds of it; None where it was refused, as it should be: exit 2 with the name of a key."""
-    if said := refusal(raw):
-        # Where a key is gone, what lacks is named; where two disagree, both are.
-        assert any(str(key) in said for key in touched), said
-        return None
-    try:
-        return build(parse(yaml.safe_dump(raw, allow_unicode=True)))
-    except ValueError as error:
-        said = str(error)
-    # As main() does; of the physics of the mixture, not of a key.
-    assert "two coexisting phases" in said
-    return None
+@pytest.fixture
+def only_built(monkeypatch):
+    """--check reads the configuration and builds the sheet, but measures no wall and compiles no program."""
+    monkeypatch.setitem(run.REPLICAS, "sheet", (build_sheet, SimpleNamespace(check=lambda sheet: [])))
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, database=None)
-@given(mutated())
-def test_mutated_configurations_are_read_or_refused(case):
-    """Reading alone: no error but ConfigError, and a touched key is named."""
+def passes(case, path):
+    """Whether --check exits with 0 and a word; else with 2, one message that names a key, and no other word."""
     raw, touched = case
-    said = refusal(raw)
-    assert said is None or any(str(key) in said for key in touched), said
+    path.write_text(yaml.safe_dump(raw, allow_unicode=True))
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        code = run.main([str(path), "--check"])
+    said, told = err.getvalue(), out.getvalue()
+    if code == 0:
+        assert said == "", said
+        assert "is valid" in told
+        return True
+    assert code == 2, (code, said)
+    assert said.startswith("membrane.run: ")
+    assert told == ""
+    # Where a key is gone, what lacks is named; where two disagree, both are.
+    assert any(str(key) in said for key in touched), said
+    return False
+
+
+@settings(max_examples=100, **ANY)
+@given(case=mutated())
+def test_mutated_configurations_are_read_or_refused(case, tmp_path, only_built):
+    """A hundred through the command, but for what takes long: exit 0, or 2 with a touched key."""
+    passes(case, tmp_path / "mutated.yaml")
 
 
 @pytest.mark.slow
-@settings(max_examples=2000, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
-@given(mutated())
-def test_mutated_configurations_pass_the_check_or_are_refused(case):
-    """Two thousand through what --check builds."""
-    physics(*case)
+@settings(max_examples=2000, **ANY)
+@given(case=mutated())
+def test_mutated_configurations_pass_the_check_or_are_refused(case, tmp_path):
+    """Two thousand through the command."""
+    passes(case, tmp_path / "mutated.yaml")
 
 
 @pytest.mark.slow
-def test_what_passes_runs(tmp_path, settings_of_main):
+def test_what_passes_runs(tmp_path):
     """Fifty that pass run for a checkpoint or two: complete, or a numerical failure in words."""
     passed = []
 
-    @settings(max_examples=400, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=400, **ANY)
     @given(mutated())
     def collected(case):
         raw, touched = case
-        if len(passed) < 50 and touched and physics(raw, touched) is not None:
+        if len(passed) < 50 and touched and passes(case, tmp_path / "mutated.yaml"):
             passed.append(raw)
 
     collected()
