@@ -22,7 +22,9 @@ def main() -> int:
     parser.add_argument("--cores", type=int, default=1)
     parser.add_argument("--precision", default="float32", choices=("float32", "float64"))
     arguments = parser.parse_args()
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.cores])
+    # macOS binds no process to cores.
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.cores])
     import jax
 
     jax.config.update("jax_enable_x64", arguments.precision == "float64")

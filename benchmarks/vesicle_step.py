@@ -27,6 +27,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from membrane.cores import cores
+
 SIZES = "48x48x48,56x56x56,64x64x64,72x64x96,96x96x96"
 FORWARD, INVERSE = 8, 7
 STEPS, ROUNDS = 10, 7
@@ -59,7 +61,9 @@ def main() -> int:
     parser.add_argument("--bud", action="store_true")
     arguments = parser.parse_args()
     devices = [int(n) for n in arguments.devices.split(",")]
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-arguments.cores :])
+    # macOS binds no process to cores.
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-arguments.cores :])
     if max(devices) > 1:
         # Of no effect on a GPU.
         os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={max(devices)}")
@@ -210,7 +214,7 @@ def clock(run):
     """(seconds, result) of one call."""
     import jax
 
-    alone = jax.default_backend() == "cpu" and len(os.sched_getaffinity(0)) == 1
+    alone = jax.default_backend() == "cpu" and cores() == 1
     now = time.process_time if alone else time.perf_counter
     begun = now()
     result = run()

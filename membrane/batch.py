@@ -17,9 +17,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-MOST_A_DEVICE = 64
-"""Endosomes in a batch for each device, unless something else is asked for."""
-
 PLACES = "places"
 """Name of the axis of the mesh of devices."""
 
