@@ -26,7 +26,7 @@ import platformdirs
 from tqdm import tqdm
 
 from membrane import plot, plot_vesicle
-from membrane.archive import Archive, ArchiveError, RunRecord, read
+from membrane.archive import Archive, ArchiveError, RunRecord, clear, read
 from membrane.batch import Batch, Place
 from membrane.build import build
 from membrane.build_vesicle import build as build_vesicle
@@ -271,6 +271,7 @@ def _set_up_jax(config: Config) -> None:
 
 def _open(config: Config, output: Path, arguments) -> Archive | None:
     """The archive to write to; None where a resumed run has nothing left to do."""
+    clear(output)
     partial = output.with_name(output.name + ".partial")
     if not arguments.resume or not (output.exists() or partial.exists()):
         return Archive.create(

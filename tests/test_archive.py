@@ -431,16 +431,19 @@ def test_of_many_that_find_a_stale_lock_one_takes_it(tmp_path):
 
 
 def test_what_killed_processes_left_is_removed(path):
-    """Folders that dead processes of this host were making or removing go when a run of the same archive starts; those
-    of living processes, other hosts and other archives stay."""
+    """Of dead processes of this host, and of the same archive; what living processes, other hosts and other archives
+    are at stays."""
     host, dead, alive = socket.gethostname(), _dead_pid(), os.getppid()
-    gone = [f"run.h5.new-{host}-{dead}", f"run.h5.old-{host}-{dead}"]
+    for name in (f"run.h5.new-{host}-{dead}", f"run.h5.old-{host}-{dead}"):
+        (path.with_name(name) / "more").mkdir(parents=True)
+    passing(path, "new").write_text("of this process")
     kept = [f"run.h5.new-{host}-{alive}", f"run.h5.old-elsewhere-{dead}", f"other.h5.new-{host}-{dead}"]
-    for begin in (lambda: start(path), lambda: Archive.resume(path)):
-        for name in gone + kept:
-            (path.with_name(name) / "more").mkdir(parents=True, exist_ok=True)
-        begin().close()
-        assert sorted(p.name for p in path.parent.iterdir()) == sorted([*kept, "run.h5.partial"])
+    for name in kept:
+        path.with_name(name).write_text("")
+    path.with_name("none").mkdir()
+    archive.clear(path)
+    archive.clear(path.with_name("nowhere") / "run.h5")
+    assert {p.name for p in path.parent.iterdir()} == {*kept, passing(path, "new").name, "none"}
 
 
 def test_a_requeued_job_takes_its_own_lock_over(path, monkeypatch):

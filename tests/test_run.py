@@ -4,6 +4,7 @@ behind."""
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -427,8 +428,13 @@ def test_finished_run_has_nothing_to_resume(config, whole, tmp_path):
     output = tmp_path / "run.h5"
     shutil.copy(whole, output)
     before = output.read_bytes()
+    # What a process left that was killed after the archive was whole goes.
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    (tmp_path / f"run.h5.old-{socket.gethostname()}-{child.pid}").mkdir()
     assert start(config, output, "--resume") == 0
     assert output.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["run.h5"]
     fresh = tmp_path / "fresh.h5"
     assert start(config, fresh, "--resume", "--set", "duration_s=0.001024") == 0
     assert read(fresh).attributes["status"] == "complete"

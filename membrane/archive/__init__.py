@@ -2,6 +2,7 @@
 
 from membrane.archive.collected import MEMBER_DTYPE, Collection, common_times
 from membrane.archive.files import SCHEMA_VERSION, ArchiveError
+from membrane.archive.ownership import clear
 from membrane.archive.record import Frames, Glance, Outline, RunRecord, glance, outline, read
 from membrane.archive.tables import SUMMARY
 from membrane.archive.writing import Archive
@@ -17,6 +18,7 @@ __all__ = [
     "Glance",
     "Outline",
     "RunRecord",
+    "clear",
     "common_times",
     "glance",
     "outline",

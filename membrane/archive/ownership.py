@@ -28,7 +28,8 @@ def passing(path, kind):
 
 
 def clear(path):
-    """Remove what processes of this host that have died left beside ``path`` under names of `passing`."""
+    """Remove what processes of this host that were killed left beside ``path``: folders that they were making or
+    discarding, half a collected archive. OSError where that is refused."""
     names = tuple(f"{path.name}.{kind}-{socket.gethostname()}-" for kind in ("new", "old"))
     for found in path.parent.iterdir() if path.parent.is_dir() else ():
         pid = found.name.rpartition("-")[2]

@@ -24,7 +24,7 @@ from membrane.archive.folder import (
     write_generation,
     write_header,
 )
-from membrane.archive.ownership import clear, discard, new_partial, now, own, partial_of
+from membrane.archive.ownership import discard, new_partial, now, own, partial_of
 from membrane.archive.tables import (
     SUMMARY,
     create_field,
@@ -66,7 +66,6 @@ class Archive:
                 raise ArchiveError(
                     f"{path} exists; extend it with --resume, replace it with --overwrite, or rename --output"
                 )
-            clear(path)
             if partial.exists():
                 if not overwrite:
                     raise ArchiveError(
@@ -89,8 +88,6 @@ class Archive:
         """
         path = Path(path)
         partial = partial_of(path)
-        with explained(path):
-            clear(path)
         if partial.is_dir():
             with explained(partial):
                 own(partial)
