@@ -81,7 +81,7 @@ def test_what_lies_between_buds_is_none():
 
 
 def test_what_is_no_neck():
-    """A sphere, a dimple as wide as its mouth, a torus, and a free vesicle, in the lumen or beside its host, have none."""
+    """A sphere, a dimple as wide as its mouth, a torus, a free vesicle, in the lumen or beside its host, have none."""
     assert measured(endosome()) == []
     assert measured(endosome(((1, 0, 0), 5.0, None))) == []
     psi = endosome(((1, 0, 0), 60.0, None))
