@@ -73,7 +73,7 @@ def bent(grid: Grid, slope: float, contrast: float, tension: float):
 def threshold(eps: float, contrast: float, tension: float = 0.0, slope: float = 0.15) -> float:
     """lambda L/kappa at which bending the membrane by ``slope`` costs nothing."""
     side = 2.04 * REACH * DOMAIN
-    # Second-order slopes of phi err by their direction, so tilting costs: with 1.6 points an eps 2 % more than with 2.4.
+    # Second-order slopes of phi err by their direction, so tilting costs: at 1.6 points an eps 2 % more than at 2.4.
     points, levels = 2 * round(side * FINER / 2 / eps), 2 * round(20 * FINER)
     grid = Grid((levels, points, points), (levels * eps / FINER, side, side), "float64")
     lipids = Lipids.from_wall(line_tension=1.0, interface_width=eps)
