@@ -14,6 +14,7 @@ from membrane.event_table import EVENT_DTYPE, KINDS, MECHANISMS, is_ilv
 from membrane.units import PN_PER_NM_PER_UN_PER_M
 from membrane.vesicle import Membrane, State, Vesicle, surface
 from membrane.vesicle.energy import Terms
+from membrane.vesicle.necks import Neck
 from membrane.vesicle.topology import components
 
 DISSOLVED = (CYTOSOLIC, LUMINAL, MONOMER, OLIGOMER)
@@ -39,6 +40,8 @@ UNITS = {
     "euler_characteristic": "1",
     "neck_number": "1",
     "neck_radius_nm": "nm",
+    "outward_neck_number": "1",
+    "outward_neck_radius_nm": "nm",
     "shape_steps": "1",
     "refused_steps": "1",
     **{f"{name}_content_nm2": "nm2" for name in DISSOLVED},
@@ -141,3 +144,12 @@ def series_row(physics: VesiclePhysics, state: State, vesicles: list[Vesicle], e
         "fusion_count": len(events) - len(scissions),
         "euler_characteristic": float(seen.euler),
     }
+
+
+def neck_columns(necks: list[Neck]) -> dict[str, float]:
+    """Of /series: how many buds have a neck, and the narrowest, of buds into the lumen and of those away from it."""
+    columns = {}
+    for prefix, direction in (("", 1), ("outward_", -1)):
+        radii = [neck.radius for neck in necks if neck.direction == direction]
+        columns |= {f"{prefix}neck_number": float(len(radii)), f"{prefix}neck_radius_nm": min(radii, default=np.nan)}
+    return columns

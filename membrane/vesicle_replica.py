@@ -20,7 +20,7 @@ from membrane.vesicle import Fission, Fusion, State, StokesFlow, Vesicle, descri
 from membrane.vesicle.evolve import transported
 from membrane.vesicle.necks import Neck, followed, nearest, necks
 from membrane.vesicle.topology import Topology, find
-from membrane.vesicle_record import UNITS, Observed, event_row, observed, series_row, surface_fields
+from membrane.vesicle_record import UNITS, Observed, event_row, neck_columns, observed, series_row, surface_fields
 
 HALVINGS = 3
 """How often a round that has failed is halved."""
@@ -50,14 +50,14 @@ class VesicleReplica:
             self.tick, self.steps, self.refused = (int(saved[name]) for name in ("tick", "steps", "refused"))
             self.rows = list(saved["series"])
             self.vesicles = [Vesicle(**row | {"centre": tuple(row["centre"])}) for row in _read(saved["vesicles"])]
-            self.necks = [Neck(*row[:2].tolist(), tuple(row[2:].tolist())) for row in saved["necks"]]
+            self.necks = [Neck(*row[:2].tolist(), tuple(row[2:5].tolist()), int(row[5])) for row in saved["necks"]]
         self.columns = list(self._row())
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All that a checkpoint keeps."""
         leaves, _ = jax.tree_util.tree_flatten_with_path(self.state)
         vesicles = _written([asdict(vesicle) for vesicle in self.vesicles])
-        necks = np.array([(n.radius, n.last, *n.bud) for n in self.necks]).reshape(-1, 5)
+        necks = np.array([(n.radius, n.last, *n.bud, n.direction) for n in self.necks]).reshape(-1, 6)
         own = {"tick": self.tick, "steps": self.steps, "refused": self.refused, "vesicles": vesicles, "necks": necks}
         return {_name(path): np.asarray(leaf) for path, leaf in leaves} | {
             name: np.asarray(value) for name, value in (own | {"series": np.array(self.rows)}).items()
@@ -126,15 +126,16 @@ class VesicleReplica:
             if isinstance(event, Fission):
                 seen = observed(membrane, self.state)
                 number, direction = vesicles.index(event.vesicle), 1 if event.vesicle.is_ilv else -1
-                self._book(event.vesicle, seen, number, "scission", direction, self._neck_of(event.vesicle))
+                neck = self._neck_of(event.vesicle, direction)
+                self._book(event.vesicle, seen, number, "scission", direction, neck)
             else:
                 self._fused(event, observed(membrane, before))
         self.vesicles, self.necks = vesicles, self._necks(self.necks, topology)
 
-    def _neck_of(self, vesicle: Vesicle) -> float:
+    def _neck_of(self, vesicle: Vesicle, direction: int) -> float:
         """Radius of the neck through which a vesicle has left, when it was last seen open."""
-        bud = nearest(self.necks, vesicle.centre, self.physics.grid, vesicle.diameter / 2)
-        return bud.last if bud and vesicle.is_ilv else np.nan
+        bud = nearest(self.necks, vesicle.centre, direction, self.physics.grid, vesicle.diameter / 2)
+        return bud.last if bud else np.nan
 
     def _fused(self, event: Fusion, seen: Observed) -> None:
         """A row for each vesicle that a fusion has ended, as it was last seen."""
@@ -161,8 +162,7 @@ class VesicleReplica:
         return {
             "time_s": self.tick * physics.tick_s,
             **series_row(physics, self.state, self.vesicles, self.events),
-            "neck_number": len(self.necks),
-            "neck_radius_nm": min((n.radius for n in self.necks), default=np.nan),
+            **neck_columns(self.necks),
             "shape_steps": self.steps,
             "refused_steps": self.refused,
         }
