@@ -6,11 +6,12 @@ solver exactly (`bud.sealed_at`). c0 < 0 bends away from the lumen, as the bud d
 the exact one at BEGIN, which is none of the three. Lengths in R, of the sphere of the whole area.
 
 The phase field is read off its mean meridian: psi turned into a distance, averaged about the axis, and followed along
-its zero. The rim is where phi = 0; the contact angle is the direction there of the parabola that fits the meridian
-within WINDOW eps on either side. The exact meridian is measured by the same function with the same eps.
+its zero. The rim is where phi = 0. There the exact meridian has a kink in its curvature, which a wall of finite width
+rounds off; the contact angle is where two parabolas of psi meet that fit the meridian between 2 and 5 eps on either
+side. The exact meridian is measured by the same function with the same eps.
 
 Columns: lambda R/kappa, c0 R, R/eps; then in pairs, vesicle and exact: energy over kappa, contact angle, radii of rim
-and neck; then steps and seconds. Below each point: extrapolated linearly in eps to 0 from the two finest.
+and neck; then steps and seconds. Below each point: extrapolated to eps = 0, linearly in eps^2 from the two finest.
 """
 
 import os
@@ -53,8 +54,8 @@ KAPPA, RADIUS = 85.6, 60.0
 RESOLUTION = bud.Resolution(inner=28, outer=40)
 """Of the exact shapes."""
 
-WINDOW = 1.0
-"""Half the length over eps in which the contact angle is read."""
+BESIDE = (2.0, 5.0)
+"""Distances from the rim over eps between which the contact angle is read."""
 
 COLUMNS = ("energy", "angle", "rim", "neck")
 HEADER = "lambda  c0  R/eps |  energy   exact |  angle  exact |    rim  exact |   neck  exact | steps    s"
@@ -77,11 +78,13 @@ class Meridian(NamedTuple):
 
     def measured(self, eps: float) -> np.ndarray:
         """Contact angle, radii of rim and neck, for eps over R; nan: no neck."""
-        near = np.linspace(self.rim - WINDOW * eps, self.rim + WINDOW * eps, 201)
         r, z = CubicSpline(self.s, self.r), CubicSpline(self.s, self.z)
-        slopes = [np.polyfit(near - self.rim, of(near), 2)[1] for of in (r, z)]
+        d = np.linspace(*BESIDE, 101) * eps
+        d = np.concatenate([-d[::-1], d])
         # dr/ds = cos psi, dz/ds = sin psi.
-        angle = np.arctan2(slopes[1], slopes[0])
+        psi = np.unwrap(np.arctan2(z(self.rim + d, 1), r(self.rim + d, 1)))
+        sides = [np.where(side * d > 0, d**n, 0) for side in (-1, 1) for n in (1, 2)]
+        angle = np.linalg.lstsq(np.stack([np.ones_like(d), *sides], 1), psi)[0][0]
         turns = r.derivative().roots(extrapolate=False)
         waists = [float(r(s)) for s in turns if r.derivative(2)(s) > 0]
         return np.array([angle, float(r(self.rim)), min(waists, default=np.nan)])
@@ -243,9 +246,9 @@ def compared(points, fineness, steps: int = 1500):
 
 
 def extrapolated(fineness, pairs) -> np.ndarray:
-    """What is left of vesicle less exact at eps = 0, linear in eps, from the two finest."""
+    """Vesicle less exact at eps = 0, linearly in eps^2 from the two finest."""
     (coarse, fine), apart = fineness[-2:], [pair[0] - pair[1] for pair in pairs[-2:]]
-    return (fine * apart[1] - coarse * apart[0]) / (fine - coarse)
+    return (fine**2 * apart[1] - coarse**2 * apart[0]) / (fine**2 - coarse**2)
 
 
 def main(arguments=None) -> int:
