@@ -7,11 +7,12 @@ the exact one at BEGIN, which is none of the three. Lengths in R, of the sphere 
 
 The phase field is read off its mean meridian: psi turned into a distance, averaged about the axis, and followed along
 its zero. The rim is where phi = 0. There the exact meridian has a kink in its curvature, which a wall of finite width
-rounds off; the contact angle is where two parabolas of psi meet that fit the meridian between 2 and 5 eps on either
-side. The exact meridian is measured by the same function with the same eps.
+rounds off; the contact angle is that of the parabola that fits psi within WINDOW of the rim. The exact meridian is
+measured by the same function.
 
 Columns: lambda R/kappa, c0 R, R/eps; then in pairs, vesicle and exact: energy over kappa, contact angle, radii of rim
-and neck; then steps and seconds. Below each point: extrapolated to eps = 0, linearly in eps^2 from the two finest.
+and neck; then steps and seconds. Below each point: extrapolated to eps = 0 from the two finest, linearly
+in eps^2, the angle in eps.
 """
 
 import os
@@ -54,10 +55,13 @@ KAPPA, RADIUS = 85.6, 60.0
 RESOLUTION = bud.Resolution(inner=28, outer=40)
 """Of the exact shapes."""
 
-BESIDE = (2.0, 5.0)
-"""Distances from the rim over eps between which the contact angle is read."""
+WINDOW = 0.2
+"""Half the length over R in which the contact angle is read."""
 
 COLUMNS = ("energy", "angle", "rim", "neck")
+ORDER = np.array([2, 1, 2, 2])
+"""Of the error in eps."""
+
 HEADER = "lambda  c0  R/eps |  energy   exact |  angle  exact |    rim  exact |   neck  exact | steps    s"
 ROW = "{:>6} {:>3}  {:>5} | {:7.3f} {:7.3f} | {:6.4f} {:6.4f} | {:6.4f} {:6.4f} | {:6.4f} {:6.4f} | {:>5} {:>4}"
 
@@ -76,15 +80,13 @@ class Meridian(NamedTuple):
         s = np.concatenate([[0], np.cumsum(np.hypot(np.diff(r), np.diff(z)))])
         return cls(s, r, z, float(rim_of(s)))
 
-    def measured(self, eps: float) -> np.ndarray:
-        """Contact angle, radii of rim and neck, for eps over R; nan: no neck."""
+    def measured(self) -> np.ndarray:
+        """Contact angle, radii of rim and neck; nan: no neck."""
         r, z = CubicSpline(self.s, self.r), CubicSpline(self.s, self.z)
-        d = np.linspace(*BESIDE, 101) * eps
-        d = np.concatenate([-d[::-1], d])
         # dr/ds = cos psi, dz/ds = sin psi.
-        psi = np.unwrap(np.arctan2(z(self.rim + d, 1), r(self.rim + d, 1)))
-        sides = [np.where(side * d > 0, d**n, 0) for side in (-1, 1) for n in (1, 2)]
-        angle = np.linalg.lstsq(np.stack([np.ones_like(d), *sides], 1), psi)[0][0]
+        beside = np.linspace(-WINDOW, WINDOW, 201)
+        psi = np.unwrap(np.arctan2(z(self.rim + beside, 1), r(self.rim + beside, 1)))
+        angle = np.polyfit(beside, psi, 2)[2]
         turns = r.derivative().roots(extrapolate=False)
         waists = [float(r(s)) for s in turns if r.derivative(2)(s) > 0]
         return np.array([angle, float(r(self.rim)), min(waists, default=np.nan)])
@@ -151,7 +153,7 @@ def vesicle(point, start: Meridian, fineness: float) -> tuple[Membrane, State]:
     # What is held is that of the mid-surface; delta counts more of it (Steiner), the domain's cap about half of that.
     area, more = 4 * np.pi * RADIUS**2, 4 * np.pi * surface.SPREAD * eps**2
     books = membrane.open_books(psi, phi)
-    held = jnp.asarray([area + more]), jnp.asarray([[(2 * SHARE - 1) * area - more * np.cos(start.measured(0.05)[0])]])
+    held = jnp.asarray([area + more]), jnp.asarray([[(2 * SHARE - 1) * area - more * np.cos(start.measured()[0])]])
     books = eqx.tree_at(lambda b: (b.area, b.content), books, held)
     return membrane, State.at_rest(membrane, psi, phi, books)
 
@@ -228,7 +230,7 @@ def measured(membrane: Membrane, state: State) -> np.ndarray:
     """Energy, angle, rim, neck."""
     terms = membrane.terms(surface.derivatives(state.psi, membrane.grid), state.phi, state.books)
     energy = float(terms.bending + terms.lipids) / KAPPA
-    return np.array([energy, *follow(membrane, state).measured(membrane.interface_width / RADIUS)])
+    return np.array([energy, *follow(membrane, state).measured()])
 
 
 def compared(points, fineness, steps: int = 1500):
@@ -241,14 +243,14 @@ def compared(points, fineness, steps: int = 1500):
             begun = time.perf_counter()
             membrane, end = vesicle(point, start, fine)
             end, taken = relaxed(membrane, end, steps)
-            ideal = np.append(float(state.energy), line.measured(1 / fine))
+            ideal = np.append(float(state.energy), line.measured())
             yield point, fine, np.stack([measured(membrane, end), ideal]), taken, time.perf_counter() - begun
 
 
 def extrapolated(fineness, pairs) -> np.ndarray:
-    """Vesicle less exact at eps = 0, linearly in eps^2 from the two finest."""
-    (coarse, fine), apart = fineness[-2:], [pair[0] - pair[1] for pair in pairs[-2:]]
-    return (fine**2 * apart[1] - coarse**2 * apart[0]) / (fine**2 - coarse**2)
+    """Vesicle less exact at eps = 0, of each column by its order, from the two finest."""
+    (coarse, fine), (before, last) = fineness[-2:], (pair[0] - pair[1] for pair in pairs[-2:])
+    return last + (last - before) / ((fine / coarse) ** ORDER - 1)
 
 
 def main(arguments=None) -> int:
