@@ -75,13 +75,13 @@ def test_buds_converge_to_the_exact_ones(scripts, number):
 
 
 def test_one_measure_for_both(scripts):
-    """A phase field made from the exact meridian is measured as that itself: angle to 1e-3, rim and neck to 3e-4 R; and
+    """A phase field made from the exact meridian is measured as that itself: angle to 2e-3, rim and neck to 3e-4 R; and
     the exact meridian's rim and neck are what the solver says."""
     _, script = scripts
     (state,) = script.exact([script.BEGIN])
     line = script.meridian(state)
     found, ideal = script.follow(*script.vesicle(script.POINTS[0], line, 9.0)).measured(), line.measured()
-    assert np.allclose(found, ideal, rtol=0, atol=[1e-3, 3e-4, 3e-4])
+    assert np.allclose(found, ideal, rtol=0, atol=[2e-3, 3e-4, 3e-4])
     told = np.array([1 / np.cosh(float(state.x)), script.bud.neck(state, script.RESOLUTION).radius])
     assert np.allclose(ideal[1:], told / float(state.radius), rtol=0, atol=1e-4)
     assert ideal[0] == pytest.approx(float(state.contact_angle(script.RESOLUTION)), abs=2e-3)
