@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
@@ -54,15 +53,14 @@ ROW = (
 
 
 class Case(NamedTuple):
-    """Share of Ld in the area, reduced volume, lambda R/kappa_Ld, kappa_G,Ld - kappa_G,Lo and kappa_Lo over kappa_Ld,
-    and c0 R of Lo, negative where it bends away from the lumen."""
+    """Share of Ld in the area, reduced volume, lambda R/kappa_Ld, kappa_G,Ld - kappa_G,Lo and kappa_Lo over
+    kappa_Ld."""
 
     ld_share: float
     reduced_volume: float
     line_tension: float
     contrast: float = 0.0
     stiffness: float = 5.0
-    curvature: float = 0.0
 
 
 CASES = [(0.56, 0.76, 12.0), (0.18, 0.84, 12.0), (0.89, 0.98, 40.0)]
@@ -70,13 +68,12 @@ CASES = [(0.56, 0.76, 12.0), (0.18, 0.84, 12.0), (0.89, 0.98, 40.0)]
 
 class Found(NamedTuple):
     """Energy over kappa_Ld; lengths over R: radius of the rim, radius of the neck and its distance from the rim,
-    positive into Ld (nan: no neck); contact angle psi, from the pole of Lo; outlines (r, z) of Lo and of Ld."""
+    positive into Ld (nan: no neck); outlines (r, z) of Lo and of Ld."""
 
     energy: float
     rim: float
     neck: float
     offset: float
-    angle: float
     lo: np.ndarray
     ld: np.ndarray
 
@@ -84,7 +81,7 @@ class Found(NamedTuple):
 def exact(case: Case) -> Found:
     """The axisymmetric state, Lo as the domain; reached by way of a dumbbell."""
     state = None
-    dumbbell = case._replace(ld_share=0.56, reduced_volume=0.76, line_tension=12.0, curvature=0.0)
+    dumbbell = case._replace(ld_share=0.56, reduced_volume=0.76, line_tension=12.0)
     for way in (dumbbell, dumbbell._replace(line_tension=case.line_tension), case):
         problem, tension, host = bud.vesicle_of(
             domain_share=1 - way.ld_share,
@@ -93,9 +90,6 @@ def exact(case: Case) -> Found:
             gaussian_contrast=-way.contrast / way.stiffness,
             line_tension=way.line_tension / way.stiffness,
         )
-        # Bending away from the lumen is positive there; L is 2 R times the root of the domain's share.
-        inward = way.curvature * 2 * (1 - way.ld_share) ** 0.5
-        problem = problem._replace(spontaneous_curvature=jnp.asarray(-inward))
         state = bud.sealed_at(problem, tension, host, near=state, resolution=RESOLUTION)
     radius = float(state.radius)
     lo, ld = bud.outline(state.problem, state.x, state.state, closed=True, resolution=RESOLUTION)
@@ -103,8 +97,7 @@ def exact(case: Case) -> Found:
     lo, ld = (np.array([part[0], -part[1]]) / radius for part in (lo, ld))
     neck = bud.neck(state, RESOLUTION)
     energy, rim = case.stiffness * float(state.energy), 1 / float(np.cosh(state.x)) / radius
-    angle = float(state.contact_angle(RESOLUTION))
-    return Found(energy, rim, neck.radius / radius, neck.offset / radius, angle, *_centred(lo, ld[:, ::-1]))
+    return Found(energy, rim, neck.radius / radius, neck.offset / radius, *_centred(lo, ld[:, ::-1]))
 
 
 def vesicle(case: Case, fineness: float) -> tuple[Membrane, State]:
@@ -120,7 +113,7 @@ def vesicle(case: Case, fineness: float) -> tuple[Membrane, State]:
         grid,
         eps,
         (KAPPA, case.stiffness * KAPPA),
-        (0.0, case.curvature / RADIUS),
+        (0.0, 0.0),
         lipids,
         area_modulus=500.0,
         osmotic=(50.0, volume),
@@ -162,18 +155,13 @@ def measured(membrane: Membrane, state: State) -> Found:
     rim = np.flatnonzero(np.diff(np.sign(np.interp(fine, z, order))))[-1]
     narrow = np.flatnonzero((radius[1:-1] < radius[:-2]) & (radius[1:-1] <= radius[2:])) + 1
     best = min(narrow, key=lambda i: abs(along[i] - along[rim]), default=None)
-    # The contact angle is the chord's over an eps on either side.
-    beside = along[rim] + np.array([-eps, eps])
-    rise, widening = (float(np.diff(np.interp(beside, along, v))[0]) for v in (fine, radius))
-    # From the pole of Lo at +z down: dr/dS = cos psi, -dz/dS = sin psi; sections run upwards.
-    angle = float(np.arctan2(rise, -widening))
     neck = (np.nan, np.nan) if best is None else (radius[best] / RADIUS, (along[rim] - along[best]) / RADIUS)
     terms = membrane.terms(near, state.phi, state.books)
     energy = float(terms.bending + terms.lipids) / KAPPA
     outline = _outline(membrane, state)
     last = np.flatnonzero(outline[2] > 0)[-1]
     lo, ld = outline[:2, : last + 1], outline[:2, last:]
-    return Found(energy, radius[rim] / RADIUS, *neck, angle, *_centred(lo, ld[:, ::-1]))
+    return Found(energy, radius[rim] / RADIUS, *neck, *_centred(lo, ld[:, ::-1]))
 
 
 def _centred(lo, ld):

@@ -1,5 +1,6 @@
 """Sealed vesicles of two phases: exact energies of one material, and the same vesicle seen from either phase."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -45,6 +46,27 @@ def test_either_phase_may_be_the_domain(contrast):
     assert one.offset / float(ld.radius) == pytest.approx(-two.offset / float(lo.radius), abs=1e-3)
     # On the Ld side with the contrast, near the rim without.
     assert -one.offset / float(ld.radius) == pytest.approx({0.0: -0.038, 3.6: 0.134}[contrast], abs=2e-3)
+
+
+@pytest.mark.slow
+def test_a_bud_into_the_lumen():
+    """A tenth of the area at reduced volume 0.66, c0 R = 0.9 into the lumen: it bulges in, beyond a right angle,
+    behind a neck; dE/dlambda is the length of its rim (1e-3)."""
+
+    def bulged(tension, near=None):
+        problem, line, host = bud.vesicle_of(
+            domain_share=0.1, reduced_volume=0.66, rigidity_ratio=1.0, gaussian_contrast=0.0, line_tension=tension
+        )
+        given = {"spontaneous_curvature": 1.8 * 0.1**0.5, "host_curvature": -problem.host_curvature, "tension": -1.0}
+        problem = problem._replace(**{name: jnp.asarray(value) for name, value in given.items()})
+        return bud.sealed_at(problem, line, host, near=near, resolution=RESOLUTION)
+
+    middle = bulged(3.5)
+    ends = [float(bulged(tension, middle).energy) for tension in (3.25, 3.75)]
+    rim = 1 / float(np.cosh(middle.x)) / float(middle.radius)
+    assert (ends[1] - ends[0]) / 0.5 == pytest.approx(2 * np.pi * rim, rel=1e-3)
+    assert float(middle.contact_angle(RESOLUTION)) > 1.8
+    assert bud.neck(middle, RESOLUTION).radius / float(middle.radius) < 0.95 * rim
 
 
 def test_what_is_out_of_reach_is_told():
