@@ -38,8 +38,12 @@ class Wall:
 def measure_wall(sheet: Sheet, points: int = 801) -> Wall:
     """The wall at the mean composition of ``sheet``, in float64. Raises ValueError where the mixture has no two
     phases."""
-    with jax.enable_x64(True):
-        return _measure(sheet, np.linspace(-1.3, 1.3, points))
+    # Of absurd numbers some overflow on the way; they have no wall.
+    with jax.enable_x64(True), np.errstate(all="ignore"):
+        try:
+            return _measure(sheet, np.linspace(-1.3, 1.3, points))
+        except np.linalg.LinAlgError as error:
+            raise ValueError(_MIXED) from error
 
 
 def _measure(sheet, phi):
@@ -77,8 +81,7 @@ def _minimise(slope, curve, phi, s, nu):
     for _ in range(100):
         force = nu - np.asarray(slope(phi, s))
         step = np.linalg.solve(np.asarray(curve(phi, s)), force[..., None])[..., 0]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shrink = np.where(step < 0, -0.7 * s / step, np.inf).min(axis=1)
+        shrink = np.where(step < 0, -0.7 * s / step, np.inf).min(axis=1)
         s = s + np.minimum(1, shrink)[:, None] * step
         if np.max(np.abs(step) / s) < 1e-12:
             break
@@ -91,11 +94,11 @@ def _common_tangent(phi, w):
     lowest = lambda tilt, part: np.min((w - tilt * phi)[part])
     gap = lambda tilt: lowest(tilt, slice(None, middle)) - lowest(tilt, slice(middle, None))
     bound = 2 * np.ptp(w) + 1e-300
-    if gap(-bound) * gap(bound) > 0:
+    if not gap(-bound) * gap(bound) <= 0:
         raise ValueError(_MIXED)
     tilt = brentq(gap, -bound, bound, xtol=1e-15 * bound + 1e-300, rtol=1e-14)
     tilted = w - tilt * phi
     left, right = int(np.argmin(tilted[:middle])), middle + int(np.argmin(tilted[middle:]))
-    if np.max(tilted[left:right]) <= max(tilted[left], tilted[right]) or right - left < 3:
+    if not np.max(tilted[left:right]) > max(tilted[left], tilted[right]) or right - left < 3:
         raise ValueError(_MIXED)
     return left, right, tilt

@@ -119,11 +119,11 @@ def test_bare_wall_has_the_line_tension_asked_for():
 
 @pytest.mark.parametrize(
     "density",
-    [lambda phi: phi**2, lambda phi: (phi - 1) ** 2, lambda phi: np.cosh(phi) + phi],
-    ids=["centre", "edge", "tilted"],
+    [lambda phi: phi**2, lambda phi: (phi - 1) ** 2, lambda phi: np.cosh(phi) + phi, lambda phi: phi + np.nan],
+    ids=["centre", "edge", "tilted", "overflown"],
 )
 def test_mixture_without_two_phases_is_refused(density):
-    """A convex effective density has no common tangent: ValueError in words, where a double well gives its two
+    """A convex effective density, or one beyond all numbers, has no common tangent: ValueError in words, where a double well gives its two
     minima."""
     phi = np.linspace(-1.3, 1.3, 801)
     with pytest.raises(ValueError, match="no two coexisting phases"):

@@ -117,7 +117,7 @@ def test_what_passes_runs(tmp_path):
     """Fifty that pass run for a checkpoint or two: complete, or a numerical failure in words."""
     passed = []
 
-    @settings(max_examples=400, **ANY)
+    @settings(max_examples=800, **ANY)
     @given(mutated())
     def collected(case):
         raw, touched = case
