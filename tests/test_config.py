@@ -123,8 +123,8 @@ def test_bare_wall_has_the_line_tension_asked_for():
     ids=["centre", "edge", "tilted", "overflown"],
 )
 def test_mixture_without_two_phases_is_refused(density):
-    """A convex effective density, or one beyond all numbers, has no common tangent: ValueError in words, where a double well gives its two
-    minima."""
+    """A convex effective density, or one beyond all numbers, has no common tangent: ValueError in words, where a double
+    well gives its two minima."""
     phi = np.linspace(-1.3, 1.3, 801)
     with pytest.raises(ValueError, match="no two coexisting phases"):
         _common_tangent(phi, density(phi))
