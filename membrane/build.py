@@ -74,7 +74,8 @@ def build_grid(config: SheetConfig) -> Grid:
 
 
 def build(config: SheetConfig) -> Physics:
-    """Everything from a validated configuration. Raises ValueError where the mixture has no two phases."""
+    """Everything from a validated configuration. Raises ValueError where the mixture has no two phases, and where the
+    membrane is too soft for a sphere."""
     model = build_sheet(config)
     wall = measure_wall(model)
     numerics = config.numerics
@@ -218,7 +219,7 @@ def _fusion(config, model: Sheet) -> Fusion:
 
 def _tension_law(config) -> TensionLaw:
     section, energy = config.endosome, thermal_energy(config.temperature_C)
-    return TensionLaw(
+    law = TensionLaw(
         bending_rigidity=config.membrane.bending_rigidity_ld_kBT * energy,
         thermal_energy=energy,
         area_modulus=section.area_modulus_mN_per_m * PN_PER_NM_PER_MN_PER_M,
@@ -226,6 +227,14 @@ def _tension_law(config) -> TensionLaw:
         rest_tension=config.membrane.tension_uN_per_m * PN_PER_NM_PER_UN_PER_M,
         lysis_tension=section.lysis_tension_mN_per_m * PN_PER_NM_PER_MN_PER_M,
     )
+    try:
+        law.stored_fraction(host_radius(config), law.rest_tension)
+    except ValueError as error:
+        raise ValueError(
+            f"{error}; given are membrane.bending_rigidity_ld_kBT {config.membrane.bending_rigidity_ld_kBT:g} and "
+            f"endosome.shortest_undulation_nm {section.shortest_undulation_nm:g}: raise either"
+        ) from error
+    return law
 
 
 def _endosome(config, law: TensionLaw) -> Endosome:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from membrane.budlaw import ExactLaw
-from membrane.build import build
+from membrane.build import _tension_law, build
 from membrane.build_species import equilibrium_cargo
 from membrane.cap import CapLaw
 from membrane.config import ConfigError, SheetConfig, load, parse
@@ -130,6 +130,12 @@ def test_mixture_without_two_phases_is_refused(density):
         _common_tangent(phi, density(phi))
     left, right, tilt = _common_tangent(phi, 0.25 * (phi**2 - 1) ** 2 + 0.03 * phi)
     assert (phi[left], phi[right], tilt) == pytest.approx((-1, 1, 0.03), abs=4e-3)
+
+
+def test_too_soft_a_membrane_is_refused():
+    """One whose fluctuations would store all of it, before anything runs, by the names of the keys."""
+    with pytest.raises(ValueError, match=r"store all membrane.*membrane.bending_rigidity_ld_kBT 0.001"):
+        _tension_law(load(CERAMIDE, ["membrane.bending_rigidity_ld_kBT=0.001"]))
 
 
 @pytest.mark.parametrize("written", ["1e-3", "1E-3", "1.0e-3", "0.001", "'1e-3'"])
