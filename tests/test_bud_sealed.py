@@ -24,7 +24,8 @@ def sealed(share, volume, rigidity, contrast, tension, near=None):
     return bud.sealed_at(problem, line, host, near=near, resolution=RESOLUTION)
 
 
-@pytest.mark.parametrize("share", [0.44, pytest.param(0.3, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.44, 0.3])
 def test_one_material_is_a_prolate(share):
     """Without line tension and contrast, any share: E at four reduced volumes to 2e-6, and its tension is none of the
     rim's."""

@@ -70,6 +70,7 @@ def branches_of(host, size, curvature):
     return solved(bud.Problem(*map(float, values), -float(size) / host.radius), FINER)
 
 
+@pytest.mark.slow
 def test_resolution_flat_host():
     compare(Host(1e-3, KAPPA_LD, 0.008), drawn(6, 1, sizes=(25, 100)))
 

@@ -318,7 +318,7 @@ def test_wrong_species_are_refused():
         Transport({CYTOSOLIC: (1.0, 1.0)}).coefficient("phi")
 
 
-@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("precision", [pytest.param("float64", marks=pytest.mark.slow), "float32"])
 def test_transport_keeps_fractions_between_close_membranes(precision):
     """An ILV 10 nm below the limiting membrane, where W has no valley but a saddle and curvature is extreme: over six
     steps with D that differs between the phases all ceramide stays between 0 and 1 anywhere in the box, phi within its
