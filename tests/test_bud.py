@@ -454,7 +454,7 @@ def test_hessian_is_the_second_derivative(h):
     np.testing.assert_allclose(hessian(z, *at), exact, atol=1e-11 * np.abs(exact).max())
 
 
-@pytest.mark.parametrize(("h", "s"), [(0.0, 0.02), (-0.2, 0.002), (0.15, 0.002)])
+@pytest.mark.parametrize(("h", "s"), [(0.0, 0.02), pytest.param(-0.2, 0.002, marks=pytest.mark.slow), (0.15, 0.002)])
 def test_closed_energy_and_tension_end_the_path(h, s):
     """G(alpha) -> G_closed - 2 pi alpha l_closed: at alpha = 0.036, to 0.1 kappa of some ten."""
     closed, given = bool(h), problem(1.5, 0.3, s, 0.5, 0.0, h)
