@@ -444,7 +444,8 @@ def test_outline_is_the_curve():
         assert float(host[0][0]) == r[-1]
 
 
-@pytest.mark.parametrize("h", [0.2, *(pytest.param(h, marks=pytest.mark.slow) for h in (0.0, -0.25))])
+@pytest.mark.slow
+@pytest.mark.parametrize("h", [0.2, 0.0, -0.25])
 def test_hessian_is_the_second_derivative(h):
     """The Hessian assembled from local densities against jax.hessian of the whole Lagrangian, far from any solution."""
     at = 1.1, problem(2.0, 0.5, 0.02, 0.5, 0.3, h), bool(h), bud.Resolution(inner=7, outer=9)
@@ -454,7 +455,9 @@ def test_hessian_is_the_second_derivative(h):
     np.testing.assert_allclose(hessian(z, *at), exact, atol=1e-11 * np.abs(exact).max())
 
 
-@pytest.mark.parametrize(("h", "s"), [(0.0, 0.02), pytest.param(-0.2, 0.002, marks=pytest.mark.slow), (0.15, 0.002)])
+@pytest.mark.parametrize(
+    ("h", "s"), [(0.0, 0.02), *(pytest.param(h, 0.002, marks=pytest.mark.slow) for h in (-0.2, 0.15))]
+)
 def test_closed_energy_and_tension_end_the_path(h, s):
     """G(alpha) -> G_closed - 2 pi alpha l_closed: at alpha = 0.036, to 0.1 kappa of some ten."""
     closed, given = bool(h), problem(1.5, 0.3, s, 0.5, 0.0, h)

@@ -35,6 +35,7 @@ def test_one_material_is_a_prolate(share):
         assert float(state.energy) / (8 * np.pi) == pytest.approx(energy, abs=2e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("contrast", [0.0, 3.6])
 def test_either_phase_may_be_the_domain(contrast):
     """The dumbbell with 56 % Ld, kappa 1 and 5, from Ld and from Lo: energy less 4 pi times the contrast (Gauss-Bonnet)

@@ -90,6 +90,7 @@ def test_a_sphere_at_rest_stays():
     assert float(report.descent) < 1e-3
 
 
+@pytest.mark.slow
 def test_rest_in_float32_is_not_forever():
     """300 trials on, a sphere in float32 refuses steps within its rounding, but not to a step of zero: with new
     spontaneous curvature it moves at once."""
