@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from membrane import fft
+from membrane import slabs
 from membrane.build_vesicle import VesiclePhysics
 from membrane.event_table import KINDS
 from membrane.simulate import NumericalFailure
@@ -46,7 +46,7 @@ class VesicleReplica:
         else:
             paths, structure = jax.tree_util.tree_flatten_with_path(self.state)
             leaves = [jnp.asarray(saved[_name(path)]) for path, _ in paths]
-            self.state = fft.placed(jax.tree_util.tree_unflatten(structure, leaves), physics.grid)
+            self.state = slabs.placed(jax.tree_util.tree_unflatten(structure, leaves), physics.grid)
             self.tick, self.steps, self.refused = (int(saved[name]) for name in ("tick", "steps", "refused"))
             self.rows = list(saved["series"])
             self.vesicles = [Vesicle(**row | {"centre": tuple(row["centre"])}) for row in _read(saved["vesicles"])]

@@ -15,7 +15,7 @@ import test_vesicle_run
 from jax.sharding import NamedSharding
 from test_vesicle_run import CONFIG, everything, interrupt_after, start, with_an_ilv
 
-from membrane import build_vesicle, fft, run
+from membrane import build_vesicle, fft, run, slabs
 from membrane.energy import Cargo, Ceramide, Lipids, Oligomers
 from membrane.energy.cargo import OLIGOMER
 from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
@@ -41,7 +41,7 @@ def test_transforms(shape, devices):
     fields = np.random.default_rng(1).standard_normal((2, *shape))
     expected = np.fft.rfftn(fields, axes=(1, 2, 3))
     for given, wanted in ((fields, expected), (fields[0], expected[0])):
-        hat = fft.forward(fft.placed(jnp.asarray(given), grid), 3, devices)
+        hat = fft.forward(slabs.placed(jnp.asarray(given), grid), 3, devices)
         back = fft.inverse(hat, shape, devices)
         assert np.allclose(hat, wanted, rtol=0, atol=1e-14 * np.abs(wanted).max())
         assert np.allclose(back, given, rtol=0, atol=1e-14)
@@ -190,7 +190,7 @@ def test_where_things_are_placed():
     """Fields along z, transforms along y, all others whole; several devices are asked for in the grid alone."""
     grid = Grid((12, 24, 15), (1.0, 2.0, 3.0), "float64", 3)
     tree = (jnp.zeros((2, 12, 24, 15)), jnp.zeros((12, 24, 8)), jnp.zeros((2, 3)), jnp.zeros(()))
-    cut = fft.placed(tree, grid)
+    cut = slabs.placed(tree, grid)
     assert [_axes(leaf) for leaf in cut] == [[1], [1], [], []]
     assert all(isinstance(leaf.sharding, NamedSharding) and len(leaf.sharding.device_set) == 3 for leaf in cut)
-    assert fft.placed(tree, Grid((12, 24, 15), (1.0, 2.0, 3.0), "float64")) is tree
+    assert slabs.placed(tree, Grid((12, 24, 15), (1.0, 2.0, 3.0), "float64")) is tree

@@ -10,8 +10,7 @@ from scipy.special import eval_legendre
 from membrane.energy import Lipids
 from membrane.grid import Grid
 from membrane.vesicle import Membrane, Transport, initial, surface
-from membrane.vesicle.composition import extended, stiffness
-from membrane.vesicle.energy import face_weight
+from membrane.vesicle.composition import extended, faces, stiffness
 
 RADIUS = 40.0
 LIPIDS = Lipids.from_wall(line_tension=1.0, interface_width=12.0)
@@ -35,7 +34,7 @@ def growth_rates(degrees, spacing: float, eps: float) -> list[float]:
     model, psi, cosine = sphere(spacing, eps)
     transport, weight = Transport(1e6, tolerance=1e-7, iterations=500), model.weight(psi)
     books = model.open_books(psi.value, jnp.zeros(model.grid.shape))
-    faces = [face_weight(weight, books, axis) for axis in range(3)]
+    resting = faces(weight, books)
     step = jax.jit(lambda phi: transport.step(model, psi, phi, books, 1e-4))
     rates = []
     for degree in degrees:
@@ -43,7 +42,7 @@ def growth_rates(degrees, spacing: float, eps: float) -> list[float]:
         phi = 1e-4 * harmonic[None]
         for _ in range(3):
             phi = step(phi)
-        flux = stiffness(model.chemical_potential(psi, phi, books), faces, model.grid)
+        flux = stiffness(model.chemical_potential(psi, phi, books), resting, model.grid)
         rates.append(-float(jnp.vdot(harmonic, flux) / jnp.vdot(harmonic, weight * phi)))
     return rates
 
@@ -84,10 +83,10 @@ def test_surface_laplacian_of_harmonics():
     model, psi, cosine = sphere(3.0, 4.5)
     weight = model.weight(psi)
     books = model.open_books(psi.value, jnp.zeros(model.grid.shape))
-    faces = [face_weight(weight, books, axis) for axis in range(3)]
+    resting = faces(weight, books)
     for degree in range(5):
         harmonic = jnp.asarray(eval_legendre(degree, cosine))
-        image = stiffness(harmonic, faces, model.grid)
+        image = stiffness(harmonic, resting, model.grid)
         found = float(jnp.vdot(harmonic, image) / jnp.vdot(harmonic, weight * harmonic))
         assert found == pytest.approx(degree * (degree + 1) / RADIUS**2, rel=0.015, abs=1e-12)
         assert abs(float(jnp.sum(image))) < 1e-11

@@ -11,38 +11,38 @@ eps^2. Its discrete div and grad are adjoint, so int W X is conserved to roundin
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.sparse.linalg import bicgstab, cg
 
+from membrane import slabs
 from membrane.energy import lo_order
 from membrane.energy.cargo import MONOMER, OLIGOMER
 from membrane.grid import Grid
 from membrane.vesicle import surface
-from membrane.vesicle.energy import Books, Membrane, face_weight, spread
+from membrane.vesicle.energy import Books, Membrane, spread
 
 SWEEP = 0.12
 """Diffusion length squared of one sweep of :func:`extended` over spacing squared; above about 0.18 it is unstable."""
 
 
-def _steps(field, axis: int, grid: Grid):
-    """(f_{i+1} - f_i, f_i - f_{i-1}) along ``axis``."""
-    if axis == 0 and grid.devices > 1:
-        # Of a shift between slabs the compiler knows what has to be sent, of ghost points it does not.
-        return jnp.roll(field, -1, axis) - field, field - jnp.roll(field, 1, axis)
-    n = field.shape[axis]
-    first, last = (jax.lax.slice_in_dim(field, i, i + 1, axis=axis) for i in (0, n - 1))
-    # Materialised, else every neighbour computes it anew.
-    wide = jax.lax.optimization_barrier(jnp.concatenate([last, field, first], axis))
-    before, here, after = (jax.lax.slice_in_dim(wide, i, i + n, axis=axis) for i in range(3))
-    return after - here, here - before
+def faces(field, books: Books) -> list:
+    """The mean of a field on the faces of every point, (behind, ahead) along each axis; none between the membranes of
+    two vesicles."""
+    ahead = [0.5 * (field + jnp.roll(field, -1, axis)) * books.open(axis) for axis in range(3)]
+    return [(jnp.roll(face, 1, axis), face) for axis, face in enumerate(ahead)]
 
 
-def stiffness(field, faces, grid: Grid):
-    """-div(W grad field) with W on faces, per point: symmetric, not negative, zero in sum."""
-    total = 0.0
-    for axis, (weight, h) in enumerate(zip(faces, grid.spacing, strict=True)):
-        flux = weight * _steps(field, axis, grid)[0]
-        total = total - _steps(flux, axis, grid)[1] / h**2
-    return total
+def stiffness(field, weights, grid: Grid):
+    """-div(W grad field) with W on :func:`faces`, per point: symmetric, not negative, zero in sum."""
+
+    def slab(field, weights):
+        wide, total = slabs.ghosted(field, grid.devices), 0.0
+        for axis, ((behind, ahead), h) in enumerate(zip(weights, grid.spacing, strict=True)):
+            inward = behind * (field - slabs.beside(wide, axis, -1))
+            total = total + (inward - ahead * (slabs.beside(wide, axis, 1) - field)) / h**2
+        return total
+
+    return slabs.on_slabs(slab, grid.devices)(field, weights)
 
 
 def extended(fields, psi: surface.Derivatives, weight, books: Books, grid: Grid, amount):
@@ -53,20 +53,36 @@ def extended(fields, psi: surface.Derivatives, weight, books: Books, grid: Grid,
     own adjoint.
     """
     normal = psi.gradient / psi.slope
-    legs = [[books.open(axis, side) * normal[axis] / h for side in (-1, 1)] for axis, h in enumerate(grid.spacing)]
+    leg = lambda axis, side: books.open(axis, side) * normal[axis] / grid.spacing[axis]
+    # Of one vesicle both are the same.
+    legs = [[leg(axis, side) for axis in range(3)] for side in ((-1,) if books.vesicles == 1 else (-1, 1))]
+    unit = np.eye(3, dtype=int)
 
-    def swept(field):
-        forward, backward = 0.0, 0.0
-        for axis, (ahead, behind) in enumerate(legs):
-            after, before = _steps(field, axis, grid)
-            forward, backward = forward + ahead * after, backward + behind * before
-        change = 0.0
-        for axis, (ahead, behind) in enumerate(legs):
-            change = change + _steps(ahead * weight * forward, axis, grid)[1]
-            change = change + _steps(behind * weight * backward, axis, grid)[0]
-        return field + (0.5 * SWEEP * min(grid.spacing) ** 2) * amount * change / weight
+    def slab(fields, weight, legs, amount):
+        shape, ghosted = weight.shape, lambda field: slabs.ghosted(field, grid.devices)
+        legs, heavy = jax.tree.map(ghosted, legs), ghosted(weight)
+        flows = jax.lax.optimization_barrier(jax.tree.map(lambda leg: heavy * leg, legs))
+        # Differences are needed at one point more: forward ones behind the first, backward ones beyond the last.
+        more = np.add(shape, 1)
 
-    return tuple(swept(field) for field in fields)
+        def swept(field):
+            wide, forward, backward = ghosted(field), 0.0, 0.0
+            for ahead, behind, e in zip(legs[0], legs[-1], unit, strict=True):
+                low, high = slabs.window(wide, 0 * e, more), slabs.window(wide, 0 * e + 1, more)
+                forward = forward + slabs.window(ahead, 0 * e, more) * (slabs.window(wide, e, more) - low)
+                backward = backward + slabs.window(behind, 0 * e + 1, more) * (high - slabs.window(wide, 1 - e, more))
+            forward, backward = jax.lax.optimization_barrier((forward, backward))
+            change = 0.0
+            for axis, (ahead, behind, e) in enumerate(zip(flows[0], flows[-1], unit, strict=True)):
+                change = change + slabs.beside(ahead, axis, 0) * slabs.window(forward, 0 * e + 1, shape)
+                change = change - slabs.beside(ahead, axis, -1) * slabs.window(forward, 1 - e, shape)
+                change = change + slabs.beside(behind, axis, 1) * slabs.window(backward, e, shape)
+                change = change - slabs.beside(behind, axis, 0) * slabs.window(backward, 0 * e, shape)
+            return field + (0.5 * SWEEP * min(grid.spacing) ** 2) * amount * change / weight
+
+        return tuple(swept(field) for field in fields)
+
+    return slabs.on_slabs(slab, grid.devices)(tuple(fields), weight, legs, amount)
 
 
 class Transport(eqx.Module):
@@ -98,10 +114,9 @@ class Transport(eqx.Module):
             raise ValueError(f"no diffusion coefficient for {name!r}, only for {sorted(self.diffusion)}")
         return self.diffusion[name]
 
-    def _mobile(self, weight, mobility, membrane: Membrane, books: Books):
-        """W M on the faces of each axis; a face has the mean of the mobilities beside it."""
-        mean = lambda axis: 0.5 * (mobility + jnp.roll(mobility, -1, axis))
-        return [mean(axis) * face_weight(weight, books, axis) for axis in range(3)]
+    def _mobile(self, weight, mobility, books: Books):
+        """W M on :func:`faces`, of the means of both."""
+        return jax.tree.map(jnp.multiply, faces(weight, books), faces(mobility, books))
 
     def _lipids(self, membrane, psi, fields, books, weight, dt):
         """Change of phi. With S = -div W grad and a stabiliser a >= f''/2 (Eyre 1998; Shen & Yang 2010, Discrete
@@ -110,10 +125,10 @@ class Transport(eqx.Module):
         preconditioned with 1/W both conserve int W x = 0 in every iteration."""
         grid, lipids = membrane.grid, membrane.lipids
         ld, lo = self.coefficient("phi")
-        faces = [face_weight(weight, books, axis) for axis in range(3)]
-        moving = self._mobile(weight, _between(ld, lo, fields[0]) / (2 * lipids.well), membrane, books)
+        resting = faces(weight, books)
+        moving = self._mobile(weight, _between(ld, lo, fields[0]) / (2 * lipids.well), books)
         carried = lambda x: stiffness(x, moving, grid)
-        laplace = lambda x: stiffness(x, faces, grid)
+        laplace = lambda x: stiffness(x, resting, grid)
         mu, steepness = _potential(membrane, psi, fields, books, "phi")
         coupled = steepness - lipids.well * (3 * fields[0] ** 2 - 1)
         stabiliser = 1.5 * lipids.well + jnp.max(jnp.abs(coupled))
@@ -138,12 +153,11 @@ class Transport(eqx.Module):
         for axis in range(3):
             far = jnp.maximum(far, jnp.maximum(jnp.roll(far, 1, axis), jnp.roll(far, -1, axis)))
         steepness = steepness * jnp.maximum(1, 4 * part.sites(name) * far)
-        moving = self._mobile(weight, _between(*self.coefficient(name), fields[0]) * mobility, membrane, books)
+        moving = self._mobile(weight, _between(*self.coefficient(name), fields[0]) * mobility, books)
         laplace = lambda x: stiffness(x, moving, grid)
         inertia = weight / steepness
-        both = [f + jnp.roll(f, 1, axis) for axis, f in enumerate(moving)]
-        faces = sum(f / h**2 for f, h in zip(both, grid.spacing, strict=True))
-        change = self._solve(lambda z: inertia * z + dt * laplace(z), -dt * laplace(mu), inertia + dt * faces)
+        around = sum((behind + ahead) / h**2 for (behind, ahead), h in zip(moving, grid.spacing, strict=True))
+        change = self._solve(lambda z: inertia * z + dt * laplace(z), -dt * laplace(mu), inertia + dt * around)
         moved = change / steepness
         surplus = membrane.content_change(psi, [moved], books) / membrane.content_change(psi, [mobility], books)
         return moved - spread(surplus[0], books.parts(membrane.grid.dtype)) * mobility

@@ -28,7 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from membrane import fft, spectral
+from membrane import slabs, spectral
 from membrane.energy import Cargo, Ceramide, Lipids, lo_order, spontaneous_curvature
 from membrane.energy.cargo import MONOMER, OLIGOMER
 from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
@@ -106,7 +106,7 @@ class Membrane(eqx.Module):
         if len(self.grid.shape) != 3:
             raise ValueError(f"a vesicle needs a box, but {self.grid} is a plane")
         if self.grid.devices > 1:
-            fft.mesh(self.grid.devices)
+            slabs.mesh(self.grid.devices)
         if self.interface_width < 1.2 * max(self.grid.spacing):
             raise ValueError(
                 f"interface width {self.interface_width} nm is not resolved: make it at least 1.2 spacings, "
@@ -259,13 +259,18 @@ class Membrane(eqx.Module):
     def _slopes(self, phi, books: Books, of=lambda phi: phi):
         """grad phi . grad of(phi) in 1/nm^2: each face by halves to the points on its sides, so a face weighs the mean
         of theirs."""
-        total = 0.0
-        for axis, h in enumerate(self.grid.spacing):
-            for side in (-1, 1):
-                # What is stored is shifted, not an expression of it, which would be slow.
-                there = jnp.roll(phi, side, axis)
-                total = total + books.open(axis, side) * (there - phi) * (of(there) - of(phi)) / (2 * h**2)
-        return total
+        grid = self.grid
+
+        def slab(phi, faces):
+            wide, total = slabs.ghosted(phi, grid.devices), 0.0
+            for axis, (both, h) in enumerate(zip(faces, grid.spacing, strict=True)):
+                for side, face in zip((-1, 1), both, strict=True):
+                    there = slabs.beside(wide, axis, side)
+                    total = total + face * (there - phi) * (of(there) - of(phi)) / (2 * h**2)
+            return total
+
+        faces = [[books.open(axis, -side) for side in (-1, 1)] for axis in range(3)]
+        return slabs.on_slabs(slab, grid.devices)(phi, faces)
 
     def _terms(self, psi: Derivatives, fields, composition, books: Books) -> Terms:
         grid, cell = self.grid, self.grid.cell_volume
@@ -338,8 +343,3 @@ def spread(numbers, parts):
 def _walls(phi):
     """s of phi."""
     return jnp.maximum(1 - phi**2, 0) + YIELD
-
-
-def face_weight(weight, books: Books, axis: int):
-    """W between a point and the next along ``axis``; none between the membranes of two vesicles."""
-    return 0.5 * (weight + jnp.roll(weight, -1, axis)) * books.open(axis)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 
-from membrane import fft
+from membrane import slabs
 from membrane.vesicle import surface
 from membrane.vesicle.composition import Transport, reacted
 from membrane.vesicle.energy import Membrane
@@ -30,7 +30,7 @@ def transported(membrane: Membrane, transport: Transport, state: State, dt) -> S
     psi = surface.derivatives(state.psi, membrane.grid)
     fields = transport.step(membrane, psi, state.fields, state.books, dt)
     fields, books = reacted(membrane, psi, fields, state.books, dt)
-    return fft.placed(eqx.tree_at(lambda s: (s.fields, s.books), state, (fields, books)), membrane.grid)
+    return slabs.placed(eqx.tree_at(lambda s: (s.fields, s.books), state, (fields, books)), membrane.grid)
 
 
 def evolve(

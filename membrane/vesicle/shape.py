@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from membrane import fft, spectral
+from membrane import fft, slabs, spectral
 from membrane.grid import Grid
 from membrane.vesicle import surface
 from membrane.vesicle.composition import extended
@@ -42,7 +42,7 @@ class State(eqx.Module):
         grid = membrane.grid
         still = jnp.zeros(grid.spectral_shape, grid.complex_dtype)
         state = cls(psi, membrane.stacked(fields), books, jnp.asarray(shape_step, grid.dtype), still)
-        return fft.placed(state, grid)
+        return slabs.placed(state, grid)
 
     @property
     def phi(self) -> Array:
@@ -193,7 +193,7 @@ class AbstractDescent(eqx.Module):
         report = Report(first, here.energy, taken, tried - taken, moved, here.descent, ~stuck)
         velocity_hat = here.velocity_hat[0] if self.inertia > 0 else state.velocity_hat
         state = State(here.psi, jnp.stack(here.fields), state.books, dt, velocity_hat)
-        return fft.placed(state, grid), report
+        return slabs.placed(state, grid), report
 
 
 def inner_product(grid: Grid):

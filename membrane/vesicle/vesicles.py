@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from membrane import fft
+from membrane import slabs
 from membrane.vesicle import surface
 from membrane.vesicle.energy import Books, Membrane
 from membrane.vesicle.shape import State
@@ -115,7 +115,7 @@ def rebook(membrane: Membrane, state: State, topology: Topology | None = None) -
     now = membrane.open_books(state.psi, state.fields, topology.labels, topology.vesicles)
     if topology.vesicles == state.books.vesicles and np.array_equal(np.sort(origin), np.arange(origin.size)):
         kept = Books(state.books.area[origin], state.books.content[:, origin], now.labels)
-        return fft.placed(eqx.tree_at(lambda s: s.books, state, kept), membrane.grid), []
+        return slabs.placed(eqx.tree_at(lambda s: s.books, state, kept), membrane.grid), []
     strain = membrane.tension(near, state.books) / membrane.area_modulus
     relaxed = np.asarray(now.area, float) / (1 + np.asarray(strain, float)[origin])
     content = np.asarray(now.content, float)
@@ -125,7 +125,7 @@ def rebook(membrane: Membrane, state: State, topology: Topology | None = None) -
     content = content + lost[:, None] * relaxed / relaxed.sum()
     real = membrane.grid.dtype
     books = Books(jnp.asarray(relaxed, real), jnp.asarray(content, real), now.labels)
-    state = fft.placed(eqx.tree_at(lambda s: s.books, state, books), membrane.grid)
+    state = slabs.placed(eqx.tree_at(lambda s: s.books, state, books), membrane.grid)
     vesicles = describe(membrane, state, topology)
     events: list[Fission | Fusion] = []
     for mother in range(overlap.shape[0]):
