@@ -4,7 +4,7 @@ Columns: milliseconds a trial of the shape (energy, its derivative, direction); 
 traced program; the floor (forward and inverse transforms of that size, one by one, in the same process, by turns
 with the steps); the ratio of both; milliseconds of one step of transport; memory of the compiled chunk; seconds of the
 first call. Medians; on one core unless told otherwise, and on one core CPU time, so that neighbours do not count. One
-vesicle; each further one adds a forward transform.
+vesicle; each further one adds two forward transforms.
 
     --species 3         phi alone (1, the default), with ceramide (3), with cargo, too (5)
     --sizes 256x256x256,384x384x384     n_z x n_y x n_x; what is too large for the memory is left out
@@ -30,7 +30,7 @@ from pathlib import Path
 from membrane.cores import cores
 
 SIZES = "48x48x48,56x56x56,64x64x64,72x64x96,96x96x96"
-FORWARD, INVERSE = 8, 7
+FORWARD, INVERSE = 9, 7
 STEPS, ROUNDS = 10, 7
 COLUMNS = {
     "size": "{:>12s}",

@@ -2,6 +2,7 @@
 
 from functools import cache
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from test_vesicle_fission import endosome
@@ -9,7 +10,8 @@ from test_vesicle_fission import run as advance
 
 from membrane.energy import Lipids
 from membrane.grid import Grid
-from membrane.vesicle import Membrane, Relaxation, State, Transport, describe, evolve, initial
+from membrane.vesicle import Membrane, Relaxation, State, Transport, describe, initial
+from membrane.vesicle.evolve import transported
 from membrane.vesicle.topology import find
 
 EPS, RADIUS, SIDE = 5.1, 36.0, 126.0
@@ -27,16 +29,19 @@ def start(n: int, centre, axis) -> tuple[Membrane, State]:
     away = np.sqrt(np.maximum(sum(p**2 for p in offset) - along**2, 0))
     phi = initial.profile(RADIUS * (np.arccos(0.4) - np.arctan2(away, along)), EPS, grid)
     psi = initial.profile(initial.sphere(grid, RADIUS, centre), EPS, grid)
-    return model, State.at_rest(model, psi, phi, model.open_books(psi, phi))
+    return model, State.at_rest(model, psi, phi, model.open_books(psi, phi), 0.03)
 
 
 @cache
 def run(n: int = 30, centre=MIDDLE, axis=(1.0, 0.0, 0.0)):
-    """(F, vesicle, psi, phi) after two rounds of ten steps of the shape and of the lipids."""
+    """(F, vesicle, psi, phi) after two rounds of the shape, for the same pseudo-time, and of the lipids."""
     model, state = start(n, centre, axis)
-    *_, last = evolve(model, Relaxation(3 * EPS), Transport(1e6), state, rounds=2, dt=4e-6)
-    (vesicle,) = describe(model, last.state, find(last.state.psi, model.grid, EPS))
-    return float(last.report.energy), vesicle, np.asarray(last.state.psi), np.asarray(last.state.phi)
+    relaxation, transport, dt = Relaxation(3 * EPS, inertia=0.0, growth=1.0), Transport(1e6), jnp.asarray(4e-6)
+    for _ in range(2):
+        state, report = relaxation.run(model, state, jnp.asarray(100), 0.3)
+        state = transported(model, transport, state, dt)
+    (vesicle,) = describe(model, state, find(state.psi, model.grid, EPS))
+    return float(report.energy), vesicle, np.asarray(state.psi), np.asarray(state.phi)
 
 
 def moved(shift, n: int = 30):

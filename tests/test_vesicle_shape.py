@@ -53,7 +53,7 @@ def test_every_step_lowers_the_energy_and_keeps_area_and_lipids(dtype):
     kept = model.open_books(state.psi, state.phi).lo
     assert float(kept[0]) == pytest.approx(float(state.books.lo[0]), rel=1e-12 if dtype == "float64" else 1e-5)
     leap = eqx.tree_at(lambda s: s.shape_step, state, state.shape_step * 1000)
-    wild = eqx.tree_at(lambda r: r.courant, relaxation, 50.0)
+    wild = eqx.tree_at(lambda r: r.courant, relaxation, 500.0)
     after, report = wild.run(model, leap, one())
     assert int(report.refused) == 1
     assert np.array_equal(after.psi, state.psi)
@@ -61,12 +61,13 @@ def test_every_step_lowers_the_energy_and_keeps_area_and_lipids(dtype):
 
 
 def test_a_run_does_not_know_where_it_stands():
-    """Shifted by whole spacings a run is the same to rounding; by half of them its energy differs by less than 1e-4."""
+    """Shifted by whole spacings a run is the same to rounding; by half of them its energy at the same pseudo-time
+    differs by less than 1e-4."""
     energies, fields = [], []
     for shift in ((0, 0, 0), (11, 8, 21), (0.5, 0.5, 0.5)):
         centre = tuple(60.0 + 3.5 * s for s in shift)
         model, state = budding(centre=centre)
-        state, report = Relaxation(14.0).run(model, state, one(40))
+        state, report = Relaxation(14.0, inertia=0.0).run(model, state, one(100), 4.0)
         energies.append(float(report.energy))
         fields.append(np.asarray(state.psi))
     assert energies[1] == pytest.approx(energies[0], rel=1e-9)
@@ -74,16 +75,17 @@ def test_a_run_does_not_know_where_it_stands():
     assert energies[2] == pytest.approx(energies[0], rel=1e-4)
 
 
-def test_a_sphere_at_rest_stays():
-    """A sphere without spontaneous curvature: 200 trials leave centre and radius within 0.01 and 0.05 nm, the energy
-    within 0.2 % of 8 pi kappa."""
-    grid = Grid((36, 33, 34), (126.0, 115.5, 119.0), "float64")
+@pytest.mark.parametrize(("shape", "drift"), [((36, 33, 34), 0.06), ((50, 45, 48), 0.002)])
+def test_a_sphere_at_rest_stays(shape, drift):
+    """A sphere without spontaneous curvature: 200 trials leave its centre to what the grid does not resolve (0.002 nm
+    at 1.75 spacings an eps, 0.06 nm at 1.29), its radius within 0.05 nm, the energy within 0.2 % of 8 pi kappa."""
+    grid = Grid(shape, (126.0, 115.5, 119.0), "float64")
     model = Membrane(grid, 4.5, (RIGIDITY, RIGIDITY), (0.0, 0.0), LIPIDS, 1000.0)
     psi = initial.profile(initial.sphere(grid, 36.0, (60.0, 57.0, 61.0)), 4.5, grid)
     phi = -jnp.ones(grid.shape)
     state, report = Relaxation(14.0).run(model, State.at_rest(model, psi, phi, model.open_books(psi, phi)), one(200))
     (vesicle,) = describe(model, state, find(state.psi, grid, 4.5))
-    assert vesicle.centre == pytest.approx((60.0, 57.0, 61.0), abs=0.01)
+    assert vesicle.centre == pytest.approx((60.0, 57.0, 61.0), abs=drift)
     assert vesicle.diameter == pytest.approx(72.0, abs=0.1)
     assert vesicle.diameter_from_volume == pytest.approx(72.0, abs=0.1)
     assert float(report.energy) == pytest.approx(8 * np.pi * RIGIDITY, rel=2e-3)

@@ -1,12 +1,12 @@
 """The shape moves: descent of the free energy, a step at a time, each of which lowers it.
 
-    dpsi = -dt { e . M (e [g - sum_i y_i a_i]) + m P g },     g = dF/dpsi.
+    dpsi = -dt B [g - sum_i y_i a_i],     B f = e . M (e f) + m P f,     g = dF/dpsi.
 
 M and P are the mobilities (membrane.vesicle.mobility), diagonal in k; the lever e is |grad psi|, for a normal velocity,
 or grad psi, for a vector. The first part moves the membrane, the second mends its profile and changes topology where
 grad psi vanishes, in the core of a neck. Both are part of the descent: nothing moves but downhill. a_i are the
 variations of what is nearly conserved (area of every vesicle, volume of the lumen), with moduli k_i;
-(1/(k_i dt) + <a_i, M a_j>) y = <a_i, M g> makes a step implicit in the stiff part k_i a_i a_i of the second variation,
+(1/(k_i dt) + <a_i, B a_j>) y = <a_i, B g> makes a step implicit in the stiff part k_i a_i a_i of the second variation,
 so the moduli may be as large as they are in nature.
 """
 
@@ -101,7 +101,7 @@ class AbstractDescent(eqx.Module):
 
     @abc.abstractmethod
     def mended(self, membrane: Membrane, psi: surface.Derivatives, books: Books, force_hat) -> Array:
-        """m P g, ``grid.spectral_shape``, of g = dF/dpsi."""
+        """m P f of a force f on psi, ``grid.spectral_shape``."""
 
     @abc.abstractmethod
     def least(self, membrane: Membrane) -> float:
@@ -127,22 +127,26 @@ class AbstractDescent(eqx.Module):
         stiff, moduli = membrane.stiff(near, books)
         # One by one: a batch put together of expressions is not vectorised.
         over = lambda field: jnp.stack([fft.forward(part * field, 3, grid.devices) for part in lever])
-        force_hat, hats = fft.forward(force, 3, grid.devices), [over(force), *(over(a) for a in stiff)]
-        mending_hat = -self.mended(membrane, near, books, force_hat)
-        smooth = jnp.stack([self.moved(membrane, hat) for hat in hats])
+        plain = [fft.forward(field, 3, grid.devices) for field in (force, *stiff)]
+        levered = [over(force), *(over(a) for a in stiff)]
         inner = inner_product(grid)
-        gram = jnp.stack([jnp.stack([inner(a, b) for b in smooth]) for a in hats[1:]])
-        pull = [gram[:, 0]]
-        if self.inertia > 0:
-            # Neither the force nor the velocity kept may strain what is stiff.
-            pull.append(jnp.stack([inner(a, velocity_hat) for a in hats[1:]]))
-        strain = jnp.linalg.solve(jnp.diag(1 / (moduli * dt)) + gram[:, 1:], jnp.stack(pull, 1))
-        steepest_hat = jnp.tensordot(strain[:, 0], smooth[1:], 1) - smooth[0]
+        moved_hats = jnp.stack([self.moved(membrane, hat) for hat in levered])
+        mended_hats = jnp.stack([self.mended(membrane, near, books, hat) for hat in plain])
+        products = lambda hats, images: jnp.stack([jnp.stack([inner(a, b) for b in images]) for a in hats[1:]])
+        moving, mending = products(levered, moved_hats), products(plain, mended_hats)
+        resistance = jnp.diag(1 / (moduli * dt))
+        # Neither the force nor the velocity kept may strain what is stiff.
+        both = moving + mending
+        strain = jnp.linalg.solve(resistance + both[:, 1:], both[:, 0])
+        steepest_hat = jnp.tensordot(strain, moved_hats[1:], 1) - moved_hats[0]
+        mending_hat = jnp.tensordot(strain, mended_hats[1:], 1) - mended_hats[0]
         kept_hat = 0.0
         if self.inertia > 0:
-            kept_hat = self.inertia * (velocity_hat - jnp.tensordot(strain[:, 1], smooth[1:], 1))
-            kept_hat = jnp.where(inner(hats[0], kept_hat) < 0, kept_hat, 0)
-        descent = -inner(hats[0], steepest_hat) - inner(force_hat, mending_hat)
+            pull = jnp.stack([inner(a, velocity_hat) for a in levered[1:]])
+            strain = jnp.linalg.solve(resistance + moving[:, 1:], pull)
+            kept_hat = self.inertia * (velocity_hat - jnp.tensordot(strain, moved_hats[1:], 1))
+            kept_hat = jnp.where(inner(levered[0], kept_hat) < 0, kept_hat, 0)
+        descent = -inner(levered[0], steepest_hat) - inner(plain[0], mending_hat)
         strain = membrane.tension(near, books) / membrane.area_modulus
         return _Here(psi, fields, lever, energy, descent, steepest_hat + kept_hat, steepest_hat, mending_hat, strain)
 
