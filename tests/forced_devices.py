@@ -4,6 +4,7 @@ Nothing here can be equal to the bit. Sums over the box are added slab by slab, 
 another arrangement of the same sums as one in all three; what follows differs by rounding, 1e-16 a step.
 """
 
+import itertools
 import re
 import signal
 
@@ -184,6 +185,18 @@ def test_a_fission_on_several_devices(config, tmp_path, monkeypatch):
         assert start(config, tmp_path / f"{devices}.h5", "--set", f"numerics.devices={devices}") == 0
     events = assert_same_archives(tmp_path / "4.h5", tmp_path / "1.h5", 4)["events"]
     assert len(events) == 1
+
+
+@pytest.mark.parametrize("devices", [1, 3])
+def test_neighbours(devices):
+    """What stands beside a point along each axis is the box rolled by one; ghosts have corners, too."""
+    grid = Grid((12, 10, 9), (1.0, 2.0, 3.0), "float64", devices)
+    field = jnp.arange(1080.0).reshape(grid.shape)
+    for axis, side in itertools.product(range(3), (-1, 0, 1)):
+        seen = slabs.on_slabs(lambda f: slabs.beside(slabs.ghosted(f, devices), axis, side), devices)  # noqa: B023
+        assert np.array_equal(jax.jit(seen)(slabs.placed(field, grid)), jnp.roll(field, -side, axis))
+    corner = lambda f: slabs.window(slabs.ghosted(f, devices), (0, 0, 0), f.shape)
+    assert np.array_equal(slabs.on_slabs(corner, devices)(field), jnp.roll(field, (1, 1, 1), (0, 1, 2)))
 
 
 def test_where_things_are_placed():

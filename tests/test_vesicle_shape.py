@@ -75,6 +75,19 @@ def test_a_run_does_not_know_where_it_stands():
     assert energies[2] == pytest.approx(energies[0], rel=1e-4)
 
 
+def test_steps_do_not_feel_the_area_modulus():
+    """Twenty times the modulus takes at most half as many trials more to a pseudo-time, and F there is the same to 2e-3."""
+    trials, energies = [], []
+    for modulus in (240.0, 5000.0):
+        model, state = budding()
+        model = eqx.tree_at(lambda m: m.area_modulus, model, modulus)
+        _, report = Relaxation(14.0, inertia=0.0).run(model, state, one(1000), 4.0)
+        trials.append(int(report.taken) + int(report.refused))
+        energies.append(float(report.energy))
+    assert trials[1] < 1.5 * trials[0]
+    assert energies[1] == pytest.approx(energies[0], rel=2e-3)
+
+
 @pytest.mark.parametrize(("shape", "drift"), [((36, 33, 34), 0.06), ((50, 45, 48), 0.002)])
 def test_a_sphere_at_rest_stays(shape, drift):
     """A sphere without spontaneous curvature: 200 trials leave its centre to what the grid does not resolve (0.002 nm
