@@ -190,8 +190,8 @@ def test_a_fission_on_several_devices(config, tmp_path, monkeypatch):
 @pytest.mark.parametrize("devices", [1, 3])
 def test_neighbours(devices):
     """What stands beside a point along each axis is the box rolled by one; ghosts have corners, too."""
-    grid = Grid((12, 10, 9), (1.0, 2.0, 3.0), "float64", devices)
-    field = jnp.arange(1080.0).reshape(grid.shape)
+    grid = Grid((12, 15, 10), (1.0, 2.0, 3.0), "float64", devices)
+    field = jnp.arange(1800.0).reshape(grid.shape)
     for axis, side in itertools.product(range(3), (-1, 0, 1)):
         seen = slabs.on_slabs(lambda f: slabs.beside(slabs.ghosted(f, devices), axis, side), devices)  # noqa: B023
         assert np.array_equal(jax.jit(seen)(slabs.placed(field, grid)), jnp.roll(field, -side, axis))

@@ -76,7 +76,7 @@ def test_a_run_does_not_know_where_it_stands():
 
 
 def test_steps_do_not_feel_the_area_modulus():
-    """Twenty times the modulus takes at most half as many trials more to a pseudo-time, and F there is the same to 2e-3."""
+    """Twenty times the modulus takes at most half as many trials more to a pseudo-time; F is the same there to 2e-3."""
     trials, energies = [], []
     for modulus in (240.0, 5000.0):
         model, state = budding()
