@@ -74,7 +74,8 @@ def ghosted(field, devices: int):
 
 
 def beside(wide, axis: int, side: int):
-    """Of a :func:`ghosted` field what stands next to every point along ``axis``, ahead (side 1) or behind (-1)."""
+    """Of a :func:`ghosted` field what stands next to every point along ``axis``, ahead (side 1) or behind (-1); itself
+    where side is 0."""
     corner, shape = np.ones(3, int), np.array(wide.shape) - 2
     corner[axis] += side
     return window(wide, corner, shape)

@@ -56,7 +56,7 @@ def extended(fields, psi: surface.Derivatives, weight, books: Books, grid: Grid,
     leg = lambda axis, side: books.open(axis, side) * normal[axis] / grid.spacing[axis]
     # Of one vesicle both are the same.
     legs = [[leg(axis, side) for axis in range(3)] for side in ((-1,) if books.vesicles == 1 else (-1, 1))]
-    unit = np.eye(3, dtype=int)
+    unit, none, one = np.eye(3, dtype=int), np.zeros(3, int), np.ones(3, int)
 
     def slab(fields, weight, legs, amount):
         shape, ghosted = weight.shape, lambda field: slabs.ghosted(field, grid.devices)
@@ -68,16 +68,16 @@ def extended(fields, psi: surface.Derivatives, weight, books: Books, grid: Grid,
         def swept(field):
             wide, forward, backward = ghosted(field), 0.0, 0.0
             for ahead, behind, e in zip(legs[0], legs[-1], unit, strict=True):
-                low, high = slabs.window(wide, 0 * e, more), slabs.window(wide, 0 * e + 1, more)
-                forward = forward + slabs.window(ahead, 0 * e, more) * (slabs.window(wide, e, more) - low)
-                backward = backward + slabs.window(behind, 0 * e + 1, more) * (high - slabs.window(wide, 1 - e, more))
+                low, high = slabs.window(wide, none, more), slabs.window(wide, one, more)
+                forward = forward + slabs.window(ahead, none, more) * (slabs.window(wide, e, more) - low)
+                backward = backward + slabs.window(behind, one, more) * (high - slabs.window(wide, one - e, more))
             forward, backward = jax.lax.optimization_barrier((forward, backward))
             change = 0.0
             for axis, (ahead, behind, e) in enumerate(zip(flows[0], flows[-1], unit, strict=True)):
-                change = change + slabs.beside(ahead, axis, 0) * slabs.window(forward, 0 * e + 1, shape)
-                change = change - slabs.beside(ahead, axis, -1) * slabs.window(forward, 1 - e, shape)
+                change = change + slabs.beside(ahead, axis, 0) * slabs.window(forward, one, shape)
+                change = change - slabs.beside(ahead, axis, -1) * slabs.window(forward, one - e, shape)
                 change = change + slabs.beside(behind, axis, 1) * slabs.window(backward, e, shape)
-                change = change - slabs.beside(behind, axis, 0) * slabs.window(backward, 0 * e, shape)
+                change = change - slabs.beside(behind, axis, 0) * slabs.window(backward, none, shape)
             return field + (0.5 * SWEEP * min(grid.spacing) ** 2) * amount * change / weight
 
         return tuple(swept(field) for field in fields)
