@@ -12,11 +12,13 @@ WALLS = {
     "units": "",
     "grid": "",
     "config": "",
-    "fft": "",
+    "slabs": "",
     "model": "",
     "hydrodynamics": "",
     "endosome": "",
     "sizes": "units",
+    # slabs: a transform of a box on several devices is an exchange between them, and so are the neighbours of a point.
+    "fft": "slabs",
     "landscape": "",
     "cap": "landscape",
     "bud": "",
@@ -31,7 +33,7 @@ WALLS = {
     # fft: fields are transformed where the scheme needs them, by the one file that knows how.
     "sheet": "agitation energy fft grid hydrodynamics model noise spectral",
     # fft, grid: as for the Sheet. It has no AbstractModel yet: its shape moves in pseudo-time, by descent.
-    "vesicle": "energy fft grid spectral",
+    "vesicle": "energy fft grid slabs spectral",
     "stepper": "fft model spectral",
     "simulate": "fft model stepper",
     # grid: a label means area and perimeter only with a spacing.
@@ -57,11 +59,11 @@ WALLS = {
     "plot": "archive event_table sizes units",
     "predict": "build config landscape units wall",
     # What differs between the geometries in a run: one endosome from checkpoint to checkpoint. The sheet's part of run,
-    # now beside that of the vesicle. fft: a restored state goes to the devices it belongs on.
+    # now beside that of the vesicle. slabs: a restored state goes to the devices it belongs on.
     "sheet_replica": "build endosome events model series simulate",
     "vesicle_record": "build_vesicle energy event_table units vesicle",
-    "vesicle_replica": "build_vesicle event_table fft simulate vesicle vesicle_record",
-    # Places for endosomes on several devices: it knows devices as fft does, and of what is advanced only a function.
+    "vesicle_replica": "build_vesicle event_table simulate slabs vesicle vesicle_record",
+    # Places for endosomes on several devices: it knows devices as slabs does, and of what is advanced only a function.
     "batch": "",
     # Signals and time limits, and how many cores there are: for run and ensemble alike.
     "stop": "",
@@ -173,8 +175,8 @@ def test_geometries_do_not_know_each_other():
 
 
 def test_transforms_in_one_file():
-    """Only fft calls the transforms of jax, and only fft and batch know devices, of one endosome and of many; numpy's
-    frequencies are no transform."""
+    """Only fft calls the transforms of jax, and only slabs (with the exchange in fft) and batch know devices, of one
+    endosome and of many; numpy's frequencies are no transform."""
     users = set()
     for name, paths in sources().items():
         for path in paths:
@@ -186,8 +188,8 @@ def test_transforms_in_one_file():
             transforms = [n for n in named if n.startswith(("np.fft.", "numpy.fft.", "scipy.fft"))]
             assert all(n.endswith("freq") for n in transforms), f"{path} transforms by itself: {transforms}"
             devices = ("jax.sharding", "jax.shard_map", "jax.devices", "jax.local_devices", "jax.device_put")
-            devices += ("jax.lax.with_sharding_constraint", "jax.lax.all_to_all")
-            assert name in ("fft", "batch") or not any(n.startswith(devices) for n in named), f"{path} knows devices"
+            devices += ("jax.lax.with_sharding_constraint", "jax.lax.all_to_all", "jax.lax.ppermute")
+            assert name in ("slabs", "fft", "batch") or not any(n.startswith(devices) for n in named), f"{path} knows devices"
     assert users == {"fft"}
 
 
