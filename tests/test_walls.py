@@ -189,7 +189,9 @@ def test_transforms_in_one_file():
             assert all(n.endswith("freq") for n in transforms), f"{path} transforms by itself: {transforms}"
             devices = ("jax.sharding", "jax.shard_map", "jax.devices", "jax.local_devices", "jax.device_put")
             devices += ("jax.lax.with_sharding_constraint", "jax.lax.all_to_all", "jax.lax.ppermute")
-            assert name in ("slabs", "fft", "batch") or not any(n.startswith(devices) for n in named), f"{path} knows devices"
+            assert name in ("slabs", "fft", "batch") or not any(n.startswith(devices) for n in named), (
+                f"{path} knows devices"
+            )
     assert users == {"fft"}
 
 
