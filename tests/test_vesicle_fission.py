@@ -1,6 +1,5 @@
 """One Lo cap on a sphere buds, narrows its neck and leaves as an ILV, from the equations alone."""
 
-
 import jax.numpy as jnp
 import numpy as np
 import pytest
