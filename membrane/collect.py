@@ -17,10 +17,9 @@ from tqdm import tqdm
 
 from membrane.archive import ArchiveError, Collection, Glance, Outline, common_times, outline, read
 from membrane.config import ConfigError
+from membrane.console import BAD_INPUT, COMPLETE, FAILED, set_up_logging
 from membrane.sweep import read_sweep
 from membrane.sweep_folder import SweepFolder
-
-WRITTEN, BAD_INPUT, FAILED = 0, 2, 3
 
 log = logging.getLogger("membrane")
 
@@ -28,8 +27,7 @@ log = logging.getLogger("membrane")
 def main(argv: list[str] | None = None) -> int:
     """Collect one sweep; returns the exit code."""
     arguments = _parser().parse_args(argv)
-    level = logging.WARNING if arguments.quiet else logging.INFO
-    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr, force=True)
+    set_up_logging(arguments.quiet)
     try:
         sweep = read_sweep(arguments.sweep)
         folder = SweepFolder(arguments.folder or Path("runs") / sweep.config.name, sweep)
@@ -42,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"membrane.collect: {error}", file=sys.stderr)
         return FAILED
     print("\n".join(lines))
-    return WRITTEN
+    return COMPLETE
 
 
 def _parser() -> argparse.ArgumentParser:

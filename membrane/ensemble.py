@@ -18,13 +18,12 @@ from tqdm import tqdm
 
 from membrane import cluster
 from membrane.config import ConfigError
+from membrane.console import BAD_INPUT, COMPLETE, FAILED, INTERRUPTED, set_up_logging
 from membrane.cores import cores
 from membrane.local import Local, default_jobs
 from membrane.stop import Stop
 from membrane.sweep import Member, read_sweep
 from membrane.sweep_folder import SweepFolder
-
-COMPLETE, BAD_INPUT, FAILED, INTERRUPTED = 0, 2, 3, 75
 
 log = logging.getLogger("membrane")
 
@@ -32,8 +31,7 @@ log = logging.getLogger("membrane")
 def main(argv: list[str] | None = None) -> int:
     """Run, list or submit one sweep; returns the exit code."""
     arguments = _parser().parse_args(argv)
-    level = logging.WARNING if arguments.quiet else logging.INFO
-    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr, force=True)
+    set_up_logging(arguments.quiet)
     with Stop(arguments.max_wall_time) as stop:
         try:
             cluster.refuse_idle(arguments)

@@ -20,11 +20,10 @@ import platformdirs
 
 from membrane.build import bud_law, build_sheet, host_radius
 from membrane.config import ConfigError, SheetConfig, load
+from membrane.console import BAD_INPUT, COMPLETE
 from membrane.landscape import BudAnswer, Domain, Host
 from membrane.units import PN_PER_NM_PER_UN_PER_M, thermal_energy
 from membrane.wall import measure_wall
-
-ANSWERED, BAD_INPUT = 0, 2
 
 DIAMETERS_NM = tuple(range(20, 161, 10))
 
@@ -281,7 +280,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"membrane.predict: {error}", file=sys.stderr)
         return BAD_INPUT
     print(report(prediction))
-    return ANSWERED
+    return COMPLETE
 
 
 def _parser() -> argparse.ArgumentParser:
