@@ -76,16 +76,13 @@ class Run:
             while (begun := self.tick) < last:
                 end = min(self._next(begun), last)
                 failed = self._failed(self._all(pool, lambda e, *how, end=end: e.advance(end, *how)))
-                whole = all(e.tick == end for e in self.endosomes)
-                if failed or not whole or end % physics.checkpoint_ticks == 0:
+                stopped = self.stop() and self.tick < last
+                if failed or stopped or end % physics.checkpoint_ticks == 0:
                     self.save()
                 else:
                     self._keep_frames()
-                if failed:
-                    return "failed"
-                if self.stop() and self.tick < last:
-                    self.save()
-                    return "partial"
+                if failed or stopped:
+                    return "failed" if failed else "partial"
             futures = self._all(pool, lambda e, *how: e.ending(physics.duration_ticks, *how))
         failed = self._failed(futures)
         endings = [] if failed else [future.result() for future in futures]
@@ -100,13 +97,9 @@ class Run:
 
     def _next(self, tick: int) -> int:
         """The next tick at which a checkpoint is due, or frames are written: the boundary at or after their own."""
-        checkpoint, frame, boundary = (
-            self.physics.checkpoint_ticks,
-            self.physics.frame_ticks,
-            self.physics.boundary_ticks,
-        )
-        due = (tick // frame + 1) * frame
-        return min((tick // checkpoint + 1) * checkpoint, -(-due // boundary) * boundary)
+        physics, following = self.physics, lambda interval: (tick // interval + 1) * interval
+        frame, boundary = following(physics.frame_ticks), physics.boundary_ticks
+        return min(following(physics.checkpoint_ticks), -(-frame // boundary) * boundary)
 
     def _all(self, pool: ThreadPoolExecutor, act: Callable) -> list[Future]:
         """``act`` (endosome, stop, chunk) of all endosomes, batch by batch where there are batches; shows how far they
