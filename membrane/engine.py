@@ -76,13 +76,14 @@ class Run:
             while (begun := self.tick) < last:
                 end = min(self._next(begun), last)
                 failed = self._failed(self._all(pool, lambda e, *how, end=end: e.advance(end, *how)))
-                stopped = self.stop() and self.tick < last
-                if failed or stopped or end % physics.checkpoint_ticks == 0:
-                    self.save()
-                else:
-                    self._keep_frames()
-                if failed or stopped:
-                    return "failed" if failed else "partial"
+                due = failed or self.tick < end or end % physics.checkpoint_ticks == 0
+                self.save() if due else self._keep_frames()
+                if failed:
+                    return "failed"
+                if self.stop() and self.tick < last:
+                    if not due:
+                        self.save()
+                    return "partial"
             futures = self._all(pool, lambda e, *how: e.ending(physics.duration_ticks, *how))
         failed = self._failed(futures)
         endings = [] if failed else [future.result() for future in futures]
