@@ -68,7 +68,7 @@ class Run:
         boundaries of the physics: the checkpoint stays at the last of them, from which a longer run goes on.
         """
         physics = self.physics
-        last = physics.duration_ticks // physics.boundary_ticks * physics.boundary_ticks
+        last = physics.last_boundary
         # Several devices wait for one another, so that endosomes that share them must take turns.
         alone = jax.default_backend() != "cpu" or physics.grid.devices > 1
         workers = 1 if alone else min(len(self.endosomes), self.threads)

@@ -60,7 +60,7 @@ WALLS = {
     "predict": "build config console landscape units wall",
     # What differs between the geometries in a run: one endosome from checkpoint to checkpoint. The sheet's part of run,
     # now beside that of the vesicle. slabs: a restored state goes to the devices it belongs on.
-    "sheet_replica": "build endosome events frames series simulate",
+    "sheet_replica": "build endosome events frames landscape series simulate",
     "vesicle_record": "build_vesicle energy event_table units vesicle",
     "vesicle_replica": "build_vesicle event_table frames simulate slabs vesicle vesicle_record",
     # Places for endosomes on several devices: it knows devices as slabs does, and of what is advanced only a function.
@@ -97,7 +97,7 @@ WALLS = {
     "engine": "archive batch config event_table geometries progress sheet_replica simulate stop",
     # A bar or lines: what is shown of numbers.
     "progress": "",
-    "check": "config console event_table geometries simulate",
+    "check": "config console cores event_table geometries simulate",
     "summary": "archive event_table plot plot_vesicle sizes",
     "run": "archive batch check config console cores engine geometries stop summary",
 }
