@@ -94,7 +94,7 @@ WALLS = {
     # By the key ``kind``: the one door from a configuration to physics and to an endosome of a run.
     "geometries": "build build_vesicle sheet_replica vesicle_replica",
     # The parts of the command run: its loop, what it says before and after.
-    "engine": "archive batch config event_table geometries progress sheet_replica simulate stop",
+    "engine": "archive batch config event_table geometries progress simulate stop",
     # A bar or lines: what is shown of numbers.
     "progress": "",
     "check": "config console cores event_table geometries simulate",
