@@ -73,7 +73,7 @@ def _advance(config: Config, physics, archive: Archive, stop: Stop, batch: Batch
     """To the end, if nothing stops it; the archive is then whole. Returns its status."""
     run = Run(config, physics, archive, stop, arguments.threads, batch, arguments.quiet)
     status = run.to_end()
-    run.bar.close()
+    run.progress.close()
     if status != "partial":
         archive.finish(
             status=status,
@@ -81,7 +81,8 @@ def _advance(config: Config, physics, archive: Archive, stop: Stop, batch: Batch
             units=REPLICAS[config.kind][1].units,
             grid_spacing_nm=physics.grid.spacing,
             number_of_endosomes=config.endosomes,
-            attributes={"config_yaml": config.to_yaml(), "failure": run.failure} | physics.attributes,
+            attributes={"config_yaml": config.to_yaml(), "failure": run.failure, "simulated_time_s": run.simulated_s}
+            | physics.attributes,
         )
     return status
 

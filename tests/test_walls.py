@@ -35,7 +35,7 @@ WALLS = {
     # fft, grid: as for the Sheet. It has no AbstractModel yet: its shape moves in pseudo-time, by descent.
     "vesicle": "energy fft grid slabs spectral",
     "stepper": "fft model spectral",
-    "simulate": "fft model stepper",
+    "simulate": "model stepper",
     # grid: a label means area and perimeter only with a spacing.
     "domains": "grid model",
     # The rows that archives, figures and detectors share; apart from events, so that reading an archive needs no jax.
@@ -60,11 +60,13 @@ WALLS = {
     "predict": "build config console landscape units wall",
     # What differs between the geometries in a run: one endosome from checkpoint to checkpoint. The sheet's part of run,
     # now beside that of the vesicle. slabs: a restored state goes to the devices it belongs on.
-    "sheet_replica": "build endosome events model series simulate",
+    "sheet_replica": "build endosome events frames series simulate",
     "vesicle_record": "build_vesicle energy event_table units vesicle",
-    "vesicle_replica": "build_vesicle event_table simulate slabs vesicle vesicle_record",
+    "vesicle_replica": "build_vesicle event_table frames simulate slabs vesicle vesicle_record",
     # Places for endosomes on several devices: it knows devices as slabs does, and of what is advanced only a function.
     "batch": "",
+    # How frames that wait lie in a checkpoint, of both geometries.
+    "frames": "",
     # Signals and time limits, and how many cores there are: for run and ensemble alike.
     "stop": "",
     "cores": "",
@@ -94,7 +96,9 @@ WALLS = {
     # By the key ``kind``: the one door from a configuration to physics and to an endosome of a run.
     "geometries": "build build_vesicle sheet_replica vesicle_replica",
     # The parts of the command run: its loop, what it says before and after.
-    "engine": "archive batch config event_table geometries sheet_replica simulate stop",
+    "engine": "archive batch config event_table geometries progress sheet_replica simulate stop",
+    # A bar or lines: what is shown of numbers.
+    "progress": "",
     "check": "config console event_table geometries simulate",
     "summary": "archive event_table plot plot_vesicle sizes",
     "run": "archive batch check config console cores engine geometries stop summary",
