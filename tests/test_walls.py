@@ -57,7 +57,7 @@ WALLS = {
     " stepper units wall",
     # Programs on top.
     "plot": "archive event_table sizes units",
-    "predict": "build config console landscape units wall",
+    "predict": "backend build config console landscape paths units wall",
     # What differs between the geometries in a run: one endosome from checkpoint to checkpoint. The sheet's part of run,
     # now beside that of the vesicle. slabs: a restored state goes to the devices it belongs on.
     "sheet_replica": "build endosome events frames series simulate",
@@ -89,8 +89,9 @@ WALLS = {
     "plot_vesicle": "archive grid plot raycast vesicle_frame",
     # A member is a process of its own, so none of these imports run.
     "cluster": "",
-    # Exit codes and logging, alike in all commands.
+    # Exit codes, logging, options and streams, alike in all commands; how jax is set up in those that compute.
     "console": "",
+    "backend": "",
     "ensemble": "cluster config console cores local stop sweep sweep_folder",
     "collect": "archive config console sweep sweep_folder",
     # By the key ``kind``: the one door from a configuration to physics and to an endosome of a run.
@@ -101,12 +102,14 @@ WALLS = {
     "progress": "",
     "check": "config console event_table geometries simulate",
     "summary": "archive event_table plot plot_vesicle sizes",
-    "run": "archive batch check config console cores engine geometries stop summary",
+    "launch": "archive backend batch check config console engine geometries paths stop summary",
+    # Read before jax is imported, which takes seconds: launch, the last of its parts, is imported when it is needed.
+    "run": "console cores launch paths stop",
 }
 """File (or package) and all it may import of ours."""
 
 PROGRAMS = ("run", "predict", "ensemble", "cluster", "collect", "plot", "plot_sweep", "plot_vesicle")
-PARTS = ("engine", "check", "summary", "geometries")
+PARTS = ("launch", "engine", "check", "summary", "geometries")
 
 
 def sources():
