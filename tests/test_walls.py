@@ -48,7 +48,8 @@ WALLS = {
     # A new file for /series, beside events: what is recorded of one endosome.
     "series": "domains endosome events model units",
     # event_table: the archive keeps EVENT_DTYPE and counts ILVs; sizes: it summarises them.
-    "archive": "event_table sizes",
+    # paths: what is not of this package is never replaced.
+    "archive": "event_table paths sizes",
     # Two halves of one border: the sheet and the vesicle share sections of the configuration, what is dissolved in a
     # membrane among them, and no other physics.
     "build_species": "energy units",
@@ -74,8 +75,8 @@ WALLS = {
     "paths": "",
     # A sweep is configurations and designs, no physics and no jax; its folder knows how far each archive has come.
     "sweep": "config",
-    "sweep_folder": "archive config sweep",
-    "local": "cores sweep sweep_folder",
+    "sweep_folder": "archive config paths sweep",
+    "local": "archive console cores paths sweep sweep_folder",
     # Pictures in three dimensions: the rays know only arrays.
     "raycast": "",
     # What figures and surfaces read: fields with their grid, and the vesicles in them.
@@ -88,12 +89,12 @@ WALLS = {
     "plot_sweep": "archive plot sensitivity sizes",
     "plot_vesicle": "archive grid plot raycast vesicle_frame",
     # A member is a process of its own, so none of these imports run.
-    "cluster": "",
+    "cluster": "console paths",
     # Exit codes, logging, options and streams, alike in all commands; how jax is set up in those that compute.
     "console": "",
     "backend": "",
-    "ensemble": "cluster config console cores local stop sweep sweep_folder",
-    "collect": "archive config console sweep sweep_folder",
+    "ensemble": "cluster config console cores local paths stop sweep sweep_folder",
+    "collect": "archive config console paths stop sweep sweep_folder",
     # By the key ``kind``: the one door from a configuration to physics and to an endosome of a run.
     "geometries": "build build_vesicle sheet_replica vesicle_replica",
     # The parts of the command run: its loop, what it says before and after.
