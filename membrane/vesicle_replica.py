@@ -48,7 +48,7 @@ class VesicleReplica:
             topology = self._topology()
             self.vesicles, self.necks = describe(physics.membrane, self.state, topology), self._necks([], topology)
             self._record()
-            self.frames[0] = self._picture()
+            self.frames[0] = self.fields()
         else:
             paths, structure = jax.tree_util.tree_flatten_with_path(self.state)
             leaves = [jnp.asarray(saved[_name(path)]) for path, _ in paths]
@@ -76,7 +76,7 @@ class VesicleReplica:
             | frame_arrays(self.frames)
         )
 
-    def _picture(self) -> dict[str, np.ndarray]:
+    def fields(self) -> dict[str, np.ndarray]:
         """What a frame shows: the membrane and what lies on it."""
         on_it = surface_fields(self.physics.membrane, self.state)
         return {"psi": np.asarray(self.state.psi)} | {name: np.asarray(field) for name, field in on_it.items()}
@@ -99,14 +99,14 @@ class VesicleReplica:
             if self.tick % self.physics.series_ticks == 0:
                 self._record()
             if self.tick % self.physics.frame_ticks == 0:
-                self.frames[self.tick] = self._picture()
+                self.frames[self.tick] = self.fields()
 
     def ending(self, last_tick: int, should_stop) -> tuple[list, dict]:
         """Rows and frames later than its tick, up to ``last_tick``, which has one of each; its tick is that one. Of
         vesicles a row between looks tells what was seen at the last."""
         series, frame = self.physics.series_ticks, self.physics.frame_ticks
         rows = [np.array(list(self._row().values()), float)] if last_tick % series else []
-        return rows, {last_tick: self._picture()} if last_tick % frame else {}
+        return rows, {last_tick: self.fields()} if last_tick % frame else {}
 
     def _round(self) -> tuple[State, int, int]:
         """The state after a round, the steps of the shape that were tried, and how many of them were refused.
