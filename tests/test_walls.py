@@ -68,6 +68,8 @@ WALLS = {
     # Signals and time limits, and how many cores there are: for run and ensemble alike.
     "stop": "",
     "cores": "",
+    # Which files a command may write: it knows names and signatures, of no format.
+    "paths": "",
     # A sweep is configurations and designs, no physics and no jax; its folder knows how far each archive has come.
     "sweep": "config",
     "sweep_folder": "archive config sweep",
