@@ -3,16 +3,12 @@
 import textwrap
 from pathlib import Path
 
-import matplotlib
 import numpy as np
-from matplotlib import animation, patheffects
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Circle, Patch
-from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from PIL import Image
 
+from membrane import canvas
+from membrane.canvas import AnchoredSizeBar, Circle, Figure, FigureCanvasAgg, Line2D, Patch, animation, matplotlib
+from membrane.canvas import patheffects, plain, style
 from membrane.archive import RunRecord
 from membrane.event_table import is_ilv
 from membrane.sizes import EXOSOME_RANGE_NM
@@ -23,19 +19,6 @@ OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "
 WIDTH_INCH = 7.0
 MOVIE_DPI = 150
 
-STYLE = {
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.labelsize": 9,
-    "legend.fontsize": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "pdf.fonttype": 42,
-    "savefig.dpi": 300,
-    "image.interpolation": "nearest",
-    "figure.constrained_layout.use": True,
-}
-
 ROWS = (
     ("phi", ("phi",), "Lo/Ld order $\\phi$", "RdBu_r", True),
     ("ceramide", ("ceramide_cytosolic",), "cytosolic ceramide\n(area fraction)", "cividis", False),
@@ -45,7 +28,7 @@ ROWS = (
 """What a picture of the membrane shows: name, fields summed, label, colour map, whether it is centred on 0."""
 
 
-@matplotlib.rc_context(STYLE)
+@style()
 def size_distribution_figure(records: list[RunRecord]) -> Figure:
     """Densities of the ILV diameter with 95 % confidence bands and medians, one colour an archive.
 
@@ -57,7 +40,7 @@ def size_distribution_figure(records: list[RunRecord]) -> Figure:
     return figure
 
 
-@matplotlib.rc_context(STYLE)
+@style()
 def membrane_figure(record: RunRecord, endosome: int = 0, frames: list[int] | None = None) -> Figure:
     """Fields (rows) of one endosome at up to four times (columns), with the ILVs that have left so far as circles.
 
@@ -83,7 +66,7 @@ def membrane_figure(record: RunRecord, endosome: int = 0, frames: list[int] | No
     return figure
 
 
-@matplotlib.rc_context(STYLE)
+@style()
 def summary_figure(record: RunRecord) -> Figure:
     """What a run has done, at a glance: sizes (left), endosome 0 in time and ILVs against time (right)."""
     figure = Figure(figsize=(WIDTH_INCH, 3.8))
@@ -117,7 +100,7 @@ def movie_path(path) -> Path:
     return path
 
 
-@matplotlib.rc_context(STYLE | {"figure.dpi": MOVIE_DPI})
+@style(figure_dpi=MOVIE_DPI)
 def movie(record: RunRecord, path, endosome: int = 0, fps: int = 10) -> Path:
     """All frames of one endosome, its fields side by side, as a GIF, or as MP4 where ffmpeg is installed.
 
@@ -186,7 +169,7 @@ def _palette(rows):
     return palette
 
 
-@matplotlib.rc_context(STYLE)
+@style()
 def save(figure: Figure, path_without_suffix) -> list[Path]:
     """Write a figure as PNG (300 dpi) and PDF; returns both paths. OSError where that is not possible."""
     stem = Path(path_without_suffix)

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 
 from membrane.archive import RunRecord
-from membrane.plot import OKABE_ITO, STYLE, WIDTH_INCH
+from membrane.canvas import Figure, LogNorm, Normalize, style
+from membrane.plot import OKABE_ITO, WIDTH_INCH
 from membrane.sensitivity import partial_rank_correlations
 from membrane.sizes import EXOSOME_RANGE_NM, median_interval, ratio_interval
 
@@ -109,7 +108,7 @@ def outcomes(record: RunRecord, members: np.ndarray) -> dict[str, Outcome]:
     }
 
 
-@matplotlib.rc_context(STYLE)
+@style()
 def sweep_figure(record: RunRecord, keys: list[str]) -> Figure:
     """Each outcome over one parameter, or over two; members that differ in others only are taken together.
 
@@ -135,7 +134,7 @@ def sweep_figure(record: RunRecord, keys: list[str]) -> Figure:
     return figure
 
 
-@matplotlib.rc_context(STYLE)
+@style()
 def sensitivity_figure(record: RunRecord) -> Figure:
     """Partial rank correlation of each outcome with each parameter, 95 % intervals; pale where zero is not excluded.
 

@@ -2,18 +2,15 @@
 
 from pathlib import Path
 
-import matplotlib
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from PIL import Image
 from scipy import ndimage
 
 from membrane import raycast
 from membrane.archive import RunRecord
+from membrane.canvas import STYLE, Figure, FigureCanvasAgg, Patch, patheffects, style, to_rgb
 from membrane.grid import Grid
-from membrane.plot import MOVIE_DPI, OKABE_ITO, STYLE, WIDTH_INCH, movie_path, save_movie, time_text, time_unit
+from membrane.plot import MOVIE_DPI, OKABE_ITO, WIDTH_INCH, movie_path, save_movie, time_text, time_unit
 from membrane.vesicle_frame import VesicleFrame
 
 LUMEN, CYTOSOL = (0.93, 0.92, 0.89), (0.82, 0.83, 0.85)
@@ -26,7 +23,7 @@ PARTS = (
 )
 
 
-@matplotlib.rc_context(STYLE)
+@style()
 def vesicle_figure(record: RunRecord, endosome: int = 0, frames: list[int] | None = None) -> Figure:
     """One endosome at up to five times: the membrane cut open, vesicles in the lumen whole, and a section below.
 
@@ -53,7 +50,7 @@ def vesicle_figure(record: RunRecord, endosome: int = 0, frames: list[int] | Non
     return figure
 
 
-@matplotlib.rc_context(STYLE)
+@style()
 def summary_figure(record: RunRecord) -> Figure:
     """What a run has done, at a glance: endosome 0 in time above, energies and numbers of vesicles below."""
     figure = Figure(figsize=(WIDTH_INCH, 4.2))
@@ -81,7 +78,7 @@ def summary_figure(record: RunRecord) -> Figure:
     return figure
 
 
-@matplotlib.rc_context(STYLE | {"figure.dpi": MOVIE_DPI})
+@style(figure_dpi=MOVIE_DPI)
 def movie(record: RunRecord, path, endosome: int = 0, fps: int = 10) -> Path:
     """All frames of one endosome, cut open and in section, as a GIF, or as MP4 where ffmpeg is installed.
 
@@ -185,7 +182,7 @@ def draw_section(axes, frame: VesicleFrame, y: float) -> None:
     distance = 2**0.5 * frame.eps * np.arctanh(np.clip(psi, -0.9999, 0.9999))
     lumen = np.clip(0.5 + distance, 0, 1)[..., None]
     membrane = np.clip(raycast.BILAYER / 2 + 0.5 - np.abs(distance), 0, 1)[..., None]
-    ld, lo = (np.array(matplotlib.colors.to_rgb(c)) for c in (raycast.LD, raycast.LO))
+    ld, lo = (np.array(to_rgb(c)) for c in (raycast.LD, raycast.LO))
     ground = (1 - lumen) * np.array(CYTOSOL) + lumen * np.array(LUMEN)
     picture = (1 - membrane) * ground + membrane * ((1 - share) * ld + share * lo)
     extent = (0, frame.grid.extent[2], 0, frame.grid.extent[0])
