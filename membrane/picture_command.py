@@ -1,7 +1,7 @@
 """What the scripts that draw share: where they write, and how they end. It draws nothing, and imports no matplotlib."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from membrane.archive import ArchiveError
@@ -27,22 +27,24 @@ def ends_well(work: Callable[[], Iterable[Path]]) -> int:
     return COMPLETE
 
 
-def stem(output: Path | None, archive: Path, ending: str) -> Path:
+def stem(output: Path | None, archive: Path, ending: str, read: Sequence[Path] = ()) -> Path:
     """Where a figure goes, without suffix: ``output`` (its .png or .pdf is dropped), or beside the archive.
 
-    Raises PathError where the PNG or the PDF would replace the archive, or a file that is not ours.
+    Raises PathError where the PNG or the PDF would replace the archive, another one that is ``read``, or a file that is
+    not ours.
     """
     chosen = output or picture_beside(archive, ending)
     if chosen.suffix.lower() in (".png", ".pdf"):
         chosen = chosen.with_name(chosen.name[: -len(chosen.suffix)])
     written = {suffix[1:].upper(): chosen.with_name(chosen.name + suffix) for suffix in (".png", ".pdf")}
-    free(written, archive)
+    free(written, [archive, *read])
     return chosen
 
 
-def free(outputs: dict[str, Path], archive: Path) -> None:
-    """Raises PathError unless all ``outputs`` (by what they are, in words) may be written, and the archive stays."""
-    all_differ(outputs, [archive])
+def free(outputs: dict[str, Path], read: Sequence[Path]) -> None:
+    """Raises PathError unless all ``outputs`` (by what they are, in words) may be written without replacing what is
+    ``read``."""
+    all_differ(outputs, read)
     for path in outputs.values():
         may_write(path)
 

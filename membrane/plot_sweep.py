@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from membrane.archive import RunRecord
-from membrane.canvas import Figure, LogNorm, Normalize, style
+from membrane.canvas import Figure, style
 from membrane.plot import OKABE_ITO, WIDTH_INCH
 from membrane.sensitivity import partial_rank_correlations
 from membrane.sizes import EXOSOME_RANGE_NM, median_interval, ratio_interval

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from membrane import raycast
 from membrane.archive import RunRecord
-from membrane.canvas import STYLE, Figure, FigureCanvasAgg, Patch, patheffects, style, to_rgb
+from membrane.canvas import STYLE, Figure, FigureCanvasAgg, Patch, style, to_rgb
 from membrane.grid import Grid
 from membrane.plot import MOVIE_DPI, OKABE_ITO, WIDTH_INCH, movie_path, save_movie, time_text, time_unit
 from membrane.vesicle_frame import VesicleFrame
