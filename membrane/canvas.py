@@ -9,26 +9,25 @@ import io
 import os
 from pathlib import Path
 
+from membrane.paths import followed, may_write, signature
+
 _before = os.environ.get("MPLBACKEND")
 # matplotlib reads this variable while it is imported, and fails there if it does not know the backend.
 os.environ["MPLBACKEND"] = "agg"
 try:
     import matplotlib
+    from matplotlib import animation, patheffects
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.colors import Normalize, to_rgb
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Circle, Patch
+    from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 finally:
     if _before is None:
         del os.environ["MPLBACKEND"]
     else:
         os.environ["MPLBACKEND"] = _before
-
-from matplotlib import animation, patheffects
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LogNorm, Normalize, to_rgb
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Circle, Patch
-from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
-
-from membrane.paths import followed, may_write, signature
 
 __all__ = [
     "AnchoredSizeBar",
@@ -36,7 +35,6 @@ __all__ = [
     "Figure",
     "FigureCanvasAgg",
     "Line2D",
-    "LogNorm",
     "Normalize",
     "Patch",
     "animation",

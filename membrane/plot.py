@@ -102,7 +102,7 @@ def summary_figure(record: RunRecord) -> Figure:
         return figure
     row, frames = _rows(record)[0], telling(record, 0, 3)
     pictures = [_picture(record, row, index, 0) for index in frames]
-    upper, lower = right.subfigures(2, 1, height_ratios=(1, 1.1))
+    upper, lower = right.subfigures(2, 1, height_ratios=(1, 1.35))
     images = upper.subplots(1, len(frames), squeeze=False)[0]
     for axes, index, picture in zip(images, frames, pictures, strict=True):
         image = _draw_field(axes, record, picture, row, _limits(pictures, row))
@@ -119,7 +119,7 @@ def summary_figure(record: RunRecord) -> Figure:
 
 def _letters(*panels):
     for axes, letter in zip(panels, "abcd"):
-        axes.annotate(letter, (0, 1), (-12, 4), "axes fraction", "offset points", ha="right", weight="bold", size=10)
+        axes.annotate(letter, (0, 1), (-22, 5), "axes fraction", "offset points", ha="right", weight="bold", size=10)
 
 
 def movie_path(path) -> Path:
@@ -137,8 +137,9 @@ def movie_path(path) -> Path:
 def movie(record: RunRecord, path, endosome: int = 0, fps: float = 10) -> Path:
     """All frames of one endosome, its fields side by side, as a GIF, or as MP4 where ffmpeg is installed.
 
-    ``fps`` frames a second, or fewer, so that the movie lasts five seconds. Raises ValueError where there are no frames or no such endosome, or where the suffix is neither .gif nor .mp4, and
-    RuntimeError where MP4 is asked for without ffmpeg.
+    ``fps`` frames a second, or fewer, so that the movie lasts five seconds. Raises ValueError where there are no frames
+    or no such endosome, or where the suffix is neither .gif nor .mp4, and RuntimeError where MP4 is asked for without
+    ffmpeg.
     """
     path = movie_path(path)
     rows, times = _rows(record), record.frames.frame_times_s
