@@ -98,7 +98,7 @@ def summary_figure(record: RunRecord) -> Figure:
     if not len(record.frames):
         counts = right.add_subplot()
         _draw_counts(counts, record)
-        _letters(sizes, counts)
+        letters(sizes, counts)
         return figure
     row, frames = _rows(record)[0], telling(record, 0, 3)
     pictures = [_picture(record, row, index, 0) for index in frames]
@@ -113,11 +113,12 @@ def summary_figure(record: RunRecord) -> Figure:
     upper.supxlabel(f"endosome 0; {RINGS}", fontsize=7)
     counts = lower.add_subplot()
     _draw_counts(counts, record)
-    _letters(sizes, images[0], counts)
+    letters(sizes, images[0], counts)
     return figure
 
 
-def _letters(*panels):
+def letters(*panels) -> None:
+    """Names panels a, b, c, ... at their upper left."""
     for axes, letter in zip(panels, "abcd"):
         axes.annotate(letter, (0, 1), (-22, 5), "axes fraction", "offset points", ha="right", weight="bold", size=10)
 

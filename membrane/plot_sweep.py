@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from membrane.archive import RunRecord
-from membrane.canvas import Figure, style
+from membrane.canvas import Figure, Normalize, style
 from membrane.plot import OKABE_ITO, WIDTH_INCH
 from membrane.sensitivity import partial_rank_correlations
 from membrane.sizes import EXOSOME_RANGE_NM, median_interval, ratio_interval
@@ -244,7 +244,7 @@ NUMBERS = "n / m: n ILVs from m endosomes"
 def _map(record, rows, values, keys):
     (i, x), (j, y) = (_classes(column) for column in values.T)
     found = _groups(record, rows, np.column_stack([i, j]))
-    figure = Figure(figsize=(max(WIDTH_INCH, 1.6 + 0.62 * len(x)), 3 * (0.4 + 0.4 * max(len(y), 2)) + 0.6))
+    figure = Figure(figsize=(max(WIDTH_INCH, 1.6 + 0.62 * len(x)), 3 * max(1.5, 0.3 + 0.42 * len(y)) + 0.6))
     panels = figure.subplots(3, 1, sharex=True)
     for axes, (name, label) in zip(panels, OUTCOMES.items()):
         table = np.full((len(y), len(x)), np.nan)
@@ -260,8 +260,8 @@ def _map(record, rows, values, keys):
         image = axes.imshow(table, origin="lower", aspect="auto", cmap="viridis", norm=Normalize(*limits))
         axes.set_xticks(range(len(x)), [f"{v:.3g}" for v in x])
         axes.set_yticks(range(len(y)), [f"{v:.3g}" for v in y])
-        axes.set_ylabel(_words(keys[1]), fontsize=7)
-        figure.colorbar(image, ax=axes, label=label)
+        figure.colorbar(image, ax=axes).set_label(label, fontsize=7.5)
+    figure.supylabel(_words(keys[1]), fontsize=7.5)
     panels[-1].set_xlabel(_words(keys[0]), fontsize=7.5)
     figure.supxlabel(f"in a cell: value, 95 % interval over endosomes where there are enough, {NUMBERS}", fontsize=6.5)
     return figure
