@@ -27,17 +27,17 @@ def ends_well(work: Callable[[], Iterable[Path]]) -> int:
     return COMPLETE
 
 
-def stem(output: Path | None, archive: Path, ending: str, read: Sequence[Path] = ()) -> Path:
-    """Where a figure goes, without suffix: ``output`` (its .png or .pdf is dropped), or beside the archive.
+def stem(output: Path | None, read: Sequence[Path] = (), ending: str = "") -> Path:
+    """Where a figure goes, without suffix: ``output`` (its .png or .pdf is dropped), or beside the first archive that is
+    ``read``.
 
-    Raises PathError where the PNG or the PDF would replace the archive, another one that is ``read``, or a file that is
-    not ours.
+    Raises PathError where the PNG or the PDF would replace what is read, or a file that is not ours.
     """
-    chosen = output or picture_beside(archive, ending)
+    chosen = output or picture_beside(read[0], ending)
     if chosen.suffix.lower() in (".png", ".pdf"):
         chosen = chosen.with_name(chosen.name[: -len(chosen.suffix)])
     written = {suffix[1:].upper(): chosen.with_name(chosen.name + suffix) for suffix in (".png", ".pdf")}
-    free(written, [archive, *read])
+    free(written, read)
     return chosen
 
 

@@ -17,6 +17,9 @@ from membrane.vesicle_frame import VesicleFrame
 LUMEN, CYTOSOL = (0.93, 0.92, 0.89), (0.82, 0.83, 0.85)
 """Colours of what a section shows beside the membrane."""
 
+HALO = [patheffects.withStroke(linewidth=1.8, foreground="white"), patheffects.Normal()]
+"""Around words that lie on a picture."""
+
 PARTS = (
     ("free_energy_pN_nm", "free energy", "black"),
     ("bending_energy_pN_nm", "bending", OKABE_ITO[2]),
@@ -189,8 +192,10 @@ def scene(frame: VesicleFrame) -> raycast.Scene:
 
 
 def draw_membrane(axes, frame: VesicleFrame, camera: raycast.Camera, dpi: int = STYLE["savefig.dpi"]) -> None:
-    """The membrane as a bilayer, cut open towards the reader, a pixel for each of the axes at ``dpi``; axes in nm from the
-    camera's centre."""
+    """The membrane as a bilayer, cut open towards the reader, a pixel for each of the axes at ``dpi``.
+
+    The axes are in nm, from the camera's centre.
+    """
     pixels = round(axes.get_window_extent().width * dpi / axes.figure.get_dpi())
     extent = (-camera.reach, camera.reach, -camera.reach, camera.reach)
     axes.imshow(raycast.picture(scene(frame), camera, pixels), interpolation="lanczos", extent=extent)
@@ -252,8 +257,7 @@ def numbered(record: RunRecord, endosome: int, frame: VesicleFrame) -> list[tupl
 def _number(upper, lower, camera: raycast.Camera, y: float, vesicles) -> None:
     """The numbers of the ILVs, in the view and, of those that it cuts, in the section at height ``y`` (nm), if any."""
     right, up, _ = camera.axes
-    halo = [patheffects.withStroke(linewidth=1.8, foreground="white"), patheffects.Normal()]
-    words = dict(ha="center", va="center", fontsize=6.5, weight="bold", path_effects=halo, clip_on=True)
+    words = dict(ha="center", va="center", fontsize=6.5, weight="bold", path_effects=HALO, clip_on=True)
     for number, centre, radius in vesicles:
         from_centre = centre - np.array(camera.centre)
         upper.text(from_centre @ right, from_centre @ up, str(number), **words)
@@ -280,4 +284,6 @@ def _scale_bar(axes, width: float, corner: float = 0.0) -> None:
     length = next((nm for nm in (100, 50, 20, 10) if nm <= 0.35 * width), 5)
     x = y = corner + 0.05 * width
     axes.plot([x, x + length], [y, y], color="black", lw=2, solid_capstyle="butt")
-    axes.text(x + length / 2, y + 0.025 * width, f"{length} nm", ha="center", va="bottom", fontsize=7)
+    axes.text(
+        x + length / 2, y + 0.025 * width, f"{length} nm", ha="center", va="bottom", fontsize=7, path_effects=HALO
+    )

@@ -17,7 +17,7 @@ def main(arguments=None) -> int:
     def work():
         from membrane import plot
 
-        stem = picture_command.stem(options.output, options.archive, "-membrane")
+        stem = picture_command.stem(options.output, [options.archive], "-membrane")
         return plot.save(plot.membrane_figure(archive.read(options.archive), options.endosome), stem)
 
     return picture_command.ends_well(work)

@@ -16,7 +16,7 @@ def main(arguments=None) -> int:
     def work():
         from membrane import plot, plot_sweep
 
-        stem = picture_command.stem(options.output, options.archive, "-sensitivity")
+        stem = picture_command.stem(options.output, [options.archive], "-sensitivity")
         return plot.save(plot_sweep.sensitivity_figure(archive.read(options.archive)), stem)
 
     return picture_command.ends_well(work)

@@ -16,7 +16,7 @@ def main(arguments=None) -> int:
     def work():
         from membrane import plot
 
-        stem = picture_command.stem(options.output, options.archives[0], "-sizes", options.archives)
+        stem = picture_command.stem(options.output, options.archives, "-sizes")
         return plot.save(plot.size_distribution_figure([archive.read(one) for one in options.archives]), stem)
 
     return picture_command.ends_well(work)

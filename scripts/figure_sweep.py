@@ -17,7 +17,7 @@ def main(arguments=None) -> int:
     def work():
         from membrane import plot, plot_sweep
 
-        stem = picture_command.stem(options.output, options.archive, "-sweep")
+        stem = picture_command.stem(options.output, [options.archive], "-sweep")
         record = archive.read(options.archive)
         return plot.save(plot_sweep.sweep_figure(record, options.keys or plot_sweep.varied(record)[:2]), stem)
 

@@ -18,7 +18,7 @@ def main(arguments=None) -> int:
     def work():
         from membrane import plot, plot_vesicle
 
-        stem = picture_command.stem(options.output, options.archive, "-vesicle")
+        stem = picture_command.stem(options.output, [options.archive], "-vesicle")
         record = archive.read(options.archive)
         return plot.save(plot_vesicle.vesicle_figure(record, options.endosome, options.frames), stem)
 
