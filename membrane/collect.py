@@ -19,7 +19,7 @@ from tqdm import tqdm
 from membrane.archive import ArchiveError, Collection, Glance, Outline, common_times, outline, read
 from membrane.config import ConfigError
 from membrane.console import BAD_INPUT, COMPLETE, FAILED, command, set_up_logging
-from membrane.paths import PathError, all_differ, archive_name, followed, path, same
+from membrane.paths import PathError, all_differ, archive_name, followed, may_write, path, same
 from membrane.stop import Stop
 from membrane.sweep import read_sweep
 from membrane.sweep_folder import SweepFolder
@@ -56,6 +56,8 @@ def _main(argv: list[str] | None) -> int:
 def _output(folder: SweepFolder, arguments) -> Path:
     """The archive that will be written. Raises PathError where it would take the place of what is read."""
     output = followed(archive_name(arguments.output or folder.path.with_name(f"{folder.path.name}.h5")))
+    # Whether it is a collected archive is known once it can be opened, as a pipe cannot.
+    may_write(output, ours=lambda _: True, remedy="give another --output")
     all_differ({"the collected archive": output}, [arguments.sweep, folder.kept_base, folder.kept_sweep])
     if same(output.parent, folder.path) and output.name in {folder.archive(m).name for m in folder.sweep.members}:
         raise PathError(f"--output {output} is the name of a member; give another")

@@ -57,7 +57,10 @@ WALLS = {
     "build": "agitation budlaw build_species cap config endosome energy events grid hydrodynamics landscape noise sheet"
     " stepper units wall",
     # Programs on top.
-    "plot": "archive event_table sizes units",
+    # canvas: the one file that knows matplotlib. picture_command: how scripts that draw end; it draws nothing itself.
+    "canvas": "paths",
+    "picture_command": "archive console paths",
+    "plot": "archive canvas event_table paths sizes units",
     "predict": "backend build config console landscape paths units wall",
     # What differs between the geometries in a run: one endosome from checkpoint to checkpoint. The sheet's part of run,
     # now beside that of the vesicle. slabs: a restored state goes to the devices it belongs on.
@@ -78,16 +81,16 @@ WALLS = {
     "sweep_folder": "archive config paths sweep",
     "local": "archive console cores paths sweep sweep_folder",
     # Pictures in three dimensions: the rays know only arrays.
-    "raycast": "",
+    "raycast": "canvas",
     # What figures and surfaces read: fields with their grid, and the vesicles in them.
     # plot: style, colours and words for times.
     "vesicle_frame": "archive grid vesicle",
     "mesh": "vesicle vesicle_frame",
-    "vtp": "mesh",
+    "vtp": "mesh paths",
     # Statistics of a sweep know arrays only; its figures have the style of the others.
     "sensitivity": "",
-    "plot_sweep": "archive plot sensitivity sizes",
-    "plot_vesicle": "archive grid plot raycast vesicle_frame",
+    "plot_sweep": "archive canvas plot sensitivity sizes",
+    "plot_vesicle": "archive canvas grid plot raycast units vesicle_frame",
     # A member is a process of its own, so none of these imports run.
     "cluster": "console paths",
     # Exit codes, logging, options and streams, alike in all commands; how jax is set up in those that compute.
@@ -102,7 +105,7 @@ WALLS = {
     # A bar or lines: what is shown of numbers.
     "progress": "",
     "check": "config console event_table geometries simulate",
-    "summary": "archive event_table plot plot_vesicle sizes",
+    "summary": "archive canvas event_table paths plot plot_vesicle sizes",
     "launch": "archive backend batch check config console engine geometries paths stop summary",
     # Read before jax is imported, which takes seconds: launch, the last of its parts, is imported when it is needed.
     "run": "console cores launch paths stop",
