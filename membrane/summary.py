@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from membrane import plot, plot_vesicle
 from membrane.archive import RunRecord, read
 from membrane.event_table import KINDS, is_ilv
+from membrane.paths import picture_beside
 from membrane.sizes import median_interval
 
 
@@ -41,16 +41,20 @@ def summarise(output: Path, *, picture: bool) -> None:
     lines += [f"{count:.0f} {what}" for count, what in counted if count]
     lines.append(f"archive {output}")
     if picture:
-        try:
-            lines.append(f"picture {_picture(record, output.with_suffix('.png'))}")
-        except OSError as error:
-            lines.append(f"no picture ({error}); the archive is whole")
+        lines.append(_picture(record, picture_beside(output, ".png")))
     print("\n".join(lines))
 
 
-def _picture(record: RunRecord, path: Path) -> Path:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        figure = (plot if record.config["kind"] == "sheet" else plot_vesicle).summary_figure(record)
-    figure.savefig(path, dpi=200)
-    return path
+def _picture(record: RunRecord, path: Path) -> str:
+    """Draws the picture; says where it is, or why there is none. Whatever fails here, the run has not failed."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # matplotlib is imported only now: a setup of the user in which it cannot be imported stops no run.
+            from membrane import canvas, plot, plot_vesicle
+
+            figure = (plot if record.config["kind"] == "sheet" else plot_vesicle).summary_figure(record)
+            return f"picture {canvas.save(figure, path, dpi=200)}"
+    except Exception as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        return f"no picture ({why}); the archive is whole"
