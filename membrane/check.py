@@ -74,4 +74,4 @@ def _memory(endosome, config: Config) -> float:
     # Linux counts in KiB, macOS in bytes.
     unit = 1 if sys.platform == "darwin" else 1024
     state = sum(value.nbytes for value in endosome.arrays().values())
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit + (config.endosomes - 1) * state
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit + (config.endosomes - 1) * state)

@@ -2,6 +2,7 @@
 behind."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -210,6 +211,48 @@ def test_check_writes_nothing(config, tmp_path, monkeypatch, capsys):
     ):
         assert words in said
     assert "(bare wall 2.000 pN)" in said
+
+
+def test_trial_estimates_without_running(config, tmp_path, monkeypatch, capsys):
+    """--check --trial: a bound in core seconds, the memory of the process, a time in words; no file. Alone it is
+    refused, and so short a run that nothing is left to time says so."""
+    monkeypatch.chdir(tmp_path)
+    long = ("--set", "duration_s=60", "--set", "endosomes=3", "--set", "budding.law=exact")
+    assert run.main([str(config), "--check", "--trial", "0.5", *long]) == 0
+    said = capsys.readouterr().out
+    found = re.search(r"estimate: at most (\S+) core s, (\d+) MiB; about (\S+) (s|min|h|days) on \d+ core", said)
+    assert found, said
+    assert 10 < float(found[1]) < 1e5
+    whole = re.search(r"memory of the process: about (\d+) MiB", said)
+    # This process, compilers and all.
+    assert 100 < int(whole[1]) <= int(found[2])
+    assert run.main([str(config), "--check", "--trial", "30", "--set", "duration_s=0.0003"]) == 0
+    assert "all of the run" in capsys.readouterr().out
+    assert run.main([str(config), "--trial", "1"]) == 2
+    assert "--trial 1 needs --check" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failing_endosome_stops_the_others(config, tmp_path, monkeypatch):
+    """Nobody waits for four endosomes that could go on for a minute: they stop at their next chunk."""
+    from membrane import sheet_replica
+    from membrane.simulate import NumericalFailure
+
+    simulate, longest = sheet_replica.simulate, []
+
+    def fails(model, stepper, state, *, should_stop, **how):
+        if not longest:
+            longest.append(None)
+            raise NumericalFailure("on purpose", state)
+        new = simulate(model, stepper, state, should_stop=should_stop, **how)
+        longest.append(int(new.tick))
+        return new
+
+    monkeypatch.setattr(sheet_replica, "simulate", fails)
+    options = ["--set", "duration_s=60", "--set", "endosomes=5", "--set", "output.checkpoint_interval_ms=6e4"]
+    assert start(config, tmp_path / "run.h5", "--no-picture", "--threads", 2, *options) == 3
+    assert max(tick for tick in longest if tick is not None) < 1e6
+    assert read(tmp_path / "run.h5").attributes["failure"] == "on purpose"
 
 
 def test_default_output(config, tmp_path, monkeypatch, capsys):
