@@ -12,7 +12,7 @@ import numpy as np
 from membrane.archive.border import MOST_BYTES, json_object, shortened
 from membrane.archive.files import ArchiveError
 from membrane.archive.tables import SUMMARY, is_dimension, plain
-from membrane.event_table import EVENT_DTYPE
+from membrane.event_table import EVENT_DTYPE, is_ilv
 
 MOST_DIAMETER_NM = 1e6
 """No vesicle of a cell is as large."""
@@ -86,8 +86,7 @@ def checked_attributes(found: dict, names) -> None:
 
 def array(group, name: str, ndim: tuple, kinds: str = "fiub") -> np.ndarray:
     """A data set, read as a whole, of one of the numbers of axes ``ndim`` and one of the ``kinds`` of numpy."""
-    dataset(group, name, ndim, kinds)
-    return np.asarray(group[name][()])
+    return np.asarray(dataset(group, name, ndim, kinds)[()])
 
 
 def dataset(group, name: str, ndim: tuple, kinds: str = "fiub") -> h5py.Dataset:
@@ -142,7 +141,7 @@ def checked_events(rows: np.ndarray, endosomes: int) -> np.ndarray:
         "endosome": (rows["endosome"] >= 0) & (rows["endosome"] < endosomes),
         "kind": rows["kind"] >= 0,
         "direction": np.abs(rows["direction"].astype(int)) <= 1,
-        "diameter_nm": np.isnan(diameter) | ((diameter > 0) & (diameter <= MOST_DIAMETER_NM)),
+        "diameter_nm": np.isnan(diameter) | ((diameter > 0) | ~is_ilv(rows)) & (diameter <= MOST_DIAMETER_NM),
     }
     for name, sound in bounds.items():
         if not sound.all():
@@ -156,15 +155,8 @@ def series(group, endosomes: int) -> dict[str, np.ndarray]:
     for name in group:
         if name not in ("time_s", "endosome"):
             found[name] = array(group, name, (2,))
-    return checked_series(found, endosomes)
-
-
-def checked_series(found: dict, endosomes: int) -> dict:
-    """``found``, once all have one time and the endosomes."""
-    count = len(found["time_s"])
-    for name, values in found.items():
-        if name != "time_s" and values.shape != (count, endosomes):
-            raise ArchiveError(f"/series/{shortened(name)} has shape {values.shape}, not {(count, endosomes)}")
+            if found[name].shape != (shape := (len(found["time_s"]), endosomes)):
+                raise ArchiveError(f"/series/{shortened(name)} has shape {found[name].shape}, not {shape}")
     return found
 
 

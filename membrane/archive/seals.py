@@ -23,6 +23,7 @@ _PARTS = ("events", "size_distribution", "series", "members")
 
 def seal(file) -> None:
     """Write the root attribute ``seals`` of a finished archive, the last thing that is written to it."""
+    file.attrs.pop("seals", None)
     seals = {"attributes": {name: _attribute_digest(value) for name, value in sorted(file.attrs.items())}}
     seals["parts"] = {name: _digest(file[name]) for name in _PARTS if name in file}
     frames = file["frames"]

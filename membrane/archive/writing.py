@@ -178,11 +178,13 @@ class Archive:
 
         ``states``: one dict of arrays (any numeric type) an endosome. ``scalars``: anything JSON can say.
         ``events``: rows of EVENT_DTYPE. ``series``: ``time_s`` (time,), the others (time, endosome).
-        Raises ArchiveError where it cannot be written (the generations before stay), ValueError for other events.
+        Raises ArchiveError where it cannot be written, or holds what would be refused when it is read (the generations
+        before stay), ValueError for other events.
         """
         self._writable()
         if events.dtype != EVENT_DTYPE:
             raise ValueError(f"events have the columns {events.dtype.names}; they must be rows of EVENT_DTYPE")
+        schema.checked_events(events, max(len(states), 1))
         before = numbered(self._partial, "generation")
         number = number_of(before[-1]) + 1 if before else 0
         path = self._partial / f"generation-{number:06d}.h5"
