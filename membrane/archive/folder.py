@@ -187,10 +187,11 @@ def resumed(header, now):
     """``header`` of a run that goes on, with what it goes on with where that is not what it went on with before; one
     warning then."""
     before = ([header["versions"], *header.get("resumed_with", [])])[-1]
-    other = [n for n in _DECISIVE if n in before and before[n] != (found := environment())[n]]
+    found = environment()
+    other = [name for name in _DECISIVE if name in before and before[name] != found[name]]
     if not other:
         return header
-    words = ", ".join(f"{n} {shortened(before[n], 80) or 'none'} -> {found[n] or 'none'}" for n in other)
+    words = ", ".join(f"{name} {shortened(before[name], 80) or 'none'} -> {found[name] or 'none'}" for name in other)
     warn(f"this run goes on with others than before: {words}; it will not equal an uninterrupted one bit for bit")
     return header | {"resumed_with": [*header.get("resumed_with", []), {"resumed_utc": now, **found}]}
 
