@@ -13,7 +13,7 @@ from membrane.archive import Archive, ArchiveError, glance, outline, read
 from membrane.archive.folder import numbered
 from membrane.archive.seals import seal
 
-FLIPS = 200
+FLIPS = 60
 
 
 @pytest.fixture(autouse=True)

@@ -32,7 +32,7 @@ def understood(path):
             raise
         raise ArchiveError(f"{path} is unreadable: {error}") from error
     except (*_HDF5_ERRORS, MemoryError, RecursionError) as error:
-        what = " ".join(f"{type(error).__name__}: {error}".split())
+        what = f"{type(error).__name__}: {error}"
         raise ArchiveError(f"{path} is unreadable: {shortened(what)}; is it the right file?") from error
 
 
@@ -92,8 +92,8 @@ def _bounded(where, dataset) -> None:
 
 
 def shortened(text, most: int = 300) -> str:
-    """At most ``most`` characters of a text from outside."""
-    text = str(text)
+    """At most ``most`` characters of a text from outside, on one line."""
+    text = " ".join(str(text)[: 2 * most].split())
     return text if len(text) <= most else text[:most] + " ..."
 
 

@@ -10,6 +10,7 @@ import json
 import h5py
 import numpy as np
 
+from membrane.archive.border import shortened
 from membrane.archive.files import ArchiveError
 from membrane.archive.tables import field_names, is_dimension, plain
 
@@ -75,7 +76,7 @@ class Seals:
             fits = digest() == known
         # What HDF5 finds damaged it tells with any of these.
         except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-            raise ArchiveError(f"{what} cannot be read ({' '.join(str(error).split())})") from error
+            raise ArchiveError(f"{what} cannot be read ({shortened(error)})") from error
         if not fits:
             raise ArchiveError(f"{what} does not fit its seal: it has changed since it was written")
 
@@ -95,7 +96,7 @@ def _seals_of(file) -> dict | None:
         if not whole or not {"events", "series", "frames"} <= sections[1].keys() or "seed" not in sections[0]:
             raise ValueError("they are not complete")
     except (ValueError, TypeError, KeyError) as error:
-        raise ArchiveError(f"its seals are damaged ({error})") from error
+        raise ArchiveError(f"its seals are damaged ({shortened(error)})") from error
     return seals
 
 
@@ -119,9 +120,8 @@ def _digest(node, leave_out=()) -> str:
 
 def _add_node(told, name, node, leave_out=()) -> None:
     told.update(f"{name}:{type(node).__name__};".encode())
-    for key, value in sorted(node.attrs.items()):
-        if key not in _OF_SCALES:
-            told.update(f"{key}={_attribute_digest(value)};".encode())
+    for key in sorted(set(node.attrs) - _OF_SCALES):
+        told.update(f"{key}={_attribute_digest(node.attrs[key])};".encode())
     if isinstance(node, h5py.Group):
         for key in sorted(node):
             if key not in leave_out:
