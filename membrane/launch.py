@@ -80,6 +80,7 @@ def _advance(config: Config, physics, archive: Archive, stop: Stop, batch: Batch
             units=REPLICAS[config.kind][1].units,
             grid_spacing_nm=physics.grid.spacing,
             number_of_endosomes=config.endosomes,
+            keep_checkpoint=config.output.keep_checkpoint,
             attributes={"config_yaml": config.to_yaml(), "failure": run.failure, "simulated_time_s": run.simulated_s}
             | physics.attributes,
         )

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from membrane.archive.files import SCHEMA_VERSION, ArchiveError, new_hdf5, opened, replacing
+from membrane.archive.border import opened
+from membrane.archive.files import SCHEMA_VERSION, ArchiveError, new_hdf5, replacing
 from membrane.archive.ownership import clear, now, passing
 from membrane.archive.record import RunRecord
-from membrane.archive.tables import STORAGE, SUMMARY, write
+from membrane.archive.seals import seal
+from membrane.archive.tables import STORAGE, SUMMARY, attach, coordinate, label_events, put, write_sizes
 from membrane.event_table import EVENT_DTYPE, is_ilv
 from membrane.sizes import size_distribution_of
 
@@ -155,29 +157,28 @@ class Collection:
         self._scales()
         group = self._file.create_group("members")
         for name, column in self.members.items():
-            group[name] = [str(value) for value in column] if isinstance(column[0], str) else column
+            if isinstance(column[0], str):
+                group[name] = [str(value) for value in column]
+            else:
+                put(group, name, column)
         group["member"].make_scale("member")
         for name, column in group.items():
             if name != "member":
-                column.dims[0].attach_scale(group["member"])
+                attach(column, group["member"])
         sizes = size_distribution_of(self._parts, max(1, self.endosomes))
-        group = self._file.create_group("size_distribution")
-        group.attrs.update({key: sizes.pop(key) for key in SUMMARY})
-        write(group, sizes)
+        write_sizes(self._file.create_group("size_distribution"), sizes)
         # Fields stay with the members.
         group = self._file.create_group("frames")
-        group["time_s"], group["index"], group.attrs["spacing_nm"] = np.zeros(0), np.zeros(0, np.int64), np.zeros(0)
+        group.attrs["spacing_nm"] = np.zeros(0)
+        attach(put(group, "index", np.zeros(0, np.int64)), coordinate(group, "time_s", np.zeros(0), "s"))
+        seal(self._file)
 
     def _scales(self) -> None:
-        series = self._series
-        series["time_s"], series["endosome"] = self.times_s, np.arange(self.endosomes)
-        series["time_s"].attrs["units"] = "s"
-        for name in ("time_s", "endosome"):
-            series[name].make_scale(name)
-        for name, values in series.items():
-            if name not in ("time_s", "endosome"):
-                values.dims[0].attach_scale(series["time_s"])
-                values.dims[1].attach_scale(series["endosome"])
+        label_events(self._file)
+        scales = [coordinate(self._series, "time_s", self.times_s, "s")]
+        scales.append(coordinate(self._series, "endosome", np.arange(self.endosomes)))
+        for values in self._columns.values():
+            attach(values, *scales)
 
     def _parts(self):
         self._diameters.seek(0)

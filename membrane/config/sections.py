@@ -99,6 +99,7 @@ class OutputConfig(Section):
     series_interval_ms: Positive
     frame_interval_ms: Positive
     checkpoint_interval_ms: Positive
+    keep_checkpoint: bool = Field(True, description="whether the archive holds the last state, to be extended from")
 
 
 class RunConfig(Section):
