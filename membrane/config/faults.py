@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from membrane.config.sections import LEAST, Section
-from membrane.config.text import ConfigError, cut, shortened
+from membrane.config.text import ConfigError, Inconsistent, cut, shortened
 
 MOST_SHOWN = 20
 """So many faults are told one by one."""
@@ -26,8 +26,16 @@ def error_of(faults: list[str], source: str) -> ConfigError:
 
 def sentences(faults: Iterable[dict], config: type[Section]) -> list[str]:
     """A sentence for each fault that pydantic reports of ``config``: key, what is allowed, what was given."""
+    found = []
+    for fault in faults:
+        error = fault.get("ctx", {}).get("error")
+        if isinstance(error, Inconsistent):
+            path = f"{_path(fault['loc'])}: " if fault["loc"] else ""
+            found += [f"{path}{sentence}" for sentence in error.faults]
+        else:
+            found.append(_sentence(fault, config))
     # A short list lacks its members one by one; that is one fault.
-    return list(dict.fromkeys(_sentence(fault, config) for fault in faults))
+    return list(dict.fromkeys(found))
 
 
 def hint(given: str, known: Iterable[str]) -> str:
@@ -74,9 +82,14 @@ def _sentence(fault: dict, config: type[Section]) -> str:
 
 
 def _home(given: str, location, config: type[Section]) -> str:
-    """Where an unknown key may belong: a section that has it, else the nearest name of its own section."""
-    homes = [leaf for leaf in leaves(config) if leaf.endswith(f".{given}")]
-    return f"did you mean {' or '.join(map(repr, homes))}?" if homes else hint(given, _known(config, location))
+    """Where an unknown key may belong: the nearest name of its own section, else the sections that have such a key."""
+    known, everywhere = _known(config, location), {}
+    for leaf in leaves(config):
+        everywhere.setdefault(leaf.rpartition(".")[2], []).append(leaf)
+    if given not in everywhere and difflib.get_close_matches(cut(given), known, n=1, cutoff=0.5):
+        return hint(given, known)
+    near = [given] if given in everywhere else difflib.get_close_matches(cut(given), everywhere, n=1, cutoff=0.7)
+    return f"did you mean {' or '.join(map(repr, everywhere[near[0]]))}?" if near else hint(given, known)
 
 
 def _words(fault: dict) -> str:

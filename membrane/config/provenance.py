@@ -1,4 +1,4 @@
-"""What is known of a value: its range, where that comes from, and how far it may be trusted. It stands beside each key."""
+"""What is known of a value: its range, where that comes from, and how far it may be trusted; beside each key."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

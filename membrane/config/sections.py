@@ -1,24 +1,25 @@
 """What the configurations of both geometries share: numbers with a range, sections, the parts of a membrane."""
 
-import functools
-import typing
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from membrane.config.provenance import NO_SOURCE, NUMERICAL, Provenance
-from membrane.config.text import is_decimal
+from membrane.config.text import EXPONENT
 
 LEAST, MOST = 1e-12, 1e12
 """No quantity is smaller or larger in its unit: products of a few of them stay within the numbers of a computer."""
 
-Positive = Annotated[float, Field(ge=LEAST, le=MOST, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False)]
-Finite = Annotated[float, Field(ge=-MOST, le=MOST, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Order = Annotated[float, Field(gt=-1, lt=1)]
-Dilute = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+# Strict: text, yes and no are no numbers, 1 and 0 are no yes and no.
+Number = Annotated[float, Field(strict=True, ge=-MOST, le=MOST, allow_inf_nan=False)]
+Whole = Annotated[int, Field(strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
+Positive = Annotated[float, Field(strict=True, ge=LEAST, le=MOST, allow_inf_nan=False)]
+NonNegative = Annotated[Number, Field(ge=0)]
+Fraction = Annotated[Number, Field(ge=0, le=1)]
+Order = Annotated[Number, Field(gt=-1, lt=1)]
+Dilute = Annotated[Number, Field(gt=0, lt=1)]
 
 ENDINGS = (".h5", ".partial", ".png")
 """What the package itself appends to a name."""
@@ -37,6 +38,8 @@ def _is_name(name: str) -> str:
         raise ValueError("a name has at most 100 characters")
     if name.lower().endswith(ENDINGS):
         raise ValueError(f"a name does not end with {', '.join(ENDINGS)}: these endings are given to files")
+    if EXPONENT.fullmatch(name):
+        raise ValueError("this name is read as a number: add a letter")
     if name.lower().partition(".")[0] in DEVICES:
         raise ValueError("this name is reserved for a device on Windows: take another")
     return name
@@ -46,30 +49,10 @@ Name = Annotated[str, AfterValidator(_is_name)]
 """Files and folders are named after it."""
 
 
-@functools.cache
-def _of_numbers(annotation: Any) -> bool:
-    parts = typing.get_args(annotation)
-    if typing.get_origin(annotation) is Literal:
-        return False
-    return annotation in (int, float) or any(_of_numbers(part) for part in parts if isinstance(part, typing.Hashable))
-
-
 class Section(BaseModel):
     """A part of the configuration: immutable, unknown keys are errors, and only a number is a number."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _only_numbers_are_numbers(cls, value, info):
-        if isinstance(value, bool | str | list) and _of_numbers(cls.model_fields[info.field_name].annotation):
-            for part in value if isinstance(value, list) else [value]:
-                if isinstance(part, bool):
-                    raise ValueError("give a number; yes, no, true and false are none")
-                # PyYAML reads 1e-3 as text.
-                if isinstance(part, str) and not is_decimal(part):
-                    raise ValueError("give a number, written such as 10, 0.5 or 1e-3")
-        return value
 
 
 class PhasesConfig(Section):
@@ -113,7 +96,7 @@ def _contrast_per_kappa(section) -> float | None:
 
 
 GaussianContrast = Annotated[
-    Finite,
+    Number,
     Provenance(
         (1.0, 4.0),
         "0: not set. Ld minus Lo is reported as 3.6 kappa_Ld (Baumgart et al 2005 Biophys J 89:1067), sign to be "
@@ -173,11 +156,11 @@ class CeramideConfig(Section):
     ]
     luminal_fraction: Annotated[Dilute, Provenance((0.001, 0.01), "resting cell, 0.3 mol%", "unverified")]
     patch_area_nm2: Annotated[Positive, Provenance(None, "coarse-graining area", "numerical")]
-    affinity_lo: Annotated[Finite, NO_SOURCE] = Field(
+    affinity_lo: Annotated[Number, NO_SOURCE] = Field(
         description="chi_c, kT a patch at the wall between p = -1 and p = +1, halved"
     )
     monolayer_curvature_ceramide_per_nm: Annotated[
-        Finite,
+        Number,
         Provenance(
             (-1.0, -0.2),
             "no value found; negative sign for long chains: Goni et al 2005 Biochem Soc Symp 72:177 (read in part)",
@@ -185,7 +168,7 @@ class CeramideConfig(Section):
         ),
     ]
     monolayer_curvature_sphingomyelin_per_nm: Annotated[
-        Finite,
+        Number,
         Provenance((-0.20, -0.06), "egg SM -0.13 +- 0.07, Kollmitzer et al 2013 Soft Matter 9:10877", "unverified"),
     ]
     diffusion_ld_um2_per_s: Annotated[Positive, Provenance(None, "as for lipids", "unverified")]
@@ -208,7 +191,7 @@ class OligomersConfig(Section):
     """n-mers of the cargo."""
 
     size: Annotated[
-        int,
+        Whole,
         Field(ge=2, le=100),
         Provenance(
             (4.0, 20.0),
@@ -217,13 +200,15 @@ class OligomersConfig(Section):
         ),
     ]
     bond_energy_kBT: Annotated[
-        float, Field(ge=0, le=100), Provenance((2.0, 8.0), "**no measurement found**", "unverified")
+        Number, Field(ge=0, le=100), Provenance((2.0, 8.0), "**no measurement found**", "unverified")
     ]
     affinity_lo: Annotated[
-        float, Field(ge=-2, le=2), Provenance((-2.0, 2.0), "no source; 2 is the largest that the scheme takes", "unverified")
+        Number,
+        Field(ge=-2, le=2),
+        Provenance((-2.0, 2.0), "no source; 2 is the largest that the scheme takes", "unverified"),
     ] = Field(description="chi_n an n-mer; beyond 2 the drift is too stiff")
     spontaneous_curvature_per_nm: Annotated[
-        Finite,
+        Number,
         Provenance(
             (0.05, 0.2),
             "assumed; sign: TSPAN4 and CD9 prefer tubes pulled outward, Dharan et al 2022 PNAS 119(43), doi "
@@ -239,13 +224,9 @@ class OligomersConfig(Section):
 class CargoConfig(Section):
     """Cargo proteins; without ``oligomers`` they stay monomers."""
 
-    fraction: Annotated[
-        float, Field(gt=0, lt=0.9), Provenance(None, "of the membrane area; no source", "unverified")
-    ]
-    footprint_nm2: Annotated[
-        Positive, Provenance((7.0, 13.0), "tetraspanin, four helices, CD81 crystal", "unverified")
-    ]
-    affinity_lo: Annotated[float, Field(ge=-2, le=2), NO_SOURCE]
+    fraction: Annotated[Number, Field(gt=0, lt=0.9), Provenance(None, "of the membrane area; no source", "unverified")]
+    footprint_nm2: Annotated[Positive, Provenance((7.0, 13.0), "tetraspanin, four helices, CD81 crystal", "unverified")]
+    affinity_lo: Annotated[Number, Field(ge=-2, le=2), NO_SOURCE]
     diffusion_ld_um2_per_s: Annotated[
         Positive,
         Provenance(
@@ -269,11 +250,11 @@ class RunConfig(Section):
 
     name: Annotated[Name, NUMERICAL] = Field(description="of the files that the run leaves")
     kind: str
-    seed: Annotated[int, Field(ge=0, lt=2**31), NUMERICAL] = 0
-    endosomes: Annotated[int, Field(ge=1, le=100_000), Provenance(None, "the run's size", "numerical")]
+    seed: Annotated[Whole, Field(ge=0, lt=2**31), NUMERICAL] = 0
+    endosomes: Annotated[Whole, Field(ge=1, le=100_000), Provenance(None, "the run's size", "numerical")]
     duration_s: Annotated[Positive, Provenance(None, "the run's size", "numerical")]
     temperature_C: Annotated[
-        float, Field(ge=0, le=100), Provenance(None, "body temperature; kT = 4.2821 pN nm", "-")
+        Number, Field(ge=0, le=100), Provenance(None, "body temperature; kT = 4.2821 pN nm", "-")
     ] = 37.0
 
     def to_yaml(self) -> str:

@@ -10,9 +10,10 @@ from membrane.config.sections import (
     CargoConfig,
     CeramideConfig,
     Dilute,
-    Finite,
+    Flag,
     GaussianContrast,
     NonNegative,
+    Number,
     Order,
     OutputConfig,
     PhasesConfig,
@@ -21,6 +22,7 @@ from membrane.config.sections import (
     RunConfig,
     Section,
 )
+from membrane.config.text import Inconsistent
 from membrane.config.times import count_faults, time_faults
 
 MOST_POINTS = 2**26
@@ -44,17 +46,15 @@ class Geometry(Section):
     ] = Field(description="side lengths (x, y)")
     spacing_nm: Annotated[
         Positive, Provenance(None, "0.8 of the interface width", "numerical", "at most the interface width")
-    ] = Field(
-        description="grid spacing asked for; the sides are divided into the nearest whole number"
-    )
+    ] = Field(description="grid spacing asked for; the sides are divided into the nearest whole number")
 
 
 class LipidsConfig(PhasesConfig):
     """Lo/Ld segregation from a mixed membrane."""
 
-    mean_order: Annotated[
-        Order, Provenance((-1.0, 1.0), "-0.4: Lo share 0.3; for endosomes unknown", "unverified")
-    ] = Field(description="mean of phi, +1 all Lo, -1 all Ld")
+    mean_order: Annotated[Order, Provenance((-1.0, 1.0), "-0.4: Lo share 0.3; for endosomes unknown", "unverified")] = (
+        Field(description="mean of phi, +1 all Lo, -1 all Ld")
+    )
 
 
 class MembraneConfig(RigidityConfig):
@@ -70,7 +70,7 @@ class MembraneConfig(RigidityConfig):
             "unverified",
         ),
     ]
-    spontaneous_curvature_other_per_nm: Annotated[Finite, NO_SOURCE] = Field(
+    spontaneous_curvature_other_per_nm: Annotated[Number, NO_SOURCE] = Field(
         default=0.0, description="curvature from whatever else, uniform"
     )
 
@@ -88,7 +88,7 @@ class HydrodynamicsConfig(Section):
     ]
     cytosol_viscosity_mPa_s: Annotated[Positive, Provenance((1.0, 10.0), "-", "unverified")]
     lumen_viscosity_mPa_s: Annotated[Positive, Provenance((1.0, 3.0), "-", "unverified")]
-    in_plane_flow: Annotated[bool, NUMERICAL] = Field(default=True, description="false: diffusion only")
+    in_plane_flow: Annotated[Flag, NUMERICAL] = Field(default=True, description="false: diffusion only")
     agitation_interval_us: Annotated[Positive, NUMERICAL] = Field(
         default=128.0, description="time between random displacements of the membrane"
     )
@@ -124,7 +124,7 @@ class BuddingConfig(Section):
             "unverified",
         ),
     ]
-    circularity: Annotated[float, Field(gt=0, le=1), NUMERICAL] = Field(
+    circularity: Annotated[Number, Field(gt=0, le=1), NUMERICAL] = Field(
         default=0.9, description="roundness from which a domain is put to the bud law"
     )
     look_interval_ms: Annotated[Positive, NUMERICAL] = Field(
@@ -178,20 +178,20 @@ class SupplyConfig(Section):
             None, "mean of 21 ILVs an endosome (yeast): Adell et al 2017 eLife 6:e31652", "read", "to about 65 ILVs"
         ),
     ] = Field(description="area in hand at the start, in units of the endosome's area")
-    fusion_rate_per_s: Annotated[NonNegative, Provenance(None, "rate of fusing vesicles unknown", "unverified")] = Field(
-        description="vesicles that fuse with one endosome"
+    fusion_rate_per_s: Annotated[NonNegative, Provenance(None, "rate of fusing vesicles unknown", "unverified")] = (
+        Field(description="vesicles that fuse with one endosome")
     )
     fusion_diameter_nm: Annotated[Positive, Provenance(None, "early endosomal carriers, assumed", "unverified")]
     order: Annotated[
-        float, Field(ge=-1, le=1), Provenance((-1.0, 1.0), "arriving membrane is taken as Ld", "unverified")
+        Number, Field(ge=-1, le=1), Provenance((-1.0, 1.0), "arriving membrane is taken as Ld", "unverified")
     ] = -1.0
     ceramide_cytosolic_fraction: Annotated[
         Dilute | None, Provenance((0.001, 0.01), "resting membrane", "unverified")
     ] = Field(default=None, description="of arriving membrane; none: as ceramide.cytosolic_fraction")
-    ceramide_luminal_fraction: Annotated[
-        Dilute | None, Provenance((0.001, 0.01), "resting membrane", "unverified")
-    ] = Field(default=None, description="of arriving membrane; none: as ceramide.luminal_fraction")
-    cargo_fraction: Annotated[Annotated[float, Field(gt=0, lt=0.9)] | None, NO_SOURCE] = Field(
+    ceramide_luminal_fraction: Annotated[Dilute | None, Provenance((0.001, 0.01), "resting membrane", "unverified")] = (
+        Field(default=None, description="of arriving membrane; none: as ceramide.luminal_fraction")
+    )
+    cargo_fraction: Annotated[Annotated[Number, Field(gt=0, lt=0.9)] | None, NO_SOURCE] = Field(
         default=None, description="of arriving membrane; none: as cargo.fraction"
     )
 
@@ -204,7 +204,7 @@ class NumericsConfig(Section):
     max_step_us: Annotated[Positive, NUMERICAL] = Field(default=64.0, description="longest step")
     error_tolerance: Annotated[Positive, NUMERICAL] = Field(default=0.1, description="of a step")
     max_courant: Annotated[Positive, NUMERICAL] = Field(default=0.3, description="of a step")
-    thermal_noise: Annotated[bool, NUMERICAL] = Field(default=True, description="noise of phi and agitation")
+    thermal_noise: Annotated[Flag, NUMERICAL] = Field(default=True, description="noise of phi and agitation")
     initial_noise: Annotated[NonNegative, NUMERICAL] = Field(
         default=0.02, description="standard deviation of phi at the start"
     )
@@ -266,7 +266,7 @@ class SheetConfig(RunConfig):
             # The largest step is a power of two of ticks, so at least half of what is asked for.
             faults += count_faults(self, self.numerics.max_step_us * 0.5e-6, points[0] * points[1])
         if faults:
-            raise ValueError("; ".join(faults))
+            raise Inconsistent(faults)
         return self
 
     def _time_faults(self) -> list[str]:

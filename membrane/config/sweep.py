@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from membrane.config.sections import Finite, Name, Section
-from membrane.config.text import shortened
+from membrane.config.sections import Name, Number, Section, Whole
+from membrane.config.text import Inconsistent, shortened
 
 OWN = ("name", "seed")
 """Keys of a member that the sweep itself gives."""
@@ -22,8 +22,8 @@ MOST_SAMPLED = 10_000_000
 class RangeConfig(Section):
     """From ``low`` to ``high``, evenly in the value or in its logarithm."""
 
-    low: Finite
-    high: Finite
+    low: Number
+    high: Number
     scale: Literal["linear", "log"] = "linear"
 
     @model_validator(mode="after")
@@ -38,7 +38,7 @@ class RangeConfig(Section):
 class SamplesConfig(Section):
     """A number of points that fill the box of all ranges."""
 
-    samples: Annotated[int, Field(ge=2, le=MOST_MEMBERS)]
+    samples: Annotated[Whole, Field(ge=2, le=MOST_MEMBERS)]
     ranges: Annotated[dict[str, RangeConfig], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -96,7 +96,7 @@ class VaryConfig(Section):
         if not keys:
             faults.append("nothing varies: give one of grid, points, latin_hypercube, sobol")
         if faults:
-            raise ValueError("; ".join(faults))
+            raise Inconsistent(faults)
         return self
 
 
@@ -107,8 +107,8 @@ class SweepConfig(Section):
     base: str = Field(description="configuration of a run, beside this file; ~ is the home folder")
     set: dict[str, Any] = Field(default={}, description="dotted keys of the base that are other in all members")
     vary: VaryConfig
-    replicas: Annotated[int, Field(ge=1, le=MOST_MEMBERS)] = 1
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    replicas: Annotated[Whole, Field(ge=1, le=MOST_MEMBERS)] = 1
+    seed: Annotated[Whole, Field(ge=0, lt=2**31)] = 0
 
     @property
     def members(self) -> int:
@@ -131,7 +131,7 @@ class SweepConfig(Section):
             if (outer in varied) != (inner in varied):
                 faults.append(f"{outer} and {inner} are given by set and by vary: one would be lost")
         if faults:
-            raise ValueError("; ".join(faults[:20]))
+            raise Inconsistent(faults)
         return self
 
 

@@ -26,6 +26,14 @@ class ConfigError(ValueError):
     """Everything that is wrong with a configuration, one fault a line."""
 
 
+class Inconsistent(ValueError):
+    """Several keys that do not fit each other; ``faults`` has a sentence for each case."""
+
+    def __init__(self, faults: list[str]):
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
 def read_text(path: str | Path, example: str) -> str:
     """The text of a regular file of at most MOST_BYTES; raises ConfigError. ``example`` names a file that would do."""
     remedy = f"give the path of a YAML file such as {example}"
@@ -70,14 +78,6 @@ def read_yaml(text: str) -> Any:
         raise ConfigError(f"{line}{cut(str(error), 200)}") from None
 
 
-def is_decimal(text: str) -> bool:
-    """Whether text is a decimal number such as 1e-3; no other text stands for a number. 010 is none: it may be octal."""
-    return _NUMBER.fullmatch(text.strip()) is not None
-
-
-_NUMBER = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
-
-
 def shortened(value: Any, most: int = 80) -> str:
     """A value as it is quoted in a message, never longer than ``most`` characters, however large the value is."""
     if value is None:
@@ -118,6 +118,11 @@ class _Loader(yaml.SafeLoader):
         self.level -= 1
         return node
 
+
+EXPONENT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+")
+"""Numbers such as 1e-3, which PyYAML takes for text."""
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", EXPONENT, list("-+.0123456789"))
 
 _DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 

@@ -9,8 +9,8 @@ from membrane.config.provenance import NO_SOURCE, NUMERICAL, Provenance
 from membrane.config.sections import (
     CargoConfig,
     CeramideConfig,
-    Finite,
     GaussianContrast,
+    Number,
     Order,
     OutputConfig,
     PhasesConfig,
@@ -18,7 +18,9 @@ from membrane.config.sections import (
     RigidityConfig,
     RunConfig,
     Section,
+    Whole,
 )
+from membrane.config.text import Inconsistent
 from membrane.config.times import count_faults, time_faults
 
 MOST_POINTS = 2**30
@@ -30,11 +32,13 @@ class ShapeConfig(Section):
     lumen between two planes across it, which are booked as one vesicle."""
 
     kind: Annotated[Literal["sphere", "prolate", "oblate", "slab"], NUMERICAL]
-    diameter_nm: Annotated[
-        Positive | None, Provenance((200.0, 1000.0), "endosomes (MVBs) of 400 nm", "unverified")
-    ] = Field(default=None, description="of the sphere of the same area; not of a slab")
-    thickness_nm: Annotated[Positive | None, NUMERICAL] = Field(default=None, description="of a slab: from plane to plane")
-    reduced_volume: Annotated[Annotated[float, Field(ge=0.4, lt=1)] | None, NO_SOURCE] = Field(
+    diameter_nm: Annotated[Positive | None, Provenance((200.0, 1000.0), "endosomes (MVBs) of 400 nm", "unverified")] = (
+        Field(default=None, description="of the sphere of the same area; not of a slab")
+    )
+    thickness_nm: Annotated[Positive | None, NUMERICAL] = Field(
+        default=None, description="of a slab: from plane to plane"
+    )
+    reduced_volume: Annotated[Annotated[Number, Field(ge=0.4, lt=1)] | None, NO_SOURCE] = Field(
         default=None, description="of a spheroid: volume over that of the sphere of its area"
     )
 
@@ -95,10 +99,10 @@ class CapConfig(Section):
 class QuenchConfig(Section):
     """A mixed membrane: everywhere the mean order, and white noise from the seed."""
 
-    mean_order: Annotated[
-        Order, Provenance((-1.0, 1.0), "-0.4: Lo share 0.3; for endosomes unknown", "unverified")
-    ] = Field(description="mean of phi, +1 all Lo, -1 all Ld")
-    noise: Annotated[float, Field(gt=0, le=0.5), NUMERICAL] = Field(
+    mean_order: Annotated[Order, Provenance((-1.0, 1.0), "-0.4: Lo share 0.3; for endosomes unknown", "unverified")] = (
+        Field(description="mean of phi, +1 all Lo, -1 all Ld")
+    )
+    noise: Annotated[Number, Field(gt=0, le=0.5), NUMERICAL] = Field(
         default=0.1, description="standard deviation of phi at a point"
     )
 
@@ -120,15 +124,21 @@ class OsmosisConfig(Section):
     """What resists a change of the lumen's volume: (modulus/2) (V - V0)^2/V0."""
 
     modulus_kPa: Annotated[Positive, NO_SOURCE]
-    rest_volume_ratio: Annotated[Positive, NO_SOURCE] = Field(default=1.0, description="V0 over the volume at the start")
+    rest_volume_ratio: Annotated[Positive, NO_SOURCE] = Field(
+        default=1.0, description="V0 over the volume at the start"
+    )
 
 
 class VesicleMembraneConfig(RigidityConfig):
     """Elasticity of the closed membrane."""
 
-    interface_width_nm: Annotated[Positive, NUMERICAL] = Field(description="eps: psi = tanh(d/(sqrt2 eps)), d from the mid-plane")
-    spontaneous_curvature_ld_per_nm: Annotated[Finite, NO_SOURCE] = Field(default=0.0, description="c0, positive buds into the lumen")
-    spontaneous_curvature_lo_per_nm: Annotated[Finite, NO_SOURCE]
+    interface_width_nm: Annotated[Positive, NUMERICAL] = Field(
+        description="eps: psi = tanh(d/(sqrt2 eps)), d from the mid-plane"
+    )
+    spontaneous_curvature_ld_per_nm: Annotated[Number, NO_SOURCE] = Field(
+        default=0.0, description="c0, positive buds into the lumen"
+    )
+    spontaneous_curvature_lo_per_nm: Annotated[Number, NO_SOURCE]
     gaussian_modulus_contrast_kBT: GaussianContrast = Field(default=0.0, description="kappa_G,Lo - kappa_G,Ld")
     area_modulus_mN_per_m: Annotated[Positive, Provenance(None, "-", "unverified")] = Field(
         default=240.0, description="stretching of the membrane"
@@ -141,29 +151,35 @@ class VesicleNumericsConfig(Section):
     lipids move for one step in time."""
 
     precision: Annotated[Literal["float32", "float64"], NUMERICAL] = "float32"
-    devices: Annotated[int, Field(ge=1, le=1024), NUMERICAL] = Field(
+    devices: Annotated[Whole, Field(ge=1, le=1024), NUMERICAL] = Field(
         default=1, description="the box is cut along z in slabs for so many devices"
     )
     transport_step_us: Annotated[Positive, NUMERICAL] = Field(default=4.0, description="time of a round")
     mobility: Annotated[Literal["sobolev", "stokes"], NUMERICAL] = Field(
         default="sobolev", description="sobolev: the shape has no clock; stokes: it moves with the fluid, in time"
     )
-    viscosity_mPa_s: Annotated[Positive | None, Provenance(None, "water: 0.7", "unverified")] = Field(default=None, description="of lumen and cytosol; of stokes only")
-    shape_steps: Annotated[int, Field(ge=1, le=10_000), NUMERICAL] = Field(
+    viscosity_mPa_s: Annotated[Positive | None, Provenance(None, "water: 0.7", "unverified")] = Field(
+        default=None, description="of lumen and cytosol; of stokes only"
+    )
+    shape_steps: Annotated[Whole, Field(ge=1, le=10_000), NUMERICAL] = Field(
         default=10, description="steps of the shape a round; of sobolev only"
     )
-    look_rounds: Annotated[int, Field(ge=1, le=1000), NUMERICAL] = Field(default=2, description="rounds between looks for fission")
+    look_rounds: Annotated[Whole, Field(ge=1, le=1000), NUMERICAL] = Field(
+        default=2, description="rounds between looks for fission"
+    )
     smoothing_length_nm: Annotated[Positive | None, NUMERICAL] = Field(
         default=None, description="of the velocity; none: three eps; of sobolev only"
     )
     mending: Annotated[Positive | None, NUMERICAL] = Field(
         default=None, description="pace of the profile, and of fission, over that of the shape; none: 8, stokes 1.5"
     )
-    inertia: Annotated[float, Field(ge=0, lt=1), NUMERICAL] = Field(default=0.9, description="of sobolev only")
-    max_courant: Annotated[float, Field(gt=0, le=0.5), NUMERICAL] = Field(
+    inertia: Annotated[Number, Field(ge=0, lt=1), NUMERICAL] = Field(default=0.9, description="of sobolev only")
+    max_courant: Annotated[Number, Field(gt=0, le=0.5), NUMERICAL] = Field(
         default=0.3, description="largest displacement of a step in spacings"
     )
-    max_area_strain: Annotated[Positive, NUMERICAL] = Field(default=5e-4, description="the most that a step may add to the strain of an area")
+    max_area_strain: Annotated[Positive, NUMERICAL] = Field(
+        default=5e-4, description="the most that a step may add to the strain of an area"
+    )
 
     @model_validator(mode="after")
     def _consistent(self):
@@ -247,5 +263,5 @@ class VesicleConfig(RunConfig):
         if not faults:
             faults += count_faults(self, step_us * 1e-6, points)
         if faults:
-            raise ValueError("; ".join(faults))
+            raise Inconsistent(faults)
         return self
