@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from membrane import cluster
-from membrane.config import ConfigError
+from membrane.config import ConfigError, tell
 from membrane.console import BAD_INPUT, COMPLETE, FAILED, INTERRUPTED, set_up_logging
 from membrane.cores import cores
 from membrane.local import Local, default_jobs
@@ -38,6 +38,7 @@ def main(argv: list[str] | None = None) -> int:
             sweep = read_sweep(arguments.sweep)
             folder = SweepFolder(arguments.folder or Path("runs") / sweep.config.name, sweep)
             members = _share(sweep.members, arguments)
+            tell(sweep.base, arguments.sweep)
             if arguments.dry_run:
                 return _list(folder, members, arguments)
             folder.keep()

@@ -19,7 +19,7 @@ import numpy as np
 import platformdirs
 
 from membrane.build import bud_law, build_sheet, host_radius
-from membrane.config import ConfigError, SheetConfig, load
+from membrane.config import ConfigError, SheetConfig, load, tell
 from membrane.console import BAD_INPUT, COMPLETE
 from membrane.landscape import BudAnswer, Domain, Host
 from membrane.units import PN_PER_NM_PER_UN_PER_M, thermal_energy
@@ -279,6 +279,7 @@ def main(argv: list[str] | None = None) -> int:
     except (ConfigError, ValueError) as error:
         print(f"membrane.predict: {error}", file=sys.stderr)
         return BAD_INPUT
+    tell(config, arguments.config)
     print(report(prediction))
     return COMPLETE
 

@@ -22,7 +22,7 @@ import platformdirs
 from membrane.archive import Archive, ArchiveError, clear, read
 from membrane.batch import Batch
 from membrane.check import check
-from membrane.config import FREE_TO_CHANGE, Config, ConfigError, changes, load, parse
+from membrane.config import FREE_TO_CHANGE, Config, ConfigError, changes, load, parse, tell
 from membrane.console import BAD_INPUT, COMPLETE, FAILED, INTERRUPTED, set_up_logging
 from membrane.cores import cores
 from membrane.engine import Run
@@ -46,12 +46,14 @@ def main(argv: list[str] | None = None) -> int:
             _set_up_jax(config)
             physics = REPLICAS[config.kind][0](config)
             if arguments.check:
+                tell(config, arguments.config)
                 return check(config, physics, arguments.trial)
             batch = _batch(config, physics, arguments.batch)
             archive = _open(config, output, arguments)
             if archive is None:
                 log.info("%s is complete already; give a longer duration_s to extend it", output)
                 return COMPLETE
+            tell(config, arguments.config)
         except (ConfigError, ArchiveError, ValueError, OSError) as error:
             print(f"membrane.run: {error}", file=sys.stderr)
             return BAD_INPUT

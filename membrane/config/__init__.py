@@ -1,7 +1,7 @@
 """The configuration: what may stand in a YAML file, in which units, and how faults are reported."""
 
 from membrane.config.compare import FREE_TO_CHANGE, changes
-from membrane.config.reading import Config, changed, load, load_sweep, parse
+from membrane.config.reading import Config, changed, load, load_sweep, parse, tell
 from membrane.config.sheet import SheetConfig
 from membrane.config.sweep import SweepConfig
 from membrane.config.text import ConfigError, cut, shortened
@@ -21,4 +21,5 @@ __all__ = [
     "load_sweep",
     "parse",
     "shortened",
+    "tell",
 ]

@@ -24,21 +24,23 @@ KINDS = {"sheet": SheetConfig, "vesicle": VesicleConfig}
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
-    """Read, override (``dotted.key=VALUE``) and validate a YAML file; raises ConfigError with all faults at once.
-
-    What lies outside its documented range is logged as a warning, and so is what has no effect as information.
-    """
+    """Read, override (``dotted.key=VALUE``) and validate a YAML file; raises ConfigError with all faults at once."""
     path = Path(path).expanduser()
-    config = parse(read_text(path, "configs/ceramide.yaml"), overrides, source=str(path))
+    return parse(read_text(path, "configs/ceramide.yaml"), overrides, source=str(path))
+
+
+def tell(config: Config, source: str | Path) -> None:
+    """Log what a reader should know of a valid configuration: values outside their documented range (warnings), and
+    keys that have no effect (information)."""
     for line in outside(config):
-        log.warning("%s: %s", path, line)
+        log.warning("%s: %s", source, line)
     for key in config.unused:
-        log.info("%s: %s has no effect here, since there is no section %s", path, key, _home(key))
-    return config
+        section = key.partition(".")[2].partition("_")[0]
+        log.info("%s: %s has no effect, since there is no section %s", source, key, section)
 
 
 def parse(text: str, overrides: Sequence[str] = (), source: str = "configuration") -> Config:
-    """As :func:`load`, from the text itself; nothing is logged of the values."""
+    """As :func:`load`, from the text itself."""
     raw = _mapping(text, source)
     if "vary" in raw or "base" in raw:
         raise ConfigError(f"{source}: this is a sweep; run it with python -m membrane.ensemble {source}")
@@ -147,8 +149,3 @@ def _set(raw: dict, key: str, value: Any, source: str) -> None:
         if not isinstance(target, dict):
             raise ConfigError(f"{source}: {cut(part)!r} is a value, not a section that could hold {cut(last)!r}")
     target[last] = value
-
-
-def _home(key: str) -> str:
-    """The section that a key of ``supply`` is about."""
-    return key.partition(".")[2].partition("_")[0]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from membrane.config.sections import Name, Number, Section, Whole
-from membrane.config.text import Inconsistent, shortened
+from membrane.config.text import Inconsistent, cut
 
 OWN = ("name", "seed")
 """Keys of a member that the sweep itself gives."""
@@ -84,12 +84,12 @@ class VaryConfig(Section):
     @model_validator(mode="after")
     def _consistent(self):
         keys, faults = self.keys, []
-        faults += [f"{shortened(key)} is varied twice" for key in sorted({key for key in keys if keys.count(key) > 1})]
-        faults += [f"{inner} is varied, and so is {outer}, which holds it" for outer, inner in nested(keys)]
+        faults += [f"{cut(key)} is varied twice" for key in sorted({key for key in keys if keys.count(key) > 1})]
+        faults += [f"{cut(inner)} is varied, and so is {cut(outer)}, which holds it" for outer, inner in nested(keys)]
         faults += [f"{key} is given by the sweep: see seed and replicas" for key in OWN if key in keys]
         for number, point in enumerate(self.points):
             if point.keys() != self.points[0].keys():
-                first = shortened(", ".join(self.points[0]))
+                first = cut(", ".join(self.points[0]))
                 faults.append(f"points.{number} must have the keys of points.0: {first}")
                 if len(faults) > 20:
                     break
@@ -124,12 +124,12 @@ class SweepConfig(Section):
                 f"{points:.6g} points of vary with replicas {self.replicas} are {self.members:.6g} members; "
                 f"{MOST_MEMBERS} are the most: take fewer values, samples or replicas"
             )
-        faults += [f"set: {inner} is given, and so is {outer}, which holds it" for outer, inner in nested(self.set)]
+        faults += [f"set: {cut(inner)} is given, and so is {cut(outer)}, which holds it" for outer, inner in nested(self.set)]
         given, varied = list(_leaves(self.set)), set(self.vary.keys)
-        faults += [f"{key} is given by set and by vary: one would be lost" for key in sorted(varied & set(given))]
+        faults += [f"{cut(key)} is given by set and by vary: one would be lost" for key in sorted(varied & set(given))]
         for outer, inner in nested([*given, *varied]):
             if (outer in varied) != (inner in varied):
-                faults.append(f"{outer} and {inner} are given by set and by vary: one would be lost")
+                faults.append(f"{cut(outer)} and {cut(inner)} are given by set and by vary: one would be lost")
         if faults:
             raise Inconsistent(faults)
         return self
