@@ -6,7 +6,7 @@ import typing
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from membrane.config.sections import LEAST, Section
 from membrane.config.text import ConfigError, Inconsistent, cut, shortened
@@ -15,27 +15,26 @@ MOST_SHOWN = 20
 """So many faults are told one by one."""
 
 
-def error_of(faults: list[str], source: str) -> ConfigError:
-    """All faults of one source as one error, a line each."""
-    count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-    lines = [f"{source}: {count}", *(f"  {fault}" for fault in faults[:MOST_SHOWN])]
-    if len(faults) > MOST_SHOWN:
-        lines.append(f"  and {len(faults) - MOST_SHOWN} more")
-    return ConfigError("\n".join(lines))
+def error_of(faults: list[str], source: str, more: int = 0) -> ConfigError:
+    """All faults of one source as one error, a line each; ``more`` are only counted."""
+    total = len(faults) + more
+    lines = [f"{source}: {total} fault{'s' if total > 1 else ''}", *(f"  {fault}" for fault in faults)]
+    return ConfigError("\n".join(lines + [f"  and {more} more"] * (more > 0)))
 
 
-def sentences(faults: Iterable[dict], config: type[Section]) -> list[str]:
-    """A sentence for each fault that pydantic reports of ``config``: key, what is allowed, what was given."""
-    found = []
-    for fault in faults:
-        error = fault.get("ctx", {}).get("error")
-        if isinstance(error, Inconsistent):
+def error_from(error: ValidationError, config: type[Section], source: str) -> ConfigError:
+    """What pydantic found in ``config``, a sentence for each fault: key, what is allowed, what was given."""
+    found: list[str] = []
+    faults = error.errors(include_url=False)
+    for fault in faults[:MOST_SHOWN]:
+        cause = fault.get("ctx", {}).get("error")
+        if isinstance(cause, Inconsistent):
             path = f"{_path(fault['loc'])}: " if fault["loc"] else ""
-            found += [f"{path}{sentence}" for sentence in error.faults]
+            found += [f"{path}{sentence}" for sentence in cause.faults[:MOST_SHOWN]]
         else:
             found.append(_sentence(fault, config))
     # A short list lacks its members one by one; that is one fault.
-    return list(dict.fromkeys(found))
+    return error_of(list(dict.fromkeys(found)), source, max(0, len(faults) - MOST_SHOWN))
 
 
 def hint(given: str, known: Iterable[str]) -> str:

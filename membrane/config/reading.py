@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from membrane.config.faults import error_of, hint, leaves, sentences
+from membrane.config.faults import error_from, error_of, hint, leaves
 from membrane.config.provenance import outside
 from membrane.config.sections import RunConfig, Section
 from membrane.config.sheet import SheetConfig
@@ -101,7 +101,7 @@ def _valid(raw: dict, model: type[Section], source: str):
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        raise error_of(sentences(error.errors(include_url=False), model), source) from None
+        raise error_from(error, model, source) from None
 
 
 def _setting(override: str) -> tuple[str, Any, str]:

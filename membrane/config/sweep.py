@@ -124,7 +124,9 @@ class SweepConfig(Section):
                 f"{points:.6g} points of vary with replicas {self.replicas} are {self.members:.6g} members; "
                 f"{MOST_MEMBERS} are the most: take fewer values, samples or replicas"
             )
-        faults += [f"set: {cut(inner)} is given, and so is {cut(outer)}, which holds it" for outer, inner in nested(self.set)]
+        faults += [
+            f"set: {cut(inner)} is given, and so is {cut(outer)}, which holds it" for outer, inner in nested(self.set)
+        ]
         given, varied = list(_leaves(self.set)), set(self.vary.keys)
         faults += [f"{cut(key)} is given by set and by vary: one would be lost" for key in sorted(varied & set(given))]
         for outer, inner in nested([*given, *varied]):

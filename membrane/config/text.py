@@ -12,8 +12,8 @@ import yaml
 MOST_BYTES = 2**20
 """The largest file that is read as a configuration."""
 
-MOST_VALUES = 2**20
-"""The most values that a file may hold after its aliases are expanded: no file without aliases holds more."""
+MOST_COPIES = 100_000
+"""The most values that the aliases of a text may add to those that are written in it."""
 
 MOST_LEVELS = 30
 """How deep sections and lists may be nested. A configuration needs five levels."""
@@ -63,7 +63,7 @@ def read_yaml(text: str) -> Any:
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
-        return None if node is None else _Tree().value(node)
+        return None if node is None else _Tree(loader.written + MOST_COPIES).value(node)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigError(f"line {line}: the character U+{error.character:04X} is not allowed") from None
@@ -97,21 +97,21 @@ _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict, _SHORT.maxstring, _SHORT.maxother = 2, 6, 4, 60, 60
 
 
-def _fault(node: yaml.Node, problem: str) -> yaml.MarkedYAMLError:
+def _fault(node: yaml.Node | yaml.Event, problem: str) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(None, None, problem, node.start_mark)
 
 
 class _Loader(yaml.SafeLoader):
     """Composes nodes, no deeper than MOST_LEVELS and without tags."""
 
-    level = 0
+    level = written = 0
 
     def compose_node(self, parent, index):
         event = self.peek_event()
         if getattr(event, "tag", None) not in (None, "!"):
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")
             raise _fault(event, f"the tag {shortened(tag)} is not used here: leave it out")
-        self.level += 1
+        self.level, self.written = self.level + 1, self.written + 1
         if self.level > MOST_LEVELS:
             raise _fault(event, f"sections and lists are nested more than {MOST_LEVELS} levels deep")
         node = super().compose_node(parent, index)
@@ -130,13 +130,13 @@ _DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 class _Tree:
     """Plain values of nodes. Every alias becomes a copy of its own: a change of one leaves the others alone."""
 
-    def __init__(self):
-        self.count = 0
+    def __init__(self, most: int):
+        self.left = most
 
     def value(self, node: yaml.Node, level: int = 0) -> Any:
-        self.count += 1
-        if self.count > MOST_VALUES:
-            raise _fault(node, f"aliases make more than {MOST_VALUES} values of this text")
+        self.left -= 1
+        if self.left < 0:
+            raise _fault(node, f"aliases add more than {MOST_COPIES} values to this text")
         if level > MOST_LEVELS:
             raise _fault(node, f"aliases nest this text more than {MOST_LEVELS} levels deep, or in itself")
         if isinstance(node, yaml.ScalarNode):

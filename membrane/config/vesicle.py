@@ -91,6 +91,11 @@ class CapConfig(Section):
         return self
 
     @property
+    def given(self) -> str:
+        """The key that its size was given by."""
+        return f"composition.cap.{'closed_diameter_nm' if self.area_nm2 is None else 'area_nm2'}"
+
+    @property
     def area(self) -> float:
         """nm^2."""
         return math.pi * self.closed_diameter_nm**2 if self.area_nm2 is None else self.area_nm2
@@ -216,7 +221,8 @@ class VesicleConfig(RunConfig):
             )
         if min(geometry.points) < 16:
             faults.append(
-                f"geometry.box_nm {list(geometry.box_nm)} must span at least 16 spacings of {geometry.spacing_nm:g} nm"
+                f"geometry.box_nm {list(geometry.box_nm)} must span at least 16 spacings "
+                f"(geometry.spacing_nm) of {geometry.spacing_nm:g} nm"
             )
         else:
             spacing = max(side / n for side, n in zip(geometry.box_nm, geometry.points, strict=True))
@@ -253,7 +259,7 @@ class VesicleConfig(RunConfig):
             if self.composition.cap.area >= room:
                 what = "largest disc of the plane" if geometry.shape.kind == "slab" else "membrane"
                 faults.append(
-                    f"composition.cap of {self.composition.cap.area:.5g} nm2 must be smaller than the {what} of "
+                    f"composition.cap of {self.composition.cap.area:.5g} nm2 ({self.composition.cap.given}) must be smaller than the {what} of "
                     f"geometry.shape, {room:.5g} nm2"
                 )
         step_us, output = self.numerics.transport_step_us, self.output
