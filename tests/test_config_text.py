@@ -156,7 +156,7 @@ def test_hostile_text_is_refused_with_its_line(text):
     """At once, in one short line."""
     begin = time.process_time()
     said = refusal(text)
-    assert time.process_time() - begin < 20
+    assert time.process_time() - begin < 5
     assert said.startswith("line ")
     assert len(said) < 300
     assert "\n" not in said
@@ -216,10 +216,10 @@ def test_names_that_are_no_files(tmp_path, name):
     """Of a run and of a sweep alike: refused by the key."""
     quoted = yaml.safe_dump({"name": name})
     text = CERAMIDE.read_text().replace("name: ceramide\n", quoted)
-    with pytest.raises(ConfigError, match="name: a name |name: this name |name: give text"):
+    with pytest.raises(ConfigError, match=r"name: a name |name: this name |name: give text"):
         parse(text)
     (path := tmp_path / "sweep.yaml").write_text(f"{quoted}base: x.yaml\nvary: {{grid: {{endosomes: [1]}}}}\n")
-    with pytest.raises(ConfigError, match="name: a name |name: this name |name: give text"):
+    with pytest.raises(ConfigError, match=r"name: a name |name: this name |name: give text"):
         load_sweep(path)
 
 
@@ -244,7 +244,7 @@ OVERLAPS = [
 @pytest.mark.parametrize("settings", OVERLAPS)
 def test_settings_of_which_one_would_be_lost(settings):
     """The same key twice, short or whole, or a section and what is in it: refused."""
-    with pytest.raises(ConfigError, match="is given twice|which holds it"):
+    with pytest.raises(ConfigError, match=r"is given twice|which holds it"):
         load(CERAMIDE, settings)
 
 
@@ -370,7 +370,9 @@ def test_extreme_numbers(base, extreme):
         try:
             found = changed(config, {key: value}, "trial")
         except ConfigError as error:
-            assert key in str(error), (key, str(error))
+            found = str(error)
+        if isinstance(found, str):
+            assert key in found
             continue
         tick_us = found.numerics.tick_us if isinstance(found, SheetConfig) else found.numerics.transport_step_us
         assert found.duration_s * 1e6 / tick_us < 2**31
@@ -431,6 +433,6 @@ def test_a_sweep_for_a_run_and_the_reverse():
 
 def test_vesicle_grid_without_end():
     """A spacing so fine that its points cannot be counted is a fault of the configuration."""
-    with pytest.raises(ConfigError, match="geometry.spacing_nm 1e-12; 1.07e"):
+    with pytest.raises(ConfigError, match=r"geometry.spacing_nm 1e-12; 1.07e"):
         load(BUD, ["geometry.spacing_nm=1e-12"])
     assert isinstance(load(BUD), VesicleConfig)

@@ -1,6 +1,8 @@
 """A sweep: which members it has, what is refused before anything runs, what its folder holds to."""
 
+import json
 import textwrap
+import time
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +142,73 @@ REFUSALS = {
         {},
         "samples 100 must be a power of two, such as 64 or 128",
     ),
+    "section and what is in it": (
+        "grid: {geometry.spacing_nm: [4.0], geometry: [{box_nm: [768, 768], spacing_nm: 3.0}]}",
+        {},
+        "geometry.spacing_nm is varied, and so is geometry, which holds it",
+    ),
+    "section in points, key in a design": (
+        f"{{points: [{{lipids: {{}}}}], sobol: {{samples: 4, ranges: {{{LINE}: {{low: 0.5, high: 1.0}}}}}}}}",
+        {},
+        f"{LINE} is varied, and so is lipids, which holds it",
+    ),
+    "deep section": (
+        "grid: {cargo: [null], cargo.oligomers.size: [4, 5]}",
+        {},
+        "cargo.oligomers.size is varied, and so is cargo, which holds it",
+    ),
+    "set and vary": (GRID, {"set": f"{{{TENSION}: 2.0}}"}, f"{TENSION} is given by set and by vary: one would be lost"),
+    "section of set and vary": (
+        GRID,
+        {"set": "{lipids: {line_tension_pN: 2.0}}"},
+        f"{LINE} is given by set and by vary: one would be lost",
+    ),
+    "section turned off by set": (
+        "grid: {cargo.oligomers.size: [4, 5]}",
+        {"set": "{cargo: null}"},
+        "cargo and cargo.oligomers.size are given by set and by vary: one would be lost",
+    ),
+    "key of set in a varied section": (
+        "grid: {cargo: [null]}",
+        {"set": "{cargo.fraction: 0.1}"},
+        "cargo and cargo.fraction are given by set and by vary: one would be lost",
+    ),
+    "nested keys of set": (
+        GRID,
+        {"set": "{cargo: null, cargo.fraction: 0.1}"},
+        "set: cargo.fraction is given, and so is cargo, which holds it",
+    ),
+    "octal in a grid": (GRID.replace("10.0", "010"), {}, "010 is not read as a decimal number"),
+    "base 60 in points": (f"points: [{{{TENSION}: 1:30}}]", {}, "1:30 is read as a number to base 60"),
+    "octal in a range": (
+        f"sobol: {{samples: 010, ranges: {{{LINE}: {{low: 0.5, high: 1.0}}}}}}",
+        {},
+        "010 is not read as a decimal number",
+    ),
+    "base 60 in a range": (
+        f"sobol: {{samples: 4, ranges: {{{LINE}: {{low: 0.5, high: 1:30}}}}}}",
+        {},
+        "1:30 is read as a number to base 60",
+    ),
+    "octal in set": (GRID, {"set": "{endosomes: 012}"}, "012 is not read as a decimal number"),
+    "octal in quotes": ("grid: {endosomes: ['012']}", {}, "endosomes: give a whole number (given: '012')"),
+    "octal replicas": (GRID, {"replicas": "010"}, "010 is not read as a decimal number"),
+    "name of dots": (GRID, {"name": ".."}, "name: a name begins with a letter"),
+    "too many points": (
+        f"grid: {{{', '.join(f'k{i}: {list(range(1000))}' for i in range(3))}}}",
+        {},
+        "1e+09 points of vary with replicas 1 are 1e+09 members; 1000000 are the most",
+    ),
+    "too many replicas": (
+        f"grid: {{{TENSION}: {list(range(1, 1001))}}}",
+        {"replicas": 1_000_000},
+        "1000 points of vary with replicas 1000000 are 1e+09 members",
+    ),
+    "too many samples": (
+        f"sobol: {{samples: 524288, ranges: {{{', '.join(f'k{i}: {{low: 0, high: 1}}' for i in range(20))}}}}}",
+        {},
+        "samples 524288 of 20 ranges are more than 10000000 numbers",
+    ),
     "range with another name": (
         f"sobol: {{samples: 4, ranges: {{{LINE}: {{lo: 0.5, high: 1.0}}}}}}",
         {},
@@ -162,18 +231,45 @@ def test_refusals(tmp_path, case, capsys):
 
 
 def test_all_faulty_members_are_named_up_to_five(tmp_path):
-    """A key wrong everywhere is said of five points, not of ten thousand, and of one replica."""
+    """A key wrong everywhere is said of five points, not of a thousand, and of one replica."""
     with pytest.raises(ConfigError) as caught:
         members(tmp_path, f"grid: {{{TENSION}: [-1.0, 1.0, -2.0]}}")
     assert "member 0" in str(caught.value)
     assert "member 1," not in str(caught.value)
     assert "member 2" in str(caught.value)
     with pytest.raises(ConfigError) as caught:
-        members(tmp_path, f"grid: {{membrane.x: {list(range(10_000))}}}", replicas=10)
+        members(tmp_path, f"grid: {{membrane.x: {list(range(1000))}}}", replicas=10)
     assert str(caught.value).count("unknown key") == 5
     with pytest.raises(ConfigError) as caught:
         members(tmp_path, "grid: {membrane.x: [1.0]}", replicas=10_000)
     assert str(caught.value).count("unknown key") == 1
+
+
+def test_set_may_hold_what_vary_refines(tmp_path):
+    """A section given by set, and another key of it varied: neither is lost."""
+    found = members(tmp_path, "grid: {endosome.area_modulus_mN_per_m: [200.0, 300.0]}",
+                    set="{endosome: {lysis_tension_mN_per_m: 8.0}}")  # fmt: skip
+    assert {m.config.endosome.lysis_tension_mN_per_m for m in found} == {8.0}
+    assert [m.config.endosome.area_modulus_mN_per_m for m in found] == [200.0, 300.0]
+
+
+def test_a_section_may_be_varied_whole(tmp_path):
+    """Ceramide or none, by one key."""
+    base = load(CERAMIDE)
+    found = members(tmp_path, f"grid: {{ceramide: [null, {json.dumps(base.ceramide.model_dump())}]}}")
+    assert [m.config.ceramide for m in found] == [None, base.ceramide]
+    assert load(CERAMIDE, found[0].settings) == found[0].config
+
+
+def test_large_sweeps_are_read_quickly(tmp_path):
+    """A hundred thousand members are counted, not made; replicas are not checked again. Process time, for other
+    processes do not count."""
+    begin = time.process_time()
+    found = members(tmp_path, f"grid: {{{TENSION}: {list(range(1, 101))}, {LINE}: [0.5, 1.0]}}", replicas=500)
+    assert len(found) == 100_000
+    assert found[-1].varied == {TENSION: 100, LINE: 1.0}
+    assert time.process_time() - begin < 10
+    assert len({m.seed for m in found[::100]}) == 1000
 
 
 def folder(tmp_path, vary, **others):

@@ -63,7 +63,10 @@ def read_yaml(text: str) -> Any:
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
-        return None if node is None else _Tree(loader.written + MOST_COPIES).value(node)
+        if node is None:
+            return None
+        _measure(node, loader.written + MOST_COPIES, {})
+        return _value(node)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigError(f"line {line}: the character U+{error.character:04X} is not allowed") from None
@@ -127,44 +130,55 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", EXPONENT, list("-+.0123
 _DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 
 
-class _Tree:
-    """Plain values of nodes. Every alias becomes a copy of its own: a change of one leaves the others alone."""
+def _measure(node: yaml.Node, most: int, known: dict[int, tuple[int, int] | None]) -> tuple[int, int]:
+    """How many values a node holds, and in how many levels, its aliases expanded; nothing is expanded to find it."""
+    if id(node) in known:
+        if known[id(node)] is None:
+            raise _fault(node, "this part holds itself by an alias")
+        return known[id(node)]
+    known[id(node)] = None
+    parts = [] if isinstance(node, yaml.ScalarNode) else node.value
+    if isinstance(node, yaml.MappingNode):
+        parts = [part for pair in parts for part in pair]
+    measured = [_measure(part, most, known) for part in parts]
+    count, levels = 1 + sum(size for size, _ in measured), 1 + max((depth for _, depth in measured), default=0)
+    if count > most:
+        raise _fault(node, f"aliases add more than {MOST_COPIES} values to this text")
+    if levels > MOST_LEVELS:
+        raise _fault(node, f"aliases nest this part more than {MOST_LEVELS} levels deep")
+    known[id(node)] = count, levels
+    return count, levels
 
-    def __init__(self, most: int):
-        self.left = most
 
-    def value(self, node: yaml.Node, level: int = 0) -> Any:
-        self.left -= 1
-        if self.left < 0:
-            raise _fault(node, f"aliases add more than {MOST_COPIES} values to this text")
-        if level > MOST_LEVELS:
-            raise _fault(node, f"aliases nest this text more than {MOST_LEVELS} levels deep, or in itself")
-        if isinstance(node, yaml.ScalarNode):
-            return _scalar(node)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.value(item, level + 1) for item in node.value]
-        own, merged = {}, None
-        for key_node, item in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                if merged is not None:
-                    raise _fault(key_node, "<< is given twice; write it once with a list, <<: [*first, *second]")
-                merged = self._merged(item, level)
-                continue
-            key = _key(key_node)
-            if key in own:
-                raise _fault(key_node, f"key {shortened(key)} is given twice")
-            own[key] = self.value(item, level + 1)
-        return (merged or {}) | own
+def _value(node: yaml.Node) -> Any:
+    """The plain value. Every alias becomes a copy of its own: a change of one leaves the others alone."""
+    if isinstance(node, yaml.ScalarNode):
+        return _scalar(node)
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(item) for item in node.value]
+    own, merged = {}, None
+    for key_node, item in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            if merged is not None:
+                raise _fault(key_node, "<< is given twice; write it once with a list, <<: [*first, *second]")
+            merged = _merged(item)
+            continue
+        key = _key(key_node)
+        if key in own:
+            raise _fault(key_node, f"key {shortened(key)} is given twice")
+        own[key] = _value(item)
+    return (merged or {}) | own
 
-    def _merged(self, node: yaml.Node, level: int) -> dict:
-        parts = node.value if isinstance(node, yaml.SequenceNode) else [node]
-        if not all(isinstance(part, yaml.MappingNode) for part in parts):
-            raise _fault(node, "<< merges sections only: give the alias of a section, or a list of such aliases")
-        found = {}
-        for part in parts:
-            # The first that has a key wins.
-            found = self.value(part, level + 1) | found
-        return found
+
+def _merged(node: yaml.Node) -> dict:
+    parts = node.value if isinstance(node, yaml.SequenceNode) else [node]
+    if not all(isinstance(part, yaml.MappingNode) for part in parts):
+        raise _fault(node, "<< merges sections only: give the alias of a section, or a list of such aliases")
+    found = {}
+    for part in parts:
+        # The first that has a key wins.
+        found = _value(part) | found
+    return found
 
 
 def _key(node: yaml.Node) -> str:

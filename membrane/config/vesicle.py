@@ -257,10 +257,12 @@ class VesicleConfig(RunConfig):
             if geometry.shape.kind == "slab":
                 room = math.pi / 4 * min(geometry.box_nm[:2]) ** 2
             if self.composition.cap.area >= room:
+                size = "geometry.box_nm" if geometry.shape.kind == "slab" else "geometry.shape.diameter_nm"
                 what = "largest disc of the plane" if geometry.shape.kind == "slab" else "membrane"
                 faults.append(
-                    f"composition.cap of {self.composition.cap.area:.5g} nm2 ({self.composition.cap.given}) must be smaller than the {what} of "
-                    f"geometry.shape, {room:.5g} nm2"
+                    f"composition.cap of {self.composition.cap.area:.5g} nm2 ({self.composition.cap.given}) must be "
+                    f"smaller than the {what} of "
+                    f"geometry.shape ({size}), {room:.5g} nm2"
                 )
         step_us, output = self.numerics.transport_step_us, self.output
         times = {"duration_s": (self.duration_s, self.duration_s)}
