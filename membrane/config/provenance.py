@@ -59,4 +59,6 @@ def _outside(section: BaseModel, path: str) -> Iterator[str]:
         if bounded and not any(known.range[0] <= number <= known.range[1] for known, number in bounded):
             given = f"{value:g}" if isinstance(value, float) else f"{value}"
             ranges = " or ".join(f"{known.said} ({known.source}; {known.trust})" for known, _ in bounded)
+            # The source is written for a document, where stars make letters bold.
+            ranges = ranges.replace("**", "")
             yield f"{path}{name} {given} lies outside its documented range, {ranges}"

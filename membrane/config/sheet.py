@@ -113,7 +113,7 @@ class ScissionAid(Section):
 class BuddingConfig(Section):
     """From a domain to a vesicle."""
 
-    law: Annotated[Literal["exact", "cap"], Provenance(None, "-", "derived")] = Field(
+    law: Annotated[Literal["exact", "cap"], Provenance(None, "-", "-")] = Field(
         default="exact", description="exact: the axisymmetric shapes; cap: the spherical cap"
     )
     neck_radius_nm: Annotated[
