@@ -27,7 +27,7 @@ from matplotlib.patches import Patch
 from membrane import bud, predict
 from membrane.budlaw import route, solved
 from membrane.build import bud_law
-from membrane.config import ConfigError, load
+from membrane.config import ConfigError, changed, load
 from membrane.landscape import answer
 from membrane.plot import OKABE_ITO, STYLE, WIDTH_INCH
 from membrane.sizes import EXOSOME_RANGE_NM
@@ -270,7 +270,7 @@ def main(arguments=None) -> int:
     try:
         config = load(options.config, options.set)
         exact, cap = (
-            bud_law(load(options.config, [*options.set, f"budding.law={law}"]), hopeless=np.inf)
+            bud_law(changed(config, {"budding.law": law}, str(options.config)), hopeless=np.inf)
             for law in ("exact", "cap")
         )
         situation = predict.situation_of(config)
