@@ -12,7 +12,7 @@ import numpy as np
 
 from membrane.backend import BackendError, set_up_environment, set_up_jax
 from membrane.build import bud_law, build_sheet, host_radius
-from membrane.config import ConfigError, SheetConfig, load
+from membrane.config import ConfigError, SheetConfig, load, tell
 from membrane.console import BAD_INPUT, COMPLETE, command
 from membrane.landscape import BudAnswer, Domain, Host
 from membrane.paths import path
@@ -278,6 +278,7 @@ def _main(argv: list[str] | None) -> int:
     except (ConfigError, BackendError, ValueError) as error:
         print(f"membrane.predict: {error}", file=sys.stderr)
         return BAD_INPUT
+    tell(config, arguments.config)
     print(report(prediction))
     return COMPLETE
 

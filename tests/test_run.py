@@ -291,7 +291,7 @@ def bad_input(config, tmp_path, case):
     cases = {
         "absent configuration": ([tmp_path / "absent.yaml"], "cannot be read"),
         "bad key": ([config, "--set", "lipids.line_tensionpN=1"], "did you mean 'line_tension_pN'?"),
-        "two bad values": ([config, "--set", "duration_s=-1", "--set", "endosomes=0"], "2 fault(s)"),
+        "two bad values": ([config, "--set", "duration_s=-1", "--set", "endosomes=0"], "2 faults"),
         "bad override": ([config, "--set", "duration_s"], "dotted.key=VALUE"),
         "output is a picture": ([config, "--output", tmp_path / "x.png"], "ends in .h5"),
         "output is the configuration": ([config, "--output", "same", "--overwrite"], "reads"),
