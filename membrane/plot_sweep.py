@@ -26,11 +26,14 @@ BINS = 8
 
 @dataclass(frozen=True)
 class Outcome:
-    """``value`` and its 95 % interval."""
+    """``value``, its 95 % interval, NaN where there are too few endosomes for one, and how many ILVs from how many
+    endosomes it rests on: of a median or a share the ILVs of known diameter, of a yield all."""
 
     value: float
     low: float
     high: float
+    ilvs: int
+    endosomes: int
 
 
 UNITS = {
@@ -92,14 +95,16 @@ def outcomes(record: RunRecord, members: np.ndarray) -> dict[str, Outcome]:
     low, high = EXOSOME_RANGE_NM
     inside = np.bincount(own[(diameter >= low) & (diameter <= high)], minlength=n).astype(float)
     sized = np.bincount(own[np.isfinite(diameter)], minlength=n).astype(float)
-    nothing, unsized = len(ilvs) == 0, not sized.any()
+    nothing, unsized, of_sizes = len(ilvs) == 0, not sized.any(), (int(sized.sum()), n)
     return {
-        "median_nm": Outcome(np.nan if unsized else np.nanmedian(diameter), *median_interval(diameter, own, n)),
+        "median_nm": Outcome(
+            np.nan if unsized else np.nanmedian(diameter), *median_interval(diameter, own, n), *of_sizes
+        ),
         "ilvs_per_endosome": Outcome(
-            number.mean(), *((0.0, 3.69 / n) if nothing else ratio_interval(number, np.ones(n)))
+            number.mean(), *((0.0, 3.69 / n) if nothing else ratio_interval(number, np.ones(n))), len(ilvs), n
         ),
         "fraction_40_100_nm": Outcome(
-            np.nan if unsized else inside.sum() / sized.sum(), *ratio_interval(inside, sized)
+            np.nan if unsized else inside.sum() / sized.sum(), *ratio_interval(inside, sized), *of_sizes
         ),
     }
 
