@@ -131,7 +131,7 @@ def test_every_documented_part_comes_back(path):
             np.testing.assert_array_equal(phi[index], make_fields(index)["phi"].astype(np.float32))
         sizes = file["size_distribution"]
         assert set(sizes) == {"bin_edges_nm", "count", "probability_density_per_nm", "ci_low", "ci_high"}
-        assert set(sizes.attrs) == set(archive.SUMMARY)
+        assert set(sizes.attrs) == {*archive.SUMMARY, *archive.INTERVALS}
         ilvs = events[is_ilv(events)]
         assert 0 < len(ilvs) < 20
         assert sizes.attrs["n"] == sizes["count"][()].sum() == len(ilvs)
@@ -169,7 +169,7 @@ def test_documented_example_runs(path, monkeypatch, capsys):
 
 def test_every_column_is_documented():
     text = (Path(__file__).parent.parent / "docs" / "archive.md").read_text()
-    missing = [name for name in (*EVENT_DTYPE.names, *archive.SUMMARY) if f"`{name}`" not in text]
+    missing = [name for name in (*EVENT_DTYPE.names, *archive.SUMMARY, *archive.INTERVALS) if f"`{name}`" not in text]
     assert not missing
 
 

@@ -16,7 +16,9 @@ WALLS = {
     "model": "",
     "hydrodynamics": "",
     "endosome": "",
-    "sizes": "units",
+    # What a number read off a few endosomes is worth: arrays only, for sizes, sweeps and sensitivities alike.
+    "intervals": "",
+    "sizes": "intervals",
     # slabs: a transform of a box on several devices is an exchange between them, and so are the neighbours of a point.
     "fft": "slabs",
     "landscape": "",
@@ -80,8 +82,8 @@ WALLS = {
     "mesh": "vesicle vesicle_frame",
     "vtp": "mesh",
     # Statistics of a sweep know arrays only; its figures have the style of the others.
-    "sensitivity": "",
-    "plot_sweep": "archive plot sensitivity sizes",
+    "sensitivity": "intervals",
+    "plot_sweep": "archive intervals plot sensitivity sizes",
     "plot_vesicle": "archive grid plot raycast vesicle_frame",
     # A member is a process of its own, so none of these imports run.
     "cluster": "",
@@ -94,7 +96,7 @@ WALLS = {
     # The parts of the command run: its loop, what it says before and after.
     "engine": "archive batch config event_table geometries sheet_replica simulate stop",
     "check": "config console event_table geometries simulate",
-    "summary": "archive event_table plot plot_vesicle sizes",
+    "summary": "archive event_table intervals plot plot_vesicle sizes",
     "run": "archive batch check config console cores engine geometries stop summary",
 }
 """File (or package) and all it may import of ours."""
@@ -225,7 +227,7 @@ def test_yaml_border():
 
 def test_mechanics_without_jax():
     """The bud law, books, units and size statistics need numpy and scipy only."""
-    for name in ("landscape", "cap", "endosome", "units", "sizes", "grid", "event_table", "archive"):
+    for name in ("landscape", "cap", "endosome", "units", "intervals", "sizes", "grid", "event_table", "archive"):
         assert not foreign(name) & {"jax", "equinox", "jaxlib"}, name
 
 

@@ -11,6 +11,9 @@ from membrane.sizes import size_distribution
 SUMMARY = ("n", "mean_nm", "sd_nm", "median_nm", "q25_nm", "q75_nm", "fraction_40_100_nm")
 """Scalars of a size distribution, kept as attributes of its group."""
 
+INTERVALS = ("endosomes", "interval_level", "interval_method")
+"""What the intervals of a size distribution rest on, kept likewise."""
+
 STORAGE = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
 _NOT_FIELDS = ("time_s", "index")
 

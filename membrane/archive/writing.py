@@ -26,6 +26,7 @@ from membrane.archive.folder import (
 )
 from membrane.archive.ownership import discard, new_partial, now, own, partial_of
 from membrane.archive.tables import (
+    INTERVALS,
     SUMMARY,
     create_field,
     gather,
@@ -200,7 +201,7 @@ class Archive:
             file["events"] = events
             sizes = sizes_of(events, number_of_endosomes)
             group = file.create_group("size_distribution")
-            group.attrs.update({key: sizes.pop(key) for key in SUMMARY})
+            group.attrs.update({key: sizes.pop(key) for key in (*SUMMARY, *INTERVALS)})
             write(group, sizes)
             write_series(file.create_group("series"), series, units)
             files, _ = frame_files(self._partial)
