@@ -115,7 +115,7 @@ def share_interval(inside, total, *, level: float = LEVEL):
     with np.errstate(divide="ignore", invalid="ignore"):
         logit, spread = np.log(share / (1 - share)), _quantile(level, groups) * error / (share * (1 - share))
         low, high = (1 / (1 + np.exp(-(logit + side * spread))) for side in (-1, 1))
-    # NaN of the logit where none or all are inside: fmin and fmax pass it over. The share holds itself, rounding or not.
+    # NaN of the logit where none or all are inside: fmin and fmax pass it over.
     low, high = np.fmin(low, centre - reach), np.fmax(high, centre + reach)
     return np.clip(np.minimum(low, share), 0, 1), np.clip(np.maximum(high, share), 0, 1)
 
