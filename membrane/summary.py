@@ -15,26 +15,7 @@ from membrane.sizes import EXOSOME_RANGE_NM
 def summarise(output: Path, *, picture: bool) -> None:
     """What came out, in words, and the picture beside the archive."""
     record = read(output)
-    ilvs, events = record.ilvs, record.events
-    lines = [f"{record.attributes['name']}: {record.attributes['status']}, {record.attributes['wall_time_s']:.0f} s"]
-    if len(ilvs):
-        lines += _sizes(record)
-    else:
-        lines.append("no budding into the lumen: no domain lost or crossed its barrier within the simulated time")
-    scissions = events["kind"] == KINDS["scission"]
-    last = {name: np.sum(values[-1:]) for name, values in record.series.items()}
-    then = f"at {1e3 * last['time_s']:g} ms" if len(record.series["time_s"]) else ""
-    counted = (
-        (np.sum(scissions & ~is_ilv(events)), "bud left away from the lumen", "buds left away from the lumen"),
-        (np.sum(~scissions), "vesicle fused", "vesicles fused"),
-        (last.get("open_buds", 0), f"bud has an open neck {then}", f"buds have an open neck {then}"),
-        (
-            last.get("exhausted", 0),
-            f"endosome has no membrane left for any vesicle {then}",
-            f"endosomes have no membrane left for any vesicle {then}",
-        ),
-    )
-    lines += [_counted(int(count), one, many) for count, one, many in counted if count]
+    lines = told(record)
     lines.append(f"archive {output}")
     if picture:
         try:
@@ -42,6 +23,30 @@ def summarise(output: Path, *, picture: bool) -> None:
         except OSError as error:
             lines.append(f"no picture ({error}); the archive is whole")
     print("\n".join(lines))
+
+
+def told(record: RunRecord) -> list[str]:
+    """What came out, line by line. States are those of the last row of the series, whose time is named."""
+    ilvs, events = record.ilvs, record.events
+    last = {name: np.sum(values[-1:]) for name, values in record.series.items()}
+    then = f"{1e3 * last['time_s']:g} ms"
+    lines = [f"{record.attributes['name']}: {record.attributes['status']}, {record.attributes['wall_time_s']:.0f} s"]
+    if len(ilvs):
+        lines += _sizes(record)
+    else:
+        lines.append(f"no budding into the lumen: no domain lost or crossed its barrier within {then}")
+    scissions = events["kind"] == KINDS["scission"]
+    counted = (
+        (np.sum(scissions & ~is_ilv(events)), "bud left away from the lumen", "buds left away from the lumen"),
+        (np.sum(~scissions), "vesicle fused", "vesicles fused"),
+        (last.get("open_buds", 0), f"bud has an open neck at {then}", f"buds have an open neck at {then}"),
+        (
+            last.get("exhausted", 0),
+            f"endosome has no membrane left for any vesicle at {then}",
+            f"endosomes have no membrane left for any vesicle at {then}",
+        ),
+    )
+    return lines + [_counted(int(count), one, many) for count, one, many in counted if count]
 
 
 def _sizes(record: RunRecord) -> list[str]:

@@ -1,5 +1,6 @@
 """Figures of a sweep: the numbers in them, and what parameters are said to decide."""
 
+import importlib.util
 import subprocess
 import sys
 from dataclasses import replace
@@ -215,3 +216,16 @@ def test_sensitivity_figure(record):
     # The yield is a function of the tension alone: nothing is left that another could explain.
     assert np.isnan(line.get_width())
     assert line.get_alpha() < 1
+
+
+def test_too_few_points_for_a_sensitivity(tmp_path, capsys):
+    """The number of points given and needed is said, and which parameters vary; the script leaves with 2."""
+    points = [(1.0, 0.5), (10.0, 1.0), (100.0, 2.0), (1000.0, 4.0)]
+    record = collected(tmp_path, points, [np.full(4, 60.0)] * 4)
+    with pytest.raises(ValueError, match=rf"has 4 .* but 2 parameters vary \({LINE}, {TENSION}\): at least 5 points"):
+        plot_sweep.sensitivity_figure(record)
+    spec = importlib.util.spec_from_file_location("figure_sensitivity", SCRIPTS / "figure_sensitivity.py")
+    spec.loader.exec_module(script := importlib.util.module_from_spec(spec))
+    assert script.main([str(record.path), "--output", str(tmp_path / "x")]) == 2
+    assert "at least 5 points are needed" in capsys.readouterr().err
+    assert not list(tmp_path.glob("x*"))
