@@ -26,6 +26,10 @@ def least_points(parameters: int) -> int:
     return parameters + 3
 
 
+MORE_FOR_INTERVAL = 3
+"""An interval takes so many points more: with fewer it holds the true value too rarely (docs/controls.md)."""
+
+
 def partial_rank_correlations(parameters, outcome, points) -> list[Sensitivity]:
     """How each of d parameters is correlated with the outcome once the linear effect of all others, in ranks, is taken
     from both (Marino et al. 2008, J. Theor. Biol. 254, 178).
@@ -38,8 +42,8 @@ def partial_rank_correlations(parameters, outcome, points) -> list[Sensitivity]:
     The interval is made on the scale z = artanh r (Fisher). Each point is left out once; how z changes by that gives
     its standard error s and its bias (the jackknife), with s no less than for n independent rows. The interval reaches
     from t s below the lower of z and z without its bias to t s above the higher, with Student's t of P - d - 1 degrees
-    of freedom for P points. NaN where there are fewer than d + 3 points, or the outcome or a parameter is the same in
-    all.
+    of freedom for P points. All is NaN where there are fewer than d + 3 points, or the outcome or a parameter is the
+    same in all; the interval is with fewer than d + 6 points, and where without some point no correlation is left.
 
     Raises ValueError where shapes do not fit.
     """
@@ -55,6 +59,8 @@ def partial_rank_correlations(parameters, outcome, points) -> list[Sensitivity]:
     if len(each) < least_points(d):
         return [Sensitivity(np.nan, np.nan, np.nan)] * d
     found = _partial(parameters, outcome)
+    if len(each) < least_points(d) + MORE_FOR_INTERVAL:
+        return [Sensitivity(float(value), np.nan, np.nan) for value in found]
     # Ranks cannot tell a correlation closer to 1 from 1.
     z_of = lambda r: np.arctanh(np.clip(r, -1 + 6 / n**3, 1 - 6 / n**3))
     groups = np.array_split(np.random.default_rng(0).permutation(each), min(len(each), MOST_GROUPS))
@@ -64,7 +70,8 @@ def partial_rank_correlations(parameters, outcome, points) -> list[Sensitivity]:
     error = np.maximum(jackknife, np.sqrt((1 + found**2 / 2) / (n - d - 1)))
     reach = stdtrit(min(len(each) - d, count) - 1, (1 + LEVEL) / 2) * error
     unbiased = count * z - (count - 1) * others.mean(axis=0)
-    low, high = np.tanh(np.minimum(z, unbiased) - reach), np.tanh(np.maximum(z, unbiased) + reach)
+    low = np.minimum(found, np.tanh(np.minimum(z, unbiased) - reach))
+    high = np.maximum(found, np.tanh(np.maximum(z, unbiased) + reach))
     return [Sensitivity(*map(float, of)) for of in zip(found, low, high)]
 
 
