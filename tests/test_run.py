@@ -270,11 +270,11 @@ def test_default_output(config, tmp_path, monkeypatch, capsys):
 
 
 def test_summary_of_a_run_that_buds(config, whole, tmp_path, capsys):
-    """Number, median with its interval, quartiles and share in 40-100 nm stand in the summary."""
+    """Number, median, quartiles and share in 40-100 nm stand in the summary; of two endosomes there is no interval."""
     assert start(config, tmp_path / "out.h5") == 0
     said, sizes = capsys.readouterr().out, read(whole).size_distribution
     assert f"{sizes['n']} ILVs from " in said
-    assert f"median {sizes['median_nm']:.1f} nm (95 % " in said
+    assert f"median {sizes['median_nm']:.1f} nm (no interval, 2 endosomes: too few)" in said
     assert f"IQR {sizes['q25_nm']:.1f}-{sizes['q75_nm']:.1f} nm" in said
     assert "% in 40-100 nm" in said
 

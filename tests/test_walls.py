@@ -17,7 +17,9 @@ WALLS = {
     "model": "",
     "hydrodynamics": "",
     "endosome": "",
-    "sizes": "units",
+    # What a number read off a few endosomes is worth: arrays only, for sizes, sweeps and sensitivities alike.
+    "intervals": "",
+    "sizes": "intervals",
     # slabs: a transform of a box on several devices is an exchange between them, and so are the neighbours of a point.
     "fft": "slabs",
     "landscape": "",
@@ -89,8 +91,8 @@ WALLS = {
     "mesh": "vesicle vesicle_frame",
     "vtp": "mesh paths",
     # Statistics of a sweep know arrays only; its figures have the style of the others.
-    "sensitivity": "",
-    "plot_sweep": "archive canvas plot sensitivity sizes",
+    "sensitivity": "intervals",
+    "plot_sweep": "archive canvas intervals plot sensitivity sizes",
     "plot_vesicle": "archive canvas grid plot raycast units vesicle_frame",
     # A member is a process of its own, so none of these imports run.
     "cluster": "console paths",
@@ -106,7 +108,7 @@ WALLS = {
     # A bar or lines: what is shown of numbers.
     "progress": "",
     "check": "config console cores event_table geometries simulate",
-    "summary": "archive canvas event_table paths plot plot_vesicle sizes",
+    "summary": "archive canvas event_table intervals paths plot plot_vesicle sizes",
     "launch": "archive backend batch check config console engine geometries paths stop summary",
     # Read before jax is imported, which takes seconds: launch, the last of its parts, is imported when it is needed.
     "run": "console cores launch paths stop",
@@ -239,7 +241,7 @@ def test_yaml_border():
 
 def test_mechanics_without_jax():
     """The bud law, books, units and size statistics need numpy and scipy only."""
-    for name in ("landscape", "cap", "endosome", "units", "sizes", "grid", "event_table", "archive"):
+    for name in ("landscape", "cap", "endosome", "units", "intervals", "sizes", "grid", "event_table", "archive"):
         assert not foreign(name) & {"jax", "equinox", "jaxlib"}, name
 
 

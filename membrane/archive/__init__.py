@@ -5,10 +5,11 @@ from membrane.archive.files import SCHEMA_VERSION, ArchiveError
 from membrane.archive.ownership import clear, owner_here
 from membrane.archive.pruning import prune
 from membrane.archive.record import Frames, Glance, Outline, RunRecord, glance, outline, read
-from membrane.archive.tables import SUMMARY
+from membrane.archive.tables import INTERVALS, SUMMARY
 from membrane.archive.writing import Archive
 
 __all__ = [
+    "INTERVALS",
     "MEMBER_DTYPE",
     "SCHEMA_VERSION",
     "SUMMARY",
