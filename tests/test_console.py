@@ -156,9 +156,8 @@ def test_no_such_device_in_a_command(program):
     assert faults.count("\n") == 1
 
 
-def test_the_cache_of_programs(settings_of_main, monkeypatch, tmp_path, caplog):
+def test_the_cache_of_programs(settings_of_main, tmp_path, caplog):
     """The folder that the user names is taken; one that cannot be made is no fault."""
-    monkeypatch.setattr(jax.config, "jax_compilation_cache_dir", None, raising=False)
     for folder, kept in ((tmp_path / "mine", True), (Path("/proc/mine"), False)):
         jax.config.update("jax_compilation_cache_dir", str(folder))
         backend.set_up_jax()
@@ -303,7 +302,7 @@ def test_a_lock_that_names_no_process(tmp_path, text):
 
 WINDOWS = """
 import os, signal, sys
-import numpy, h5py, yaml, scipy.stats, tqdm, pydantic
+import numpy, h5py, yaml, scipy.stats, skimage.measure, tqdm, pydantic, platformdirs, jax, equinox
 for name in ("fcntl", "resource", "pwd", "grp"):
     sys.modules[name] = None
 for name in ("SIGUSR1", "SIGUSR2", "SIGHUP"):
@@ -319,8 +318,8 @@ print(run.main(["x.yaml"]), ensemble.main(["x.yaml"]), collect.main(["x.yaml"]))
 
 
 def test_windows(tmp_path):
-    """Without the modules, functions and signals that Windows lacks, all can be imported and archives are read; run and
-    ensemble say in one sentence what helps."""
+    """Without the modules, functions and signals that Windows lacks, all can be imported and archives are read; run
+    and ensemble say in one sentence what helps."""
     archive = Archive.create(tmp_path / "a.h5", config_yaml="duration_s: 1.0", name="mine", seed=0)
     archive.finish(status="complete", wall_time_s=1.0, units={}, grid_spacing_nm=(1.0, 1.0), number_of_endosomes=1)
     done = subprocess.run(
