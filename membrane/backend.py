@@ -18,8 +18,6 @@ def set_up_environment() -> None:
     """What jax has to find before it computes for the first time; what the user has set stays."""
     # Endosomes run side by side, one thread each: a step that spreads over all cores would only slow its neighbours.
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
-    # A warm compilation cache makes XLA print two long lines about CPU features that are of no concern here.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def set_up_jax(*, float64: bool = False, cache_from_s: float = 0.0) -> None:

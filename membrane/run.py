@@ -5,6 +5,7 @@ checkpoint saved where the run had begun.
 """
 
 import argparse
+import os
 import sys
 
 from membrane.console import BAD_INPUT, UNSUPPORTED, command, positive, seconds, set_up_logging
@@ -31,6 +32,8 @@ def _main(argv: list[str] | None) -> int:
         print(f"membrane.run: {UNSUPPORTED}", file=sys.stderr)
         return BAD_INPUT
     with Stop(arguments.max_wall_time, expendable=argv is None) as stop:
+        # A warm cache makes XLA print two long lines about CPU features, of no concern; jax, imported, would set less.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         # Seconds, in which a signal is heard, and which --help does not wait for.
         from membrane.launch import launch
 

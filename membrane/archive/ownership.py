@@ -153,14 +153,14 @@ def _put(written, lock):
         if error.errno not in UNABLE:
             raise
         _weaker(
-            f"the file system of {lock.parent} has no hard links ({error.strerror}): a run that is killed just when it "
+            f"the file system has no hard links ({error.strerror}): a run that is killed just when it "
             "begins may leave a lock that has to be deleted by hand"
         )
         with open(lock, "x") as file:
             file.write(written.read_text())
 
 
-def _lock(file, folder):
+def _lock(file):
     """Hold an open file with flock."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -168,7 +168,7 @@ def _lock(file, folder):
         if error.errno not in UNABLE:
             raise
         _weaker(
-            f"the file system of {folder} has no flock ({error.strerror}): do not start two processes at once that "
+            f"the file system has no flock ({error.strerror}): do not start two processes at once that "
             "go on with the same killed run"
         )
 
@@ -193,7 +193,7 @@ def _taken_over(lock, written):
     except FileNotFoundError:
         return False
     with file:
-        _lock(file, lock.parent.name)
+        _lock(file)
         _judge(lock, file.read())
         try:
             same = os.path.samestat(os.fstat(file.fileno()), os.stat(lock))
