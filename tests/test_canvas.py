@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib import rcParams
+from matplotlib import rc_context, rcParams
 
 from membrane import canvas, picture_command, plot, summary
 from membrane.archive import Archive
@@ -118,10 +118,13 @@ def test_where_figures_go(tmp_path):
 
 def test_style_ends():
     """Inside, defaults and ours; afterwards the user's own again."""
-    before = rcParams.copy()
-    with canvas.style(figure_dpi=77):
-        assert (rcParams["figure.dpi"], rcParams["pdf.fonttype"], rcParams["text.usetex"]) == (77, 42, False)
-    assert rcParams == before
+    names = ("figure.dpi", "pdf.fonttype", "text.usetex", "font.family")
+    of = lambda: [rcParams[name] for name in names]
+    with rc_context({"text.usetex": True, "font.family": ["no-such-font"]}):
+        before = of()
+        with canvas.style(figure_dpi=77):
+            assert of() == [77, 42, False, ["sans-serif"]]
+        assert of() == before
 
 
 def test_texts_of_users_are_plain():
