@@ -100,7 +100,7 @@ def summary_figure(record: RunRecord) -> Figure:
 
 
 @style(figure_dpi=MOVIE_DPI)
-def movie(record: RunRecord, path, endosome: int = 0, fps: float = 10) -> Path:
+def movie(record: RunRecord, path, endosome: int = 0, fps: int | float = 10) -> Path:
     """All frames of one endosome, cut open and in section, as a GIF, or as MP4 where ffmpeg is installed.
 
     ``fps`` frames a second, or fewer, so that the movie lasts five seconds. Raises ValueError where there are no frames
