@@ -4,24 +4,18 @@ One domain of the Lo phase in its Ld host, both of the composition that coexists
 at one diameter after the other; nothing is simulated. Exit codes: 0 answered, 2 bad input.
 """
 
-import os
-
-# A warm compilation cache makes XLA print two long lines about CPU features that are of no concern here.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import argparse
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
-import jax
 import numpy as np
-import platformdirs
 
+from membrane.backend import BackendError, set_up_environment, set_up_jax
 from membrane.build import bud_law, build_sheet, host_radius
 from membrane.config import ConfigError, SheetConfig, load
-from membrane.console import BAD_INPUT, COMPLETE
+from membrane.console import BAD_INPUT, COMPLETE, command
 from membrane.landscape import BudAnswer, Domain, Host
+from membrane.paths import path
 from membrane.units import PN_PER_NM_PER_UN_PER_M, thermal_energy
 from membrane.wall import measure_wall
 
@@ -269,14 +263,19 @@ def duration(seconds: float) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Answer one configuration; returns the exit code."""
+    return command("membrane.predict", lambda: _main(argv))
+
+
+def _main(argv: list[str] | None) -> int:
     arguments = _parser().parse_args(argv)
-    set_up_jax()
     try:
+        set_up_environment()
+        set_up_jax(cache_from_s=1.0)
         config = load(arguments.config, arguments.set)
         if not isinstance(config, SheetConfig):
             raise ConfigError(f"{arguments.config}: kind {config.kind} has no bud law; give a configuration of a sheet")
         prediction = predict(config, arguments.diameters)
-    except (ConfigError, ValueError) as error:
+    except (ConfigError, BackendError, ValueError) as error:
         print(f"membrane.predict: {error}", file=sys.stderr)
         return BAD_INPUT
     print(report(prediction))
@@ -284,8 +283,11 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m membrane.predict", description=__doc__.splitlines()[0])
-    parser.add_argument("config", type=Path, help="YAML file, see configs/")
+    parser = argparse.ArgumentParser(
+        prog="python -m membrane.predict",
+        description="Will a domain bud, at which diameter, over which barrier, how soon.",
+    )
+    parser.add_argument("config", type=path, help="YAML file, see configs/")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one dotted key")
     parser.add_argument(
         "--diameters",
@@ -302,12 +304,6 @@ def _list(text: str) -> list[float]:
         return [float(part) for part in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers; write it as 40,60,80") from None
-
-
-def set_up_jax() -> None:
-    jax.config.update("jax_default_matmul_precision", "highest")
-    jax.config.update("jax_compilation_cache_dir", platformdirs.user_cache_dir("membrane"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
 
 
 if __name__ == "__main__":

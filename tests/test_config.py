@@ -60,7 +60,8 @@ def test_shipped_configuration_parses_and_builds(path):
     assert physics.wall.line_tension > 0
     assert physics.wall.phi_ld < config.lipids.mean_order < physics.wall.phi_lo
     excess_s = physics.duration_ticks * physics.tick_s - config.duration_s
-    assert -1e-9 < excess_s < config.output.checkpoint_interval_ms * 1e-3
+    assert -1e-9 < excess_s < 2**physics.stepper.max_exponent * physics.tick_s
+    assert physics.checkpoint_ticks % physics.look_ticks == 0
     for ticks in (physics.look_ticks, physics.series_ticks, physics.frame_ticks, physics.checkpoint_ticks):
         assert ticks % 2**physics.stepper.max_exponent == 0
     assert physics.fusion.composition.shape == (len(physics.model.species),)

@@ -14,6 +14,7 @@ from test_run import CONFIG
 
 from membrane import run
 from membrane.build import build_sheet
+from membrane.geometries import REPLICAS
 
 pytestmark = pytest.mark.usefixtures("remembered_walls")
 
@@ -75,7 +76,7 @@ ANY = dict(deadline=None, derandomize=True, database=None, suppress_health_check
 @pytest.fixture
 def only_built(monkeypatch):
     """--check reads the configuration and builds the sheet, but measures no wall and compiles no program."""
-    monkeypatch.setitem(run.REPLICAS, "sheet", (build_sheet, SimpleNamespace(check=lambda sheet: [])))
+    monkeypatch.setitem(REPLICAS, "sheet", (build_sheet, SimpleNamespace(check=lambda sheet: [])))
 
 
 def passes(case, path):

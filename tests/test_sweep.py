@@ -178,7 +178,7 @@ def test_folder_needs_nothing_else(tmp_path):
     """The sweep as the folder keeps it has the same members, whatever becomes of the files it was made of."""
     kept = folder(tmp_path, GRID, replicas=2, set="{duration_s: 0.012}")
     (tmp_path / "sweep.yaml").unlink()
-    assert read_sweep(tmp_path / "folder" / "sweep.yaml").members == kept.sweep.members
+    assert read_sweep(tmp_path / "folder" / "kept" / "sweep.yaml").members == kept.sweep.members
 
 
 def test_folder_goes_on_with_more(tmp_path):
@@ -195,4 +195,4 @@ def test_folder_goes_on_with_more(tmp_path):
     ):
         with pytest.raises(ConfigError, match=words):
             folder(tmp_path, vary, **{"replicas": 3, "set": "{duration_s: 0.12}"} | others)
-    assert len(read_sweep(tmp_path / "folder" / "sweep.yaml").members) == 18
+    assert len(read_sweep(tmp_path / "folder" / "kept" / "sweep.yaml").members) == 18

@@ -35,7 +35,7 @@ WALLS = {
     # fft, grid: as for the Sheet. It has no AbstractModel yet: its shape moves in pseudo-time, by descent.
     "vesicle": "energy fft grid slabs spectral",
     "stepper": "fft model spectral",
-    "simulate": "fft model stepper",
+    "simulate": "model stepper",
     # grid: a label means area and perimeter only with a spacing.
     "domains": "grid model",
     # The rows that archives, figures and detectors share; apart from events, so that reading an archive needs no jax.
@@ -48,7 +48,8 @@ WALLS = {
     # A new file for /series, beside events: what is recorded of one endosome.
     "series": "domains endosome events model units",
     # event_table: the archive keeps EVENT_DTYPE and counts ILVs; sizes: it summarises them.
-    "archive": "event_table sizes",
+    # paths: what is not of this package is never replaced.
+    "archive": "event_table paths sizes",
     # Two halves of one border: the sheet and the vesicle share sections of the configuration, what is dissolved in a
     # membrane among them, and no other physics.
     "build_species": "energy units",
@@ -60,14 +61,16 @@ WALLS = {
     "canvas": "paths",
     "picture_command": "archive console paths",
     "plot": "archive canvas event_table paths sizes units",
-    "predict": "build config console landscape units wall",
+    "predict": "backend build config console landscape paths units wall",
     # What differs between the geometries in a run: one endosome from checkpoint to checkpoint. The sheet's part of run,
     # now beside that of the vesicle. slabs: a restored state goes to the devices it belongs on.
-    "sheet_replica": "build endosome events model series simulate",
+    "sheet_replica": "build endosome events frames landscape series simulate",
     "vesicle_record": "build_vesicle energy event_table units vesicle",
-    "vesicle_replica": "build_vesicle event_table simulate slabs vesicle vesicle_record",
+    "vesicle_replica": "build_vesicle event_table frames simulate slabs vesicle vesicle_record",
     # Places for endosomes on several devices: it knows devices as slabs does, and of what is advanced only a function.
     "batch": "",
+    # How frames that wait lie in a checkpoint, of both geometries.
+    "frames": "",
     # Signals and time limits, and how many cores there are: for run and ensemble alike.
     "stop": "",
     "cores": "",
@@ -75,8 +78,8 @@ WALLS = {
     "paths": "",
     # A sweep is configurations and designs, no physics and no jax; its folder knows how far each archive has come.
     "sweep": "config",
-    "sweep_folder": "archive config sweep",
-    "local": "cores sweep sweep_folder",
+    "sweep_folder": "archive config paths sweep",
+    "local": "archive console cores paths sweep sweep_folder",
     # Pictures in three dimensions: the rays know only arrays.
     "raycast": "canvas",
     # What figures and surfaces read: fields with their grid, and the vesicles in them.
@@ -89,23 +92,28 @@ WALLS = {
     "plot_sweep": "archive canvas plot sensitivity sizes",
     "plot_vesicle": "archive canvas grid plot raycast units vesicle_frame",
     # A member is a process of its own, so none of these imports run.
-    "cluster": "",
-    # Exit codes and logging, alike in all commands.
+    "cluster": "console paths",
+    # Exit codes, logging, options and streams, alike in all commands; how jax is set up in those that compute.
     "console": "",
-    "ensemble": "cluster config console cores local stop sweep sweep_folder",
-    "collect": "archive config console sweep sweep_folder",
+    "backend": "",
+    "ensemble": "cluster config console cores local paths stop sweep sweep_folder",
+    "collect": "archive config console paths stop sweep sweep_folder",
     # By the key ``kind``: the one door from a configuration to physics and to an endosome of a run.
     "geometries": "build build_vesicle sheet_replica vesicle_replica",
     # The parts of the command run: its loop, what it says before and after.
-    "engine": "archive batch config event_table geometries sheet_replica simulate stop",
-    "check": "config console event_table geometries simulate",
+    "engine": "archive batch config event_table geometries progress simulate stop",
+    # A bar or lines: what is shown of numbers.
+    "progress": "",
+    "check": "config console cores event_table geometries simulate",
     "summary": "archive canvas event_table paths plot plot_vesicle sizes",
-    "run": "archive batch check config console cores engine geometries stop summary",
+    "launch": "archive backend batch check config console engine geometries paths stop summary",
+    # Read before jax is imported, which takes seconds: launch, the last of its parts, is imported when it is needed.
+    "run": "console cores launch paths stop",
 }
 """File (or package) and all it may import of ours."""
 
 PROGRAMS = ("run", "predict", "ensemble", "cluster", "collect", "plot", "plot_sweep", "plot_vesicle")
-PARTS = ("engine", "check", "summary", "geometries")
+PARTS = ("launch", "engine", "check", "summary", "geometries")
 
 
 def sources():

@@ -2,7 +2,7 @@
 
 from membrane.archive.collected import MEMBER_DTYPE, Collection, common_times
 from membrane.archive.files import SCHEMA_VERSION, ArchiveError
-from membrane.archive.ownership import clear
+from membrane.archive.ownership import clear, owner_here
 from membrane.archive.record import Frames, Glance, Outline, RunRecord, glance, outline, read
 from membrane.archive.tables import SUMMARY
 from membrane.archive.writing import Archive
@@ -22,5 +22,6 @@ __all__ = [
     "common_times",
     "glance",
     "outline",
+    "owner_here",
     "read",
 ]

@@ -24,7 +24,7 @@ from membrane.archive.folder import (
     write_generation,
     write_header,
 )
-from membrane.archive.ownership import discard, new_partial, now, own, partial_of
+from membrane.archive.ownership import discard, new_partial, now, own, partial_of, refuse_foreign
 from membrane.archive.tables import (
     SUMMARY,
     create_field,
@@ -37,6 +37,7 @@ from membrane.archive.tables import (
     write_series,
 )
 from membrane.event_table import EVENT_DTYPE
+from membrane.paths import followed
 
 _PACKAGES = ("membrane", "jax", "jaxlib", "numpy", "h5py")
 
@@ -54,15 +55,20 @@ class Archive:
         """Start a run that will leave its archive at ``path``.
 
         With ``overwrite`` an unfinished run there is discarded at once, a finished archive only when the new one
-        takes its place. Raises ArchiveError where something exists and may not be replaced, where another process
-        is writing, or where the folder cannot be written.
+        takes its place; what this package did not make is never replaced. A symbolic link stands for its target.
+        Raises ArchiveError where something exists and may not be replaced, where another process is writing, or where
+        the folder cannot be written.
         """
-        path = Path(path)
+        path = followed(Path(path))
         partial = partial_of(path)
         with explained(path):
             if path.is_dir():
                 raise ArchiveError(f"{path} is a folder; give --output the name of a file, such as {path / 'run.h5'}")
-            if path.exists() and not overwrite:
+            if overwrite:
+                refuse_foreign(path)
+            elif path.exists() and not path.is_file():
+                raise ArchiveError(f"{path} is no ordinary file; choose another --output")
+            elif path.exists():
                 raise ArchiveError(
                     f"{path} exists; extend it with --resume, replace it with --overwrite, or rename --output"
                 )
@@ -86,7 +92,7 @@ class Archive:
         Raises ArchiveError where there is neither, where the header or archive is unreadable, or where another
         process is writing.
         """
-        path = Path(path)
+        path = followed(Path(path))
         partial = partial_of(path)
         if partial.is_dir():
             with explained(partial):
