@@ -158,6 +158,8 @@ def view(frames: list[VesicleFrame]) -> raycast.Camera:
     lumen in which vesicles lie in the last."""
     low, high = [], []
     for frame in frames:
+        if not ((frame.psi > 0).any() and (frame.psi < 0).any()):
+            raise ValueError(f"the frame at {frame.time_s:g} s shows no membrane: psi does not change its sign")
         for axis, h in enumerate(frame.grid.spacing):
             filled = np.flatnonzero((frame.psi > 0).any(axis=tuple(a for a in range(3) if a != axis)))
             low.append((axis, filled.min() * h))

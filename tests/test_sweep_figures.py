@@ -1,14 +1,11 @@
 """Figures of a sweep: the numbers in them, and what parameters are said to decide."""
 
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.stats import pearsonr, spearmanr
-from test_plot import assert_within
+from test_plot import assert_within, load
 
 from membrane import plot_sweep
 from membrane.archive import Archive, Collection, read
@@ -16,7 +13,6 @@ from membrane.event_table import EVENT_DTYPE
 from membrane.sensitivity import partial_rank_correlations
 from membrane.sizes import ratio_interval
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
 TENSION, LINE = "membrane.tension_uN_per_m", "lipids.line_tension_pN"
 ENDOSOMES = 6
 FINISH = dict(status="complete", wall_time_s=1.0, units={}, grid_spacing_nm=(1.0, 1.0), number_of_endosomes=1)
@@ -219,15 +215,13 @@ def test_parameters_from_a_range_are_classed(tmp_path):
     assert figure.axes[0].lines[0].get_xdata().tolist() == np.linspace(1, 40, 40).reshape(8, 5)[:, 2].tolist()
 
 
-def test_too_few_members_for_a_sensitivity(record, tmp_path):
+def test_too_few_members_for_a_sensitivity(tmp_path, capsys):
     """Four points of two parameters: the message says how many are needed; the script exits with 2."""
     few = collected(tmp_path, [(1.0, 0.5), (10.0, 1.0), (50.0, 2.0), (70.0, 0.7)], [[50.0]] * 4)
     with pytest.raises(ValueError, match=r"4 complete points .* need at least 5"):
         plot_sweep.sensitivity_figure(few)
-    command = [sys.executable, SCRIPTS / "figure_sensitivity.py", few.path]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
+    assert load("figure_sensitivity")([str(few.path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_bad_keys(record, tmp_path):
@@ -241,14 +235,13 @@ def test_bad_keys(record, tmp_path):
         plot_sweep.varied(read(tmp_path / "run.h5"))
 
 
-def test_scripts(record, tmp_path):
-    """Both write PNG and PDF; an archive of a run is refused with 2."""
+def test_scripts(record, tmp_path, capsys):
+    """Both write PNG and PDF; an archive that is not there is refused with 2."""
     for script in ("figure_sweep", "figure_sensitivity"):
-        command = [sys.executable, SCRIPTS / f"{script}.py", record.path, "--output", tmp_path / script]
-        assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.count(script) == 2
+        assert load(script)([str(record.path), "--output", str(tmp_path / script)]) == 0
+        assert capsys.readouterr().out.count(script) == 2
         assert (tmp_path / f"{script}.png").stat().st_size > 5000
-    done = subprocess.run([sys.executable, SCRIPTS / "figure_sweep.py", tmp_path / "x.h5"], capture_output=True)
-    assert done.returncode == 2
+        assert load(script)([str(tmp_path / "x.h5")]) == 2
 
 
 def test_of_one_parameter_it_is_spearman():

@@ -148,6 +148,17 @@ def test_scripts_refuse_in_words(name, archive, sheet, tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["export_surface", "figure_vesicle", "movie_vesicle"])
+@pytest.mark.parametrize("value", [np.nan, -1.0, 1.0, np.inf])
+def test_frames_without_a_membrane(name, value, archive, monkeypatch, tmp_path, capsys):
+    """Fields that hold no vesicle: exit 2 or 3 and one line."""
+    monkeypatch.setattr(Frames, "frame", lambda *_: np.full((POINTS,) * 3, value, np.float32))
+    assert load(name).main([str(archive), "--output", str(tmp_path / "out.gif")]) in (2, 3)
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+
+
 def scene(archive, index=1, cut=True):
     """The scene of a frame, and a camera that sees all of it."""
     made = plot_vesicle.scene(VesicleFrame(read(archive), index))
