@@ -265,7 +265,7 @@ def _scattered(record, rows, values, keys):
     found = _groups(record, rows, values)
     x, y = np.array(list(found)).T
     figure = Figure(figsize=(WIDTH_INCH, 2.9))
-    for axes, (name, label) in zip(figure.subplots(1, 3), OUTCOMES.items()):
+    for axes, (name, label) in zip(figure.subplots(1, 3, sharey=True), OUTCOMES.items()):
         of = [each[name] for each in found.values()]
         value = np.array([o.value for o in of])
         known = np.isfinite(value)
@@ -276,8 +276,8 @@ def _scattered(record, rows, values, keys):
             if _logarithmic(numbers):
                 scale("log")
         axes.set_xlabel(_words(keys[0]), fontsize=7.5)
-        axes.set_ylabel(_words(keys[1]), fontsize=7.5)
         figure.colorbar(points, ax=axes, location="top", label=label)
+    figure.supylabel(_words(keys[1]), fontsize=7.5)
     ilvs = [each["ilvs_per_endosome"] for each in found.values()]
     between = lambda numbers: f"{min(numbers)}\N{EN DASH}{max(numbers)}" if len({*numbers}) > 1 else f"{min(numbers)}"
     figure.supxlabel(

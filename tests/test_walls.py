@@ -224,6 +224,35 @@ def test_hdf5_in_one_file():
     assert {name for name in sources() if "h5py" in foreign(name)} == {"archive"}
 
 
+def test_matplotlib_in_one_file():
+    """Only canvas imports matplotlib, so that nothing of the user's setup decides what a figure looks like; scripts
+    and raycast take it from there."""
+    libraries = {"matplotlib", "mpl_toolkits", "pylab"}
+    assert {name for name in sources() if libraries & foreign(name)} == {"canvas"}
+    for script in sorted((ROOT.parent / "scripts").glob("*.py")):
+        assert not {name.split(".")[0] for name in imports(script)} & libraries, script.name
+
+
+def test_commands_import_matplotlib_late():
+    """What a command imports when it starts does not reach matplotlib: a broken setup of it stops no run."""
+
+    def at_once(path):
+        tree = ast.parse(path.read_text())
+        for function in [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]:
+            function.body = [ast.Pass()]
+        found = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module]
+        return {p for n in found for p in (*n.module.split(".")[1:2], *(a.name for a in n.names)) if p in sources()}
+
+    for start in ("run", "ensemble", "predict", "collect", "cluster", "picture_command"):
+        reached, ahead = set(), {start}
+        while ahead:
+            name = ahead.pop()
+            reached.add(name)
+            ahead |= {found for path in sources()[name] for found in at_once(path)} - reached
+        assert "canvas" not in reached, start
+    assert "canvas" in {found for path in sources()["plot"] for found in at_once(path)}
+
+
 def test_yaml_border():
     """Only build turns a configuration into physics: config knows no jax and no numpy, but pydantic and YAML, and no
     file of physics knows config."""
