@@ -54,7 +54,7 @@ RADIUS, ILV, GAP = 40.0, 16.0, 14.0
 @pytest.fixture(scope="module", autouse=True)
 def _no_pictures(settings_of_main):
     """Pictures are tested elsewhere."""
-    settings_of_main.setattr(run, "_summary", lambda output, picture: None)
+    settings_of_main.setattr(run, "summarise", lambda output, picture: None)
 
 
 @pytest.fixture(scope="module")
