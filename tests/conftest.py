@@ -23,6 +23,35 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "allow")
 
 
+LONGEST = (
+    "test_bud",
+    "test_vesicle_species",
+    "test_ensemble",
+    "test_run",
+    "test_devices",
+    "test_batch",
+    "test_stepper",
+    "test_vesicle_shape",
+    "test_vesicle_run",
+    "test_budlaw",
+    "test_vesicle_stokes",
+    "test_sheet",
+    "test_endosome",
+    "test_vesicle_composition",
+    "test_vesicle_replica",
+    "test_vesicle_slab",
+    "test_bud_sealed",
+    "test_predict",
+)
+"""Files whose tests take longest, the longest first."""
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files go first to the workers, so that both end together; within a file the order stays."""
+    rank = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _clear_compiled_programs():
     """Compiled programs of one file are of no use to the next and would fill the memory."""

@@ -3,7 +3,6 @@
 import json
 import tempfile
 from contextlib import ExitStack
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from membrane.archive.record import RunRecord
 from membrane.archive.tables import STORAGE, SUMMARY, write
 from membrane.event_table import EVENT_DTYPE, is_ilv
 from membrane.sizes import size_distribution_of
+from membrane.version import version
 
 MEMBER_DTYPE = np.dtype([*EVENT_DTYPE.descr, ("member", "i4")])
 """One row an event of a collected archive."""

@@ -7,7 +7,6 @@ whatever can be seen is whole at every instant. docs/archive.md describes the sc
 
 import json
 import platform
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +36,7 @@ from membrane.archive.tables import (
     write_series,
 )
 from membrane.event_table import EVENT_DTYPE
+from membrane.version import version
 
 _PACKAGES = ("membrane", "jax", "jaxlib", "numpy", "h5py")
 
