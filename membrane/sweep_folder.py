@@ -23,7 +23,7 @@ class SweepFolder:
     def check(self) -> None:
         """Raises ConfigError where members that may have been run would change."""
         if (self.path / "sweep.yaml").exists():
-            self._refuse_changes(read_sweep(self.path / "sweep.yaml"))
+            self._refuse_changes(read_sweep(self.path / "sweep.yaml", kept=True))
 
     def keep(self) -> None:
         """Write base and sweep. Raises ConfigError as :meth:`check`, OSError where the folder cannot be written."""

@@ -12,7 +12,7 @@ from membrane.config.provenance import outside
 from membrane.config.sections import RunConfig, Section
 from membrane.config.sheet import SheetConfig
 from membrane.config.sweep import SweepConfig, nested
-from membrane.config.text import ConfigError, cut, read_text, read_yaml, shortened
+from membrane.config.text import MOST_BYTES, MOST_KEPT_BYTES, ConfigError, cut, read_text, read_yaml, shortened
 from membrane.config.vesicle import VesicleConfig
 
 log = logging.getLogger("membrane")
@@ -54,10 +54,11 @@ def parse(text: str, overrides: Sequence[str] = (), source: str = "configuration
     return _of_kind(raw, source)
 
 
-def load_sweep(path: str | Path) -> SweepConfig:
-    """Read and validate a sweep, without its base; raises ConfigError with all faults at once."""
+def load_sweep(path: str | Path, kept: bool = False) -> SweepConfig:
+    """Read and validate a sweep, without its base; raises ConfigError with all faults at once. ``kept``: it is one that
+    the folder of a sweep keeps, where it takes more room."""
     path = Path(path).expanduser()
-    raw = _mapping(read_text(path, "configs/sweep_tension.yaml"), str(path))
+    raw = _mapping(read_text(path, "configs/sweep_tension.yaml", MOST_KEPT_BYTES if kept else MOST_BYTES), str(path))
     if not {"vary", "base"} & raw.keys() and {"geometry", "lipids", "membrane", "output"} & raw.keys():
         raise ConfigError(
             f"{path}: this is the configuration of one run; run it with python -m membrane.run {path}, or write a "
