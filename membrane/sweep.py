@@ -128,7 +128,7 @@ class Sweep:
 
 
 def read_sweep(path: str | Path, kept: bool = False) -> Sweep:
-    """All of a sweep; raises ConfigError with all faults at once, those of members by number. ``kept``: in its folder."""
+    """All of a sweep; raises ConfigError with all faults at once, members by number. ``kept``: as for load_sweep."""
     path = Path(path).expanduser()
     config = load_sweep(path, kept)
     base = load(path.parent / Path(config.base).expanduser())
