@@ -45,9 +45,9 @@ def parse(text: str, overrides: Sequence[str] = (), source: str = "configuration
     if "vary" in raw or "base" in raw:
         raise ConfigError(f"{source}: this is a sweep; run it with python -m membrane.ensemble {source}")
     settings = [_setting(override) for override in overrides]
-    kind = KINDS.get(next((value for key, value, _ in settings if key == "kind"), raw.get("kind", "sheet")))
-    if kind is not None:
-        settings = [(_full(key, kind, given), value, given) for key, value, given in settings]
+    kind = next((value for key, value, _ in settings if key == "kind"), raw.get("kind", "sheet"))
+    if isinstance(kind, str) and kind in KINDS:
+        settings = [(_full(key, KINDS[kind], given), value, given) for key, value, given in settings]
     _refuse_overlaps(settings)
     for key, value, given in settings:
         _set(raw, key, value, f"--set {shortened(given)}")
