@@ -291,10 +291,9 @@ def test_folder_keeps_what_it_can_read_again(tmp_path):
     """A sweep that fits its file may take more room in the folder, where every value has a line."""
     kept = folder(tmp_path, f"grid: {{{TENSION}: [{','.join(map(str, range(1, 1001)))}]}}")
     file = kept.path / "sweep.yaml"
-    file.write_bytes(file.read_bytes().ljust(2**21, b"\n"))
+    file.write_bytes(file.read_bytes().ljust(2**20 + 1, b"\n"))
     with pytest.raises(ConfigError, match="larger than 1048576 bytes"):
         read_sweep(file)
-    kept.check()
     kept.keep()
 
 
