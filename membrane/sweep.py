@@ -127,10 +127,10 @@ class Sweep:
     members: list[Member]
 
 
-def read_sweep(path: str | Path) -> Sweep:
-    """All of a sweep; raises ConfigError with all faults at once, those of members by number."""
+def read_sweep(path: str | Path, kept: bool = False) -> Sweep:
+    """All of a sweep; raises ConfigError with all faults at once, members by number. ``kept``: as for load_sweep."""
     path = Path(path).expanduser()
-    config = load_sweep(path)
+    config = load_sweep(path, kept)
     base = load(path.parent / Path(config.base).expanduser())
     base = changed(base, config.set, f"{path}: set, upon {shortened(config.base)}")
     members = [Member(number, points) for points in [Points(config, base)] for number in range(config.members)]

@@ -339,6 +339,32 @@ def test_faults_with_huge_texts_are_short(override):
     assert len(str(caught.value)) < 1000
 
 
+VALUES = ["[]", "[1, [2]]", "{}", "{a: {b: 1}}", "null", "true", "text", "-1", "1.5", "[null]", "[{}]", "''"]
+
+
+@pytest.mark.parametrize("base", [CERAMIDE, BUD], ids=["sheet", "vesicle"])
+@pytest.mark.parametrize("value", VALUES)
+def test_every_key_takes_or_refuses_every_kind_of_value(base, value):
+    """Sections, lists, texts and nothing in the place of each key and of each section: a configuration, or a fault that
+    names the key, or what its section lacks besides."""
+    config = load(base)
+    keys = leaves(type(config))
+    for key in sorted({*keys, *(key.rpartition(".")[0] for key in keys)} - {""}):
+        try:
+            said = changed(config, {key: read_yaml(value)}, "trial").to_yaml()
+        except ConfigError as error:
+            said = str(error)
+        assert key.partition(".")[0] in said
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_kinds_that_are_none(value):
+    """In the file as in --set."""
+    for text, settings in ((f"kind: {value}\n", []), ("", [f"kind={value}"])):
+        with pytest.raises(ConfigError, match="kind: known here: sheet, vesicle"):
+            parse(CERAMIDE.read_text() + text, settings)
+
+
 def test_many_faults_are_told_in_short():
     """Twenty of a hundred thousand."""
     text = CERAMIDE.read_text() + "".join(f"key{number}: 1\n" for number in range(3000))

@@ -12,7 +12,7 @@ from membrane.config.provenance import outside
 from membrane.config.sections import RunConfig, Section
 from membrane.config.sheet import SheetConfig
 from membrane.config.sweep import SweepConfig, nested
-from membrane.config.text import ConfigError, cut, read_text, read_yaml, shortened
+from membrane.config.text import MOST_BYTES, MOST_KEPT_BYTES, ConfigError, cut, read_text, read_yaml, shortened
 from membrane.config.vesicle import VesicleConfig
 
 log = logging.getLogger("membrane")
@@ -45,19 +45,20 @@ def parse(text: str, overrides: Sequence[str] = (), source: str = "configuration
     if "vary" in raw or "base" in raw:
         raise ConfigError(f"{source}: this is a sweep; run it with python -m membrane.ensemble {source}")
     settings = [_setting(override) for override in overrides]
-    kind = KINDS.get(next((value for key, value, _ in settings if key == "kind"), raw.get("kind", "sheet")))
-    if kind is not None:
-        settings = [(_full(key, kind, given), value, given) for key, value, given in settings]
+    kind = next((value for key, value, _ in settings if key == "kind"), raw.get("kind", "sheet"))
+    if isinstance(kind, str) and kind in KINDS:
+        settings = [(_full(key, KINDS[kind], given), value, given) for key, value, given in settings]
     _refuse_overlaps(settings)
     for key, value, given in settings:
         _set(raw, key, value, f"--set {shortened(given)}")
     return _of_kind(raw, source)
 
 
-def load_sweep(path: str | Path) -> SweepConfig:
-    """Read and validate a sweep, without its base; raises ConfigError with all faults at once."""
+def load_sweep(path: str | Path, kept: bool = False) -> SweepConfig:
+    """Read and validate a sweep, without its base; raises ConfigError with all faults at once. ``kept``: it is one that
+    the folder of a sweep keeps, where it takes more room."""
     path = Path(path).expanduser()
-    raw = _mapping(read_text(path, "configs/sweep_tension.yaml"), str(path))
+    raw = _mapping(read_text(path, "configs/sweep_tension.yaml", MOST_KEPT_BYTES if kept else MOST_BYTES), str(path))
     if not {"vary", "base"} & raw.keys() and {"geometry", "lipids", "membrane", "output"} & raw.keys():
         raise ConfigError(
             f"{path}: this is the configuration of one run; run it with python -m membrane.run {path}, or write a "

@@ -12,6 +12,9 @@ import yaml
 MOST_BYTES = 2**20
 """The largest file that is read as a configuration."""
 
+MOST_KEPT_BYTES = 8 * MOST_BYTES
+"""The largest sweep that is read from its own folder: written there in full, it takes up to five times the room."""
+
 MOST_COPIES = 100_000
 """The most values that the aliases of a text may add to those that are written in it."""
 
@@ -34,17 +37,17 @@ class Inconsistent(ValueError):
         self.faults = faults
 
 
-def read_text(path: str | Path, example: str) -> str:
-    """The text of a regular file of at most MOST_BYTES; raises ConfigError. ``example`` names a file that would do."""
+def read_text(path: str | Path, example: str, most: int = MOST_BYTES) -> str:
+    """The text of a regular file of at most ``most`` bytes; raises ConfigError. ``example``: a file that would do."""
     remedy = f"give the path of a YAML file such as {example}"
     try:
         # Asked before it is opened: opening a pipe would wait for its writer.
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise ConfigError(f"{path}: cannot be read (it is no regular file); {remedy}")
         with open(path, "rb") as file:
-            found = file.read(MOST_BYTES + 1)
-        if len(found) > MOST_BYTES:
-            raise ConfigError(f"{path}: cannot be read (it is larger than {MOST_BYTES} bytes); {remedy}")
+            found = file.read(most + 1)
+        if len(found) > most:
+            raise ConfigError(f"{path}: cannot be read (it is larger than {most} bytes); {remedy}")
         # As a file opened for text does: every kind of line end is one.
         return found.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except ConfigError:
