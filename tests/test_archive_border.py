@@ -13,7 +13,7 @@ from membrane.archive import Archive, ArchiveError, glance, outline, read
 from membrane.archive.folder import write_generation
 from membrane.archive.seals import seal
 
-MUTANTS = 40
+MUTANTS = 20
 SECRET = b"a file of the reader's own"
 
 

@@ -289,7 +289,7 @@ def test_documented_examples(folder, capsys):
 def test_xarray_is_lazy(folder):
     """Series and table open as data sets with their coordinates, unread."""
     assert run() == 0
-    with xarray.open_dataset("runs/trial.h5", group="series", engine="h5netcdf", phony_dims="sort") as series:
+    with xarray.open_dataset("runs/trial.h5", group="series", engine="h5netcdf") as series:
         assert series["free_energy_pN_nm"].dims == ("time_s", "endosome")
         assert not series["free_energy_pN_nm"].variable._in_memory
         assert float(series["free_energy_pN_nm"].sel(endosome=4).isel(time_s=-1)) == 4.0
