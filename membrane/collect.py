@@ -130,7 +130,9 @@ def _prune(folder: SweepFolder, output: Path, members: list[Member]) -> str:
             or len(held) != len(record.events)
             or collected.members["endosomes"][row] != record.attributes["number_of_endosomes"]
         ):
-            raise ArchiveError(f"{output} does not hold member {member.number:06d} as {path} does; nothing more is pruned")
+            raise ArchiveError(
+                f"{output} does not hold member {member.number:06d} as {path} does; nothing more is pruned"
+            )
         if "pruned" not in record.attributes:
             freed, pruned = freed + prune(path), pruned + 1
     return (

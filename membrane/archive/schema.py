@@ -208,7 +208,9 @@ def fields(group, names, frames: int, endosomes: int) -> None:
     """ArchiveError unless each field of a group of frames is [frame, endosome, (z,) y, x], all on one grid."""
     shapes = {dataset(group, name, (4, 5), "f").shape for name in names}
     if len(shapes) > 1 or any(shape[:2] != (frames, endosomes) or 0 in shape[2:] for shape in shapes):
-        raise ArchiveError(f"fields have the shapes {shortened(sorted(shapes))}, {frames} frames, {endosomes} endosomes")
+        raise ArchiveError(
+            f"fields have the shapes {shortened(sorted(shapes))}, {frames} frames, {endosomes} endosomes"
+        )
 
 
 def scalars(text) -> dict:
