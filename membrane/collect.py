@@ -131,13 +131,13 @@ def _prune(folder: SweepFolder, output: Path, members: list[Member]) -> str:
             or collected.members["endosomes"][row] != record.attributes["number_of_endosomes"]
         ):
             raise ArchiveError(
-                f"{output} does not hold member {member.number:06d} as {path} does; nothing more is pruned"
+                f"{output} holds member {member.number:06d} otherwise than {path}; nothing more is pruned"
             )
         if "pruned" not in record.attributes:
             freed, pruned = freed + prune(path), pruned + 1
     return (
-        f"{pruned} members pruned, {freed / 1e6:.1f} MB freed: their checkpoints and frames are gone, so that they can no "
-        "longer be extended or drawn; their events, series and sizes stay"
+        f"{pruned} members pruned, {freed / 1e6:.1f} MB freed: their checkpoints and frames are gone, so that they can "
+        "no longer be extended or drawn; their events, series and sizes stay"
     )
 
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 import warnings
+from itertools import pairwise
 
 import h5py
 import numpy as np
@@ -27,8 +28,7 @@ def told(function):
         warnings.simplefilter("always")
         try:
             return function(), bool(seen)
-        except ArchiveError as error:
-            assert str(error)
+        except ArchiveError:
             return None, True
 
 
@@ -68,7 +68,7 @@ def flips(size, count, seed):
     """(byte, bit) of ``count`` flips, evenly over a file of ``size`` bytes."""
     rng = np.random.default_rng(seed)
     edges = np.linspace(0, size, count + 1).astype(int)
-    return [(int(rng.integers(a, max(b, a + 1))), int(rng.integers(8))) for a, b in zip(edges, edges[1:])]
+    return [(int(rng.integers(a, max(b, a + 1))), int(rng.integers(8))) for a, b in pairwise(edges)]
 
 
 def spoil(path, content, byte, bit):
@@ -218,6 +218,13 @@ def test_two_good_generations_are_kept(tmp_path, damaged):
         assert run.latest()[1]["wall_time_s"] == 1.0 - damaged
 
 
+def go_on(path):
+    """One more checkpoint, then the end."""
+    with Archive.resume(path) as run:
+        run.checkpoint(make_states(), {}, make_events(12), {"time_s": np.zeros(0)})
+        finish(run)
+
+
 NEIGHBOURS = ["generation-abc.h5", "generation-000002 (copy).h5", "frame-000001 (copy).h5", "frame-.h5"]
 
 
@@ -232,9 +239,8 @@ def test_odd_neighbours_are_passed_over(tmp_path, name, folder):
     with pytest.warns(UserWarning, match="passed over"):
         record = read(path)
     assert (len(record.frames), len(record.events)) == (3, 12)
-    with pytest.warns(UserWarning, match=r"passed over|renamed"), Archive.resume(path) as run:
-        run.checkpoint(make_states(), {}, make_events(12), {"time_s": np.zeros(0)})
-        finish(run)
+    with pytest.warns(UserWarning, match=r"passed over|renamed"):
+        go_on(path)
     assert len(read(path).frames) == 3
 
 
@@ -244,7 +250,9 @@ def test_a_folder_in_the_place_of_a_file_makes_room(tmp_path, name):
     path = tmp_path / "run.h5"
     begin(path).close()
     (tmp_path / "run.h5.partial" / name).mkdir()
-    with pytest.warns(UserWarning, match="renamed"), Archive.resume(path) as run:
+    with pytest.warns(UserWarning, match="renamed"):
+        run = Archive.resume(path)
+    with run:
         run.checkpoint(make_states(), {}, make_events(12), {"time_s": np.zeros(0)})
         run.add_frame(3, 0.3, {"phi": np.zeros((2, 6, 5))})
         assert (tmp_path / "run.h5.partial" / name).is_file()
