@@ -18,6 +18,7 @@ from tqdm import tqdm
 from membrane.archive import ArchiveError, Collection, Glance, Outline, common_times, outline, prune, read
 from membrane.config import ConfigError
 from membrane.console import BAD_INPUT, COMPLETE, FAILED, set_up_logging
+from membrane.event_table import EVENT_DTYPE
 from membrane.sweep import Member, read_sweep
 from membrane.sweep_folder import SweepFolder
 
@@ -120,15 +121,17 @@ def _prune(folder: SweepFolder, output: Path, members: list[Member]) -> str:
     """Of complete members whose events all are in the collected archive, as it is read back; says what was done."""
     collected = read(output)
     table = {int(number): row for row, number in enumerate(collected.members["member"])}
+    # What a collection numbers anew.
+    alike = [name for name in EVENT_DTYPE.names if name not in ("event_id", "endosome")]
     freed, pruned = 0, 0
     for member in members:
         row, path = table[member.number], folder.archive(member)
-        held = collected.events["event_id"][collected.events["member"] == member.number]
-        record = read(path)
+        first, last = np.searchsorted(collected.events["member"], [member.number, member.number + 1])
+        held, record = collected.events[first:last], read(path)
         if (
             collected.members["status"][row] != "complete"
-            or len(held) != len(record.events)
             or collected.members["endosomes"][row] != record.attributes["number_of_endosomes"]
+            or any(held[name].tobytes() != record.events[name].tobytes() for name in alike)
         ):
             raise ArchiveError(
                 f"{output} holds member {member.number:06d} otherwise than {path}; nothing more is pruned"

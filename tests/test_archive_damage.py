@@ -289,6 +289,13 @@ def test_without_a_checkpoint_an_archive_cannot_be_extended(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_failed_run_keeps_its_last_state(tmp_path):
+    """Whatever was asked for: it is the last good one."""
+    path = finish(begin(tmp_path / "run.h5"), status="failed", keep_checkpoint=False)
+    with Archive.resume(path) as run:
+        assert run.latest()[1]["wall_time_s"] == 1.0
+
+
 @pytest.mark.parametrize("finished", [True, False])
 def test_another_version_is_told_and_kept(tmp_path, finished, monkeypatch):
     """One warning with old and new; the archive keeps the versions of its start and all it went on with."""

@@ -88,7 +88,8 @@ WALLS = {
     # Exit codes and logging, alike in all commands.
     "console": "",
     "ensemble": "cluster config console cores local stop sweep sweep_folder",
-    "collect": "archive config console sweep sweep_folder",
+    # event_table: the columns by which members and collection are compared before anything is pruned.
+    "collect": "archive config console event_table sweep sweep_folder",
     # By the key ``kind``: the one door from a configuration to physics and to an endosome of a run.
     "geometries": "build build_vesicle sheet_replica vesicle_replica",
     # The parts of the command run: its loop, what it says before and after.
