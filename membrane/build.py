@@ -39,7 +39,8 @@ NOISE_CUTOFF = 0.5
 @dataclass(frozen=True)
 class Physics:
     """All that a run needs: model, stepper, rules of budding, fusing vesicles, the law and the beginning of an
-    endosome's budget, the measured wall, and times in ticks."""
+    endosome's budget, the measured wall, and times in ticks. Whatever is recorded, a run stands still at whole
+    multiples of ``boundary_ticks``: there checkpoints may lie, and from there it goes on."""
 
     model: Sheet
     stepper: Bdf2
@@ -52,6 +53,7 @@ class Physics:
     first_step_ticks: int
     duration_ticks: int
     look_ticks: int
+    boundary_ticks: int
     series_ticks: int
     frame_ticks: int
     checkpoint_ticks: int
@@ -60,6 +62,11 @@ class Physics:
     def grid(self) -> Grid:
         """The plane."""
         return self.model.grid
+
+    @property
+    def last_boundary(self) -> int:
+        """The last tick within the duration at which a run stands still."""
+        return self.duration_ticks // self.boundary_ticks * self.boundary_ticks
 
     @property
     def attributes(self) -> dict[str, float]:
@@ -84,9 +91,7 @@ def build(config: SheetConfig) -> Physics:
     # Intervals are whole numbers of the largest step, so that every step ends on them.
     ticks = lambda seconds: max(1, math.ceil(seconds / (tick_s * largest) - 1e-9)) * largest
     output = config.output
-    checkpoint = ticks(output.checkpoint_interval_ms * 1e-3)
-    # Frames and the end fall on checkpoints: an extended run then has the same boundaries as an uninterrupted one.
-    whole = lambda seconds: max(1, math.ceil(seconds / (tick_s * checkpoint) - 1e-9)) * checkpoint
+    look = ticks(config.budding.look_interval_ms * 1e-3)
     return Physics(
         model=model,
         stepper=Bdf2(tick_s, largest.bit_length() - 1, numerics.error_tolerance, numerics.max_courant),
@@ -97,11 +102,13 @@ def build(config: SheetConfig) -> Physics:
         wall=wall,
         tick_s=tick_s,
         first_step_ticks=min(4, largest),
-        duration_ticks=whole(config.duration_s),
-        look_ticks=ticks(config.budding.look_interval_ms * 1e-3),
+        duration_ticks=ticks(config.duration_s),
+        look_ticks=look,
+        boundary_ticks=look,
         series_ticks=ticks(output.series_interval_ms * 1e-3),
-        frame_ticks=whole(output.frame_interval_ms * 1e-3),
-        checkpoint_ticks=checkpoint,
+        frame_ticks=ticks(output.frame_interval_ms * 1e-3),
+        # Every run stands still at every look: a checkpoint there is no boundary of its own.
+        checkpoint_ticks=-(-ticks(output.checkpoint_interval_ms * 1e-3) // look) * look,
     )
 
 

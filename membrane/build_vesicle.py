@@ -43,10 +43,18 @@ class VesiclePhysics:
     lipid_area_lo: float
     cargo_site_area: float
 
+    boundary_ticks = 1
+    """Every round is a function of the state alone: a run may stand still after each."""
+
     @property
     def grid(self) -> Grid:
         """The box."""
         return self.membrane.grid
+
+    @property
+    def last_boundary(self) -> int:
+        """The last tick within the duration at which a run stands still."""
+        return self.duration_ticks
 
     @property
     def attributes(self) -> dict[str, float]:
@@ -58,11 +66,8 @@ def build(config: VesicleConfig) -> VesiclePhysics:
     """Everything from a validated configuration. Raises ValueError where the vesicle does not fit its box."""
     numerics, output = config.numerics, config.output
     tick_s = numerics.transport_step_us * 1e-6
-    whole = lambda seconds, unit: max(1, math.ceil(seconds / (tick_s * unit) - 1e-9)) * unit
-    # Rows fall on looks, frames and the end on checkpoints: an extended run then has the boundaries of one that was
-    # long from the start.
+    whole = lambda seconds, unit=1: max(1, math.ceil(seconds / (tick_s * unit) - 1e-9)) * unit
     look = numerics.look_rounds
-    checkpoint = whole(output.checkpoint_interval_ms * 1e-3, look)
     solutes = build_solutes(config)
     membrane = build_membrane(config, solutes)
     return VesiclePhysics(
@@ -73,10 +78,11 @@ def build(config: VesicleConfig) -> VesiclePhysics:
         shape_steps=numerics.shape_steps,
         tick_s=tick_s,
         look_ticks=look,
+        # Vesicles are told apart at looks, and rows say what they are.
         series_ticks=whole(output.series_interval_ms * 1e-3, look),
-        frame_ticks=whole(output.frame_interval_ms * 1e-3, checkpoint),
-        checkpoint_ticks=checkpoint,
-        duration_ticks=whole(config.duration_s, checkpoint),
+        frame_ticks=whole(output.frame_interval_ms * 1e-3),
+        checkpoint_ticks=whole(output.checkpoint_interval_ms * 1e-3),
+        duration_ticks=whole(config.duration_s),
         line_tension=config.lipids.line_tension_pN,
         lipid_area_ld=config.lipids.area_per_lipid_ld_nm2,
         lipid_area_lo=config.lipids.area_per_lipid_lo_nm2,

@@ -14,6 +14,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from membrane.console import count, positive
+from membrane.paths import SIGN, path
+
 MOST_TASKS = 1000
 """Slurm's MaxArraySize is 1001 unless a cluster raises it."""
 
@@ -27,17 +30,17 @@ class ClusterError(RuntimeError):
 
 def add_options(group) -> None:
     """The options of a submission."""
-    group.add_argument("--script", type=Path, metavar="FILE", help="write a script for sbatch; submit nothing")
+    group.add_argument("--script", type=path, metavar="FILE", help="write a script for sbatch; submit nothing")
     group.add_argument("--slurm", action="store_true", help="submit through submitit (extra [cluster])")
     group.add_argument("--partition", help="partition to run in")
-    group.add_argument("--gpus-per-job", type=int, metavar="N", help="GPUs of a task (default: none)")
-    group.add_argument("--cpus-per-job", type=int, metavar="N", help="cores of a task (default: 1)")
+    group.add_argument("--gpus-per-job", type=count, metavar="N", help="GPUs of a task (default: none)")
+    group.add_argument("--cpus-per-job", type=positive, metavar="N", help="cores of a task (default: 1)")
     group.add_argument("--memory-per-job", metavar="SIZE", help="memory of a task, such as 4G")
     group.add_argument(
         "--time", metavar="LIMIT", help="time limit of a task as Slurm writes it: minutes, HH:MM:SS, D-HH"
     )
-    group.add_argument("--array-limit", type=int, metavar="N", help="tasks that run at the same time, at most")
-    group.add_argument("--sbatch", action="append", metavar="OPTION", help="further option, --account=x say")
+    group.add_argument("--array-limit", type=positive, metavar="N", help="tasks that run at the same time, at most")
+    group.add_argument("--sbatch", action="append", metavar="OPTION", help="one further option, --account=x say")
 
 
 def refuse_idle(arguments) -> None:
@@ -78,20 +81,33 @@ class Array:
             raise ClusterError(
                 f"--time {arguments.time} is too short: tasks are told to save {WARNING_S} s before the end"
             )
-        for option in ("gpus_per_job", "cpus_per_job", "array_limit"):
-            value = getattr(arguments, option)
-            if value is not None and value < (option != "gpus_per_job"):
-                raise ClusterError(f"--{option.replace('_', '-')} {value} is too few")
+        further = tuple(arguments.sbatch or ())
+        given = {"--folder": str(folder), "the Python of this environment": sys.executable}
+        given |= {"--partition": arguments.partition, "--memory-per-job": arguments.memory_per_job}
+        for what, text in [*given.items(), *(("--sbatch", option) for option in further)]:
+            # A line break would end the line of the script, and begin one that is run.
+            if text and not text.isprintable():
+                raise ClusterError(f"{what} {text!r}: a job script takes printable characters only")
+        for option in further:
+            if not re.match(r"--?[A-Za-z]", option):
+                raise ClusterError(f"--sbatch {option!r} is no option; write it as --sbatch=--account=x")
         gpus, cpus = arguments.gpus_per_job or 0, arguments.cpus_per_job or 1
         resources = arguments.partition, gpus, cpus, arguments.memory_per_job
-        limits = arguments.time, arguments.array_limit, tuple(arguments.sbatch or ())
+        limits = arguments.time, arguments.array_limit, further
         return cls(folder, f"membrane-{name}", indices, tasks, arguments.jobs, *resources, *limits)
 
-    def command(self, index: int | str) -> list[str]:
+    def command(self, index: int) -> list[str]:
         """What task ``index`` runs."""
-        share = ["--task", str(index), "--tasks", str(self.tasks), "--jobs", str(self.jobs or self.gpus or self.cpus)]
-        sweep = ["membrane.ensemble", str(self.folder / "sweep.yaml"), "--folder", str(self.folder)]
-        return [sys.executable, "-m", *sweep, *share]
+        return [*self._sweep, "--task", str(index), *self._share]
+
+    @property
+    def _sweep(self) -> list[str]:
+        sweep = self.folder / "kept" / "sweep.yaml"
+        return [sys.executable, "-m", "membrane.ensemble", str(sweep), "--folder", str(self.folder)]
+
+    @property
+    def _share(self) -> list[str]:
+        return ["--tasks", str(self.tasks), "--jobs", str(self.jobs or self.gpus or self.cpus)]
 
     def script(self) -> str:
         """For sbatch; it needs nothing but this package."""
@@ -100,7 +116,8 @@ class Array:
         options = [
             f"--job-name={self.name}",
             f"--array={ranges(self.indices)}{limit}",
-            f"--output={self.folder / 'slurm' / '%A_%a.out'}",
+            # A single % would begin a number that Slurm puts in.
+            f"--output={str(self.folder / 'slurm').replace('%', '%%')}/%A_%a.out",
             "--open-mode=append",
             "--requeue",
             f"--signal=B:USR1@{WARNING_S}",
@@ -110,10 +127,9 @@ class Array:
         ]
         named = {"partition": self.partition, "mem": self.memory, "time": self.time, "gpus": self.gpus}
         options += [f"--{name}={value}" for name, value in named.items() if value]
-        lines = "\n".join(f"#SBATCH {option}" for option in [*options, *self.further])
-        index = "SLURM_ARRAY_TASK_ID"
-        command = shlex.join(self.command(index)).replace(index, f'"${index}"')
-        return SCRIPT.format(options=lines, command=command)
+        lines = "\n".join(f"#SBATCH {shlex.quote(option)}" for option in [*options, *self.further])
+        command = f'{shlex.join(self._sweep)} --task "$SLURM_ARRAY_TASK_ID" {shlex.join(self._share)}'
+        return SCRIPT.format(sign=SIGN, options=lines, command=command)
 
     def submit(self) -> str:
         """Submit through submitit; returns the number of the job. Raises ClusterError where that is not possible."""
@@ -160,6 +176,7 @@ class Array:
 
 SCRIPT = """\
 #!/bin/bash
+# {sign}.ensemble wrote this, and writes it anew.
 {options}
 
 # Told that its time is up, or preempted, a task saves checkpoints, exits with 75 and goes back into the queue.

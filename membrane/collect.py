@@ -1,6 +1,7 @@
 """python -m membrane.collect SWEEP.yaml: the members of a sweep in one archive.
 
-Exit codes: 0 an archive was written (what is missing is listed), 2 bad input or nothing to collect, 3 disk failure.
+Exit codes: 0 an archive was written (what is missing is listed), 2 bad input or nothing to collect, 3 disk failure,
+75 interrupted: nothing was written, and what was there before is left.
 """
 
 import argparse
@@ -17,8 +18,10 @@ from tqdm import tqdm
 
 from membrane.archive import ArchiveError, Collection, Glance, Outline, common_times, outline, prune, read
 from membrane.config import ConfigError
-from membrane.console import BAD_INPUT, COMPLETE, FAILED, set_up_logging
+from membrane.console import BAD_INPUT, COMPLETE, FAILED, command, set_up_logging
 from membrane.event_table import EVENT_DTYPE
+from membrane.paths import PathError, all_differ, archive_name, followed, may_write, path, same
+from membrane.stop import Stop
 from membrane.sweep import Member, read_sweep
 from membrane.sweep_folder import SweepFolder
 
@@ -27,28 +30,56 @@ log = logging.getLogger("membrane")
 
 def main(argv: list[str] | None = None) -> int:
     """Collect one sweep; returns the exit code."""
+    return command("membrane.collect", lambda: _main(argv))
+
+
+def _main(argv: list[str] | None) -> int:
     arguments = _parser().parse_args(argv)
     set_up_logging(arguments.quiet)
-    try:
-        sweep = read_sweep(arguments.sweep)
-        folder = SweepFolder(arguments.folder or Path("runs") / sweep.config.name, sweep)
-        output = arguments.output or folder.path.with_name(f"{folder.path.name}.h5")
-        lines = _collect(folder, output, arguments)
-    except ConfigError as error:
-        print(f"membrane.collect: {error}", file=sys.stderr)
-        return BAD_INPUT
-    except (ArchiveError, OSError) as error:
-        print(f"membrane.collect: {error}", file=sys.stderr)
-        return FAILED
+    with Stop() as stop:
+        try:
+            sweep = read_sweep(arguments.sweep)
+            folder = SweepFolder(arguments.folder or Path("runs") / sweep.config.name, sweep)
+            output = _output(folder, arguments)
+            # HDF5 is not to be interrupted in the middle of a file.
+            stop.begin()
+            lines = _collect(folder, output, arguments, stop)
+        except (ConfigError, PathError) as error:
+            print(f"membrane.collect: {error}", file=sys.stderr)
+            return BAD_INPUT
+        except (ArchiveError, OSError) as error:
+            print(f"membrane.collect: {error}", file=sys.stderr)
+            return FAILED
     print("\n".join(lines))
     return COMPLETE
 
 
+def _output(folder: SweepFolder, arguments) -> Path:
+    """The archive that will be written. Raises PathError where it would take the place of what is read."""
+    output = followed(archive_name(arguments.output or folder.path.with_name(f"{folder.path.name}.h5")))
+    # Whether it is a collected archive is known once it can be opened, as a pipe cannot.
+    may_write(output, ours=lambda _: True, remedy="give another --output")
+    all_differ({"the collected archive": output}, [arguments.sweep, folder.kept_base, folder.kept_sweep])
+    if same(output.parent, folder.path) and output.name in {folder.archive(m).name for m in folder.sweep.members}:
+        raise PathError(f"--output {output} is the name of a member; give another")
+    return output
+
+
+def _heard(stop: Stop, rows):
+    """``rows``, one by one, until told to stop: KeyboardInterrupt."""
+    for row in rows:
+        if stop():
+            raise KeyboardInterrupt
+        yield row
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m membrane.collect", description=__doc__.splitlines()[0])
-    parser.add_argument("sweep", type=Path, help="YAML file of the sweep")
-    parser.add_argument("--folder", type=Path, help="where members are kept (default: runs/<name>)")
-    parser.add_argument("--output", type=Path, help="archive to write, or to replace (default: <folder>.h5)")
+    parser = argparse.ArgumentParser(
+        prog="python -m membrane.collect", description="The members of a sweep in one archive."
+    )
+    parser.add_argument("sweep", type=path, help="YAML file of the sweep")
+    parser.add_argument("--folder", type=path, help="where members are kept (default: runs/<name>)")
+    parser.add_argument("--output", type=path, help="archive to write, or to replace (default: <folder>.h5)")
     parser.add_argument("--unfinished", action="store_true", help="take what failed and unfinished members have so far")
     parser.add_argument(
         "--prune",
@@ -59,13 +90,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _collect(folder: SweepFolder, output: Path, arguments) -> list[str]:
+def _collect(folder: SweepFolder, output: Path, arguments, stop: Stop) -> list[str]:
     """Writes the archive; returns what to say of it."""
     members = folder.sweep.members
-    states = [folder.state(member) for member in members]
+    states = [folder.state(member) for member in _heard(stop, members)]
     wanted = ("complete", "failed", "partial") if arguments.unfinished else ("complete",)
     outlines = {}
-    for row, (member, state) in enumerate(zip(members, states, strict=True)):
+    for row, (member, state) in enumerate(_heard(stop, zip(members, states, strict=True))):
         if state.status in wanted:
             try:
                 found = outline(folder.archive(member))
@@ -94,7 +125,13 @@ def _collect(folder: SweepFolder, output: Path, arguments) -> list[str]:
         members=table,
         endosomes=sum(o.endosomes for o in outlines.values()),
     ) as collection:
-        for row in tqdm(outlines, desc="collect", unit=" members", disable=True if arguments.quiet else None):
+        for row in tqdm(
+            _heard(stop, outlines),
+            total=len(outlines),
+            desc="collect",
+            unit=" members",
+            disable=True if arguments.quiet else None,
+        ):
             try:
                 record = read(folder.archive(members[row]))
                 if record.attributes["number_of_endosomes"] != outlines[row].endosomes:
@@ -106,7 +143,9 @@ def _collect(folder: SweepFolder, output: Path, arguments) -> list[str]:
                 collection.add(row, record)
     counted = ", ".join(f"{n} {status}" for status, n in Counter(state.status for state in states).items())
     collected = sum(states[row].status != "unreadable" for row in outlines)
-    lines = [f"{collected} of {len(members)} members collected in {output} ({counted})"]
+    lines = [
+        f"{collected} of {len(members)} member{'' if len(members) == 1 else 's'} collected in {output} ({counted})"
+    ]
     lines += [
         f"  member {member.number:06d} {state.status}: {state.reason}"
         for member, state in zip(members, states, strict=True)

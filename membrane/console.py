@@ -1,9 +1,16 @@
-"""What all commands share: exit codes, logging, and how jax is set up."""
+"""What all commands share: exit codes, logging, options, and a clean end whatever becomes of their streams."""
 
+import argparse
 import logging
+import math
+import os
 import sys
+from collections.abc import Callable
+from contextlib import contextmanager
 
 COMPLETE, BAD_INPUT, FAILED, INTERRUPTED = 0, 2, 3, 75
+
+UNSUPPORTED = "needs signals and file locks that Windows lacks; use WSL, the Windows Subsystem for Linux"
 
 
 def set_up_logging(quiet: bool) -> None:
@@ -12,3 +19,94 @@ def set_up_logging(quiet: bool) -> None:
         level=logging.WARNING if quiet else logging.INFO, format="%(message)s", stream=sys.stderr, force=True
     )
     logging.getLogger("jax").setLevel(logging.WARNING)
+
+
+def command(name: str, body: Callable[[], int]) -> int:
+    """Runs the ``body`` of a command and returns its exit code.
+
+    An interruption that the body leaves to us is said in words and gives INTERRUPTED. A reader that has gone away
+    (``| head``) is no fault; where the output cannot be written otherwise, on a full disk say, the body goes on to its
+    end, and a code of COMPLETE becomes FAILED.
+    """
+    with _unfailing_streams() as (output, _):
+        try:
+            code = body()
+        except KeyboardInterrupt:
+            print(f"{name}: interrupted", file=sys.stderr)
+            return INTERRUPTED
+        output.flush()
+        if output.error is None or isinstance(output.error, BrokenPipeError):
+            return code
+        print(
+            f"{name}: the output could not be written ({output.error}); archives are not touched by this",
+            file=sys.stderr,
+        )
+        return code or FAILED
+
+
+class _Unfailing:
+    """A text stream that keeps its first error (``error``) in place of raising it, and then swallows what it gets."""
+
+    def __init__(self, stream):
+        self._stream, self.error = stream, None
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
+
+    def write(self, text):
+        """As of a text stream."""
+        self._try("write", text)
+        return len(text)
+
+    def flush(self):
+        """As of a text stream."""
+        self._try("flush")
+
+    def _try(self, what, *arguments):
+        # Python has no stream where the shell closed it.
+        if self._stream is not None and self.error is None:
+            try:
+                getattr(self._stream, what)(*arguments)
+            except OSError as error:
+                self.error = error
+                if self._stream in (sys.__stdout__, sys.__stderr__):
+                    # What is left in its buffer would fail once more at the end of the process.
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+
+
+@contextmanager
+def _unfailing_streams():
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = streams = tuple(map(_Unfailing, before))
+    try:
+        yield streams
+    finally:
+        for stream in streams:
+            stream.flush()
+        sys.stdout, sys.stderr = before
+
+
+def positive(text: str) -> int:
+    """The type of an option that counts: 1, 2, ..."""
+    return _number(text, int, 1)
+
+
+def count(text: str) -> int:
+    """The type of an option that counts, or numbers, from 0 on."""
+    return _number(text, int, 0)
+
+
+def seconds(text: str) -> float:
+    """The type of an option that is a time: finite, from 0 on."""
+    return _number(text, float, 0)
+
+
+def _number(text, kind, least):
+    try:
+        value = kind(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value < math.inf:
+        what = "a whole number" if kind is int else "a finite number of seconds"
+        raise argparse.ArgumentTypeError(f"{text!r}: give at least {least}, {what}")
+    return value

@@ -1,12 +1,46 @@
-"""How many cores this process may use."""
+"""How many cores this process may use, and which GPUs."""
 
+import logging
 import os
+import re
+from functools import cache
+
+log = logging.getLogger("membrane")
 
 
 def cores() -> int:
     """Those of a Slurm task where there is one, which need not be bound to them, else those it may run on."""
-    given = os.environ.get("SLURM_CPUS_PER_TASK") or os.environ.get("SLURM_CPUS_ON_NODE")
-    if given:
-        return int(given)
-    # macOS binds no process to cores.
+    for name in ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE"):
+        if given := whole_number(name, least=1):
+            return given
+    # macOS and Windows bind no process to cores.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def devices() -> list[str]:
+    """The GPUs that CUDA_VISIBLE_DEVICES names, none where it is not set. As CUDA reads it: up to the first that is no
+    GPU; with a warning, unless it says that there are none."""
+    found: list[str] = []
+    given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    for word in (word.strip() for word in given.split(",") if word.strip()):
+        if not re.fullmatch(r"\d+|(GPU|MIG)-\S+", word):
+            if word.lower() not in ("-1", "none", "void", "nodevfiles"):
+                _warn(f"CUDA_VISIBLE_DEVICES={given}: {word!r} is no GPU; it and what follows are passed over")
+            break
+        if word not in found:
+            found.append(word)
+    return found
+
+
+def whole_number(name: str, *, least: int) -> int | None:
+    """The environment variable ``name``; None where it is not set or, with a warning, no number from ``least`` on."""
+    text = os.environ.get(name, "").strip()
+    if text and not (re.fullmatch(r"\d{1,9}", text) and int(text) >= least):
+        return _warn(f"{name}={text} is no number from {least} on; it is passed over")
+    return int(text) if text else None
+
+
+@cache
+def _warn(text: str) -> None:
+    """Once a process."""
+    log.warning("%s", text)

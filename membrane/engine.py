@@ -2,24 +2,25 @@
 
 import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
 from membrane.archive import Archive, ArchiveError
 from membrane.batch import Batch, Place
 from membrane.config import Config
 from membrane.event_table import EVENT_DTYPE, is_ilv
 from membrane.geometries import REPLICAS
-from membrane.sheet_replica import SheetReplica
+from membrane.progress import Progress
 from membrane.simulate import NumericalFailure
 from membrane.stop import Stop
 
 log = logging.getLogger("membrane")
 
-BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.4g}/{total:.4g} ms [{elapsed}<{remaining}{postfix}]"
+LOOK_S = 0.25
+"""Seconds between two looks at how far the endosomes are."""
 
 
 class Run:
@@ -44,15 +45,23 @@ class Run:
                 raise
             words = f"{type(error).__name__}: {error}"
             raise ArchiveError(f"the checkpoint of {archive.path} does not fit its configuration ({words})") from error
-        self.failure = ""
+        self.failure, self._failing, self.ended = "", False, False
+        self.progress = Progress(config.name, physics.duration_ticks * physics.tick_s, self._now_s(), quiet)
         if saved is None:
-            self.save(frame=True)
+            self.save()
         else:
             # There are later ones where the newest checkpoint is damaged, or a kill came between frame and checkpoint.
-            archive.drop_frames_after(min(e.tick for e in self.endosomes) * physics.tick_s)
-        self.total_ms = physics.duration_ticks * physics.tick_s * 1e3
-        shown = dict(unit="ms", disable=True if quiet else None, desc=config.name, bar_format=BAR)
-        self.bar = tqdm(total=round(config.endosomes * self.total_ms, 3), initial=self._done_ms(), **shown)
+            archive.drop_frames_after(self.tick * physics.tick_s)
+
+    @property
+    def tick(self) -> int:
+        """Up to which all endosomes have come."""
+        return min(e.tick for e in self.endosomes)
+
+    @property
+    def simulated_s(self) -> float:
+        """The time that the archive covers, s."""
+        return (self.physics.duration_ticks if self.ended else self.tick) * self.physics.tick_s
 
     @property
     def wall_time(self) -> float:
@@ -60,50 +69,98 @@ class Run:
         return self.wall_before + time.monotonic() - self.started
 
     def to_end(self) -> str:
-        """Advance to the end; returns the status of the archive. A failing endosome ends the run with what all have."""
+        """Advance to the end; returns the status of the archive.
+
+        Where one endosome fails the others stop at their next chunk, and the run ends with what all have: there is no
+        use in waiting until each of them has failed as well.
+
+        Endosomes stand together at checkpoints and wherever frames are due to be written. The end may lie between two
+        boundaries of the physics: the checkpoint stays at the last of them, from which a longer run goes on.
+        """
         physics = self.physics
+        last = physics.last_boundary
         # Several devices wait for one another, so that endosomes that share them must take turns.
         alone = jax.default_backend() != "cpu" or physics.grid.devices > 1
         workers = 1 if alone else min(len(self.endosomes), self.threads)
         with ThreadPoolExecutor(self.batch.places if self.batch else workers) as pool:
-            while (begun := min(e.tick for e in self.endosomes)) < physics.duration_ticks:
-                end = min((begun // physics.checkpoint_ticks + 1) * physics.checkpoint_ticks, physics.duration_ticks)
-                futures = self._advance(pool, end)
-                failures = [error for f in futures if (error := f.exception()) is not None]
-                for error in failures:
-                    if not isinstance(error, NumericalFailure):
-                        raise error
-                whole = not failures and all(e.tick == end for e in self.endosomes)
-                self.save(frame=whole and (end % physics.frame_ticks == 0 or end == physics.duration_ticks))
-                self._report()
-                if failures:
-                    self.failure = str(failures[0])
-                    log.error("numerical failure: %s", self.failure)
+            while (begun := self.tick) < last:
+                end = min(self._next(begun), last)
+                failed = self._failed(self._all(pool, lambda e, *how, end=end: e.advance(end, *how)))
+                due = failed or self.tick < end or end % physics.checkpoint_ticks == 0
+                self.save() if due else self._keep_frames()
+                if failed:
                     return "failed"
-                if self.stop() and min(e.tick for e in self.endosomes) < physics.duration_ticks:
+                if self.stop() and self.tick < last:
+                    if not due:
+                        self.save()
                     return "partial"
+            futures = self._all(pool, lambda e, *how: e.ending(physics.duration_ticks, *how))
+        failed = self._failed(futures)
+        endings = [] if failed else [future.result() for future in futures]
+        if failed or None in endings:
+            self.save()
+            return "failed" if failed else "partial"
+        for endosome, (_, frames) in zip(self.endosomes, endings, strict=True):
+            endosome.frames.update(frames)
+        self.ended = True
+        self.save([rows for rows, _ in endings])
         return "complete"
 
-    def _advance(self, pool: ThreadPoolExecutor, end: int) -> list[Future]:
-        """All endosomes to tick ``end``, batch by batch where there are batches."""
+    def _next(self, tick: int) -> int:
+        """The next tick at which a checkpoint is due, or frames are written: the boundary at or after their own."""
+        physics, following = self.physics, lambda interval: (tick // interval + 1) * interval
+        frame, boundary = following(physics.frame_ticks), physics.boundary_ticks
+        return min(following(physics.checkpoint_ticks), -(-frame // boundary) * boundary)
+
+    def _all(self, pool: ThreadPoolExecutor, act: Callable) -> list[Future]:
+        """``act`` (endosome, stop, chunk) of all endosomes, batch by batch where there are batches; shows how far they
+        are while it waits."""
         if self.batch is None:
-            return [pool.submit(e.advance, end, self.stop) for e in self.endosomes]
+            futures = [pool.submit(self._one, act, e) for e in self.endosomes]
+            self._wait(futures)
+            return futures
         futures = []
         for first in range(0, len(self.endosomes), self.batch.places):
             members = self.endosomes[first : first + self.batch.places]
             places = self.batch.take(len(members))
-            group = [pool.submit(_in_place, p, e, end, self.stop) for p, e in zip(places, members, strict=True)]
-            wait(group)
+            group = [pool.submit(self._in_place, act, p, e) for p, e in zip(places, members, strict=True)]
+            self._wait(group)
             futures += group
         return futures
 
-    def save(self, *, frame: bool) -> None:
-        """A checkpoint generation, and a frame where one is due (then all endosomes stand at the same tick)."""
-        if frame:
-            tick = self.endosomes[0].tick
-            self.archive.add_frame(self._frame_index(tick), tick * self.physics.tick_s, self._frame())
-        rows = min(len(e.rows) for e in self.endosomes)
-        table = np.stack([np.array(e.rows[:rows]) for e in self.endosomes], axis=1)
+    def _one(self, act: Callable, endosome, *chunk):
+        try:
+            return act(endosome, lambda: self._failing or self.stop(), *chunk)
+        except NumericalFailure:
+            self._failing = True
+            raise
+
+    def _in_place(self, act: Callable, place: Place, endosome):
+        with place as chunk:
+            return self._one(act, endosome, chunk)
+
+    def _wait(self, futures: list[Future]) -> None:
+        while wait(futures, timeout=LOOK_S).not_done:
+            self.progress.show(self._now_s(), self._ilvs())
+
+    def _failed(self, futures: list[Future]) -> bool:
+        """Whether an endosome has failed numerically, which is noted; other errors are raised."""
+        errors = [error for future in futures if (error := future.exception()) is not None]
+        for error in errors:
+            if not isinstance(error, NumericalFailure):
+                raise error
+        if errors:
+            self.failure = str(errors[0])
+            log.error("numerical failure: %s", self.failure)
+        return bool(errors)
+
+    def save(self, ending: list[list] | None = None) -> None:
+        """A checkpoint generation; ``ending``: rows of each endosome beyond its own."""
+        self._keep_frames()
+        ending = ending or [[] for _ in self.endosomes]
+        several = [[*e.rows, *further] for e, further in zip(self.endosomes, ending, strict=True)]
+        rows = min(map(len, several))
+        table = np.stack([np.array(each[:rows]) for each in several], axis=1)
         names = self.endosomes[0].columns
         series = {name: table[:, :, i] for i, name in enumerate(names) if name != "time_s"}
         events = [row for e in self.endosomes for row in e.events]
@@ -116,27 +173,18 @@ class Run:
             events,
             {"time_s": table[:, 0, 0], **series},
         )
+        self.progress.saved(self._now_s(), self._ilvs())
 
-    def _frame_index(self, tick: int) -> int:
-        return -(-tick // self.physics.frame_ticks)
+    def _keep_frames(self) -> None:
+        """Writes the frames that all endosomes have reached."""
+        for tick in sorted(set.intersection(*(set(e.frames) for e in self.endosomes))):
+            each = [e.frames.pop(tick) for e in self.endosomes]
+            fields = {name: np.stack([fields[name] for fields in each]) for name in each[0]}
+            self.archive.add_frame(-(-tick // self.physics.frame_ticks), tick * self.physics.tick_s, fields)
 
-    def _frame(self) -> dict[str, np.ndarray]:
-        fields = [e.fields() for e in self.endosomes]
-        return {name: np.stack([f[name] for f in fields]) for name in fields[0]}
+    def _now_s(self) -> float:
+        """Simulated time in s that the endosomes have reached, on average."""
+        return float(np.mean([e.reached for e in self.endosomes])) * self.physics.tick_s
 
-    def _done_ms(self) -> float:
-        return round(sum(e.tick for e in self.endosomes) * self.physics.tick_s * 1e3, 3)
-
-    def _report(self) -> None:
-        ilvs = sum(bool(is_ilv(row)) for e in self.endosomes for row in e.events)
-        self.bar.set_postfix_str(f"{ilvs} ILVs")
-        self.bar.update(self._done_ms() - self.bar.n)
-        if self.bar.disable:
-            now = min(e.tick for e in self.endosomes) * self.physics.tick_s * 1e3
-            log.info("t = %.4g of %.4g ms, %d ILVs, checkpoint saved, %.0f s", now, self.total_ms, ilvs, self.wall_time)
-
-
-def _in_place(place: Place, endosome: SheetReplica, end: int, stop: Stop) -> None:
-    """One endosome, in its place of a batch."""
-    with place as chunk:
-        endosome.advance(end, stop, chunk)
+    def _ilvs(self) -> int:
+        return sum(bool(is_ilv(row)) for e in self.endosomes for row in list(e.events))

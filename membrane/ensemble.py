@@ -1,12 +1,13 @@
 """python -m membrane.ensemble SWEEP.yaml: all members of a sweep, here or on a cluster.
 
-Exit codes: 0 all complete (or submitted), 2 bad input, 3 members that failed, 75 interrupted with checkpoints saved.
+Exit codes: 0 all complete (or submitted), 2 bad input, 3 members that failed, 75 interrupted, with checkpoints saved.
 The same command goes on where it stopped.
 """
 
 import argparse
 import logging
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -17,10 +18,22 @@ import numpy as np
 from tqdm import tqdm
 
 from membrane import cluster
-from membrane.config import ConfigError
-from membrane.console import BAD_INPUT, COMPLETE, FAILED, INTERRUPTED, set_up_logging
+from membrane.config import ConfigError, tell
+from membrane.console import (
+    BAD_INPUT,
+    COMPLETE,
+    FAILED,
+    INTERRUPTED,
+    UNSUPPORTED,
+    command,
+    count,
+    positive,
+    seconds,
+    set_up_logging,
+)
 from membrane.cores import cores
-from membrane.local import Local, default_jobs
+from membrane.local import Ended, Local, default_jobs
+from membrane.paths import PathError, all_differ, may_write, path
 from membrane.stop import Stop
 from membrane.sweep import Member, read_sweep
 from membrane.sweep_folder import SweepFolder
@@ -30,47 +43,60 @@ log = logging.getLogger("membrane")
 
 def main(argv: list[str] | None = None) -> int:
     """Run, list or submit one sweep; returns the exit code."""
+    return command("membrane.ensemble", lambda: _main(argv))
+
+
+def _main(argv: list[str] | None) -> int:
     arguments = _parser().parse_args(argv)
     set_up_logging(arguments.quiet)
+    if sys.platform == "win32":
+        print(f"membrane.ensemble: {UNSUPPORTED}", file=sys.stderr)
+        return BAD_INPUT
     with Stop(arguments.max_wall_time) as stop:
         try:
             cluster.refuse_idle(arguments)
             sweep = read_sweep(arguments.sweep)
             folder = SweepFolder(arguments.folder or Path("runs") / sweep.config.name, sweep)
             members = _share(sweep.members, arguments)
+            tell(sweep.base, arguments.sweep)
             if arguments.dry_run:
                 return _list(folder, members, arguments)
+            if arguments.script:
+                may_write(arguments.script, remedy="give another --script")
+                kept = {"the copy of the base": folder.kept_base, "the copy of the sweep": folder.kept_sweep}
+                all_differ(kept | {"the script": arguments.script})
             folder.keep()
             if arguments.script or arguments.slurm:
                 return _submit(folder, members, arguments)
-        except (ConfigError, cluster.ClusterError, OSError) as error:
+        except (ConfigError, PathError, cluster.ClusterError, OSError) as error:
             print(f"membrane.ensemble: {error}", file=sys.stderr)
             return BAD_INPUT
+        stop.begin()
         return _run(folder, members, arguments, stop)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m membrane.ensemble", description=__doc__.splitlines()[0])
-    parser.add_argument("sweep", type=Path, help="YAML file, see configs/sweep_*.yaml")
-    parser.add_argument("--folder", type=Path, help="where members are kept (default: runs/<name>)")
+    parser = argparse.ArgumentParser(
+        prog="python -m membrane.ensemble", description="All members of a sweep, here or on a cluster."
+    )
+    parser.add_argument("sweep", type=path, help="YAML file, see configs/sweep_*.yaml")
+    parser.add_argument("--folder", type=path, help="where members are kept (default: runs/<name>)")
     parser.add_argument("--dry-run", action="store_true", help="list members, their state, time and memory; run none")
     parser.add_argument(
-        "--trial", type=float, default=10.0, metavar="S", help="seconds of a dry run's trial, 0 for none"
+        "--trial", type=seconds, default=10.0, metavar="S", help="seconds of a dry run's trial, 0 for none"
     )
-    parser.add_argument("--jobs", type=int, metavar="N", help="members at a time (default: one a core, or one a GPU)")
-    parser.add_argument("--max-wall-time", type=float, metavar="S", help="stop with checkpoints after S seconds")
+    parser.add_argument(
+        "--jobs", type=positive, metavar="N", help="members at a time (default: one a core, or one a GPU)"
+    )
+    parser.add_argument("--max-wall-time", type=seconds, metavar="S", help="stop with checkpoints after S seconds")
     parser.add_argument("--quiet", action="store_true", help="no progress, only warnings")
-    parser.add_argument("--task", type=int, metavar="I", help="only the members that task I of --tasks is to run")
-    parser.add_argument("--tasks", type=int, metavar="N", help="number of tasks that share the members")
+    parser.add_argument("--task", type=count, metavar="I", help="only the members that task I of --tasks is to run")
+    parser.add_argument("--tasks", type=positive, metavar="N", help="number of tasks that share the members")
     cluster.add_options(parser.add_argument_group("on a cluster that Slurm runs"))
     return parser
 
 
 def _share(members: list[Member], arguments) -> list[Member]:
-    if arguments.jobs is not None and arguments.jobs < 1:
-        raise ConfigError(f"--jobs {arguments.jobs} must be at least 1")
-    if arguments.tasks is not None and arguments.tasks < 1:
-        raise ConfigError(f"--tasks {arguments.tasks} must be at least 1")
     if arguments.task is None:
         if arguments.tasks is not None and not (arguments.script or arguments.slurm):
             raise ConfigError(
@@ -91,7 +117,7 @@ def _run(folder: SweepFolder, members: list[Member], arguments, stop: Stop) -> i
     unreadable = [m for m in left if states[m.number].status == "unreadable"]
     failed |= {m.number: states[m.number].reason for m in unreadable}
     left = [m for m in left if m not in unreadable]
-    jobs = arguments.jobs or default_jobs(len(left))
+    jobs = min(arguments.jobs or default_jobs(len(left)), max(1, len(left)))
     bar = tqdm(
         total=len(members),
         initial=len(members) - len(left),
@@ -101,7 +127,7 @@ def _run(folder: SweepFolder, members: list[Member], arguments, stop: Stop) -> i
     )
     codes = Counter()
 
-    def ended(member: Member, code: int | OSError | None) -> None:
+    def ended(member: Member, code: Ended) -> None:
         if code not in (COMPLETE, None) and folder.state(member).status == "complete":
             # Killed when all was written.
             code = COMPLETE
@@ -122,17 +148,22 @@ def _run(folder: SweepFolder, members: list[Member], arguments, stop: Stop) -> i
     bar.close()
     unfinished = codes[INTERRUPTED] + codes[None]
     complete = len(members) - unfinished - len(failed)
-    lines = [f"{folder.sweep.config.name}: {complete} of {len(members)} members complete in {folder.path}"]
+    lines = [f"{folder.sweep.config.name}: {complete} of {_counted(len(members))} complete in {folder.path}"]
     lines += [f"  member {number:06d} {reason}" for number, reason in sorted(failed.items())]
     if unfinished:
         why = f"{stop.reason}: " if stop() else ""
-        lines.append(f"{why}{unfinished} members are unfinished; the same command goes on")
+        are = "is" if unfinished == 1 else "are"
+        lines.append(f"{why}{_counted(unfinished)} {are} unfinished; the same command goes on")
     print("\n".join(lines))
     return INTERRUPTED if unfinished else FAILED if failed else COMPLETE
 
 
-def _why(folder: SweepFolder, member: Member, code: int | OSError) -> str:
-    if isinstance(code, OSError):
+def _counted(number: int, what: str = "member") -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _why(folder: SweepFolder, member: Member, code: Ended) -> str:
+    if not isinstance(code, int):
         return f"could not be started ({code}); the same command tries again"
     if code < 0:
         return f"was killed by signal {-code}; the same command goes on from its last checkpoint"
@@ -147,7 +178,7 @@ def _list(folder: SweepFolder, members: list[Member], arguments) -> int:
     for member, status in zip(members, states, strict=True):
         print(f"{member.number:06d}  {status:<9} seed {member.seed:<10} {member.said}")
     counted = ", ".join(f"{number} {status}" for status, number in Counter(states).items())
-    print(f"{len(members)} members in {folder.path}: {counted}")
+    print(f"{_counted(len(members))} in {folder.path}: {counted}")
     if arguments.trial > 0:
         print(_estimate(folder, members, states, arguments))
     return COMPLETE
@@ -159,9 +190,9 @@ def _estimate(folder: SweepFolder, members: list[Member], states: list[str], arg
     median = members[int(np.argsort(work)[len(work) // 2])]
     with tempfile.TemporaryDirectory() as temporary:
         (base := Path(temporary, "base.yaml")).write_text(folder.sweep.base.to_yaml())
-        command = [sys.executable, "-m", "membrane.run", str(base), "--check", "--trial", str(arguments.trial)]
-        command += [word for setting in median.settings for word in ("--set", setting)]
-        done = subprocess.run(command, capture_output=True, text=True)
+        words = [sys.executable, "-m", "membrane.run", str(base), "--check", "--trial", str(arguments.trial)]
+        words += [word for setting in median.settings for word in ("--set", setting)]
+        done = subprocess.run(words, capture_output=True, text=True)
     found = re.search(r"estimate: at most (\S+) core s, (\d+) MiB", done.stdout)
     if not found:
         said = done.stderr.strip().splitlines()
@@ -193,9 +224,11 @@ def _submit(folder: SweepFolder, members: list[Member], arguments) -> int:
     array = cluster.Array.from_arguments(folder.path, folder.sweep.config.name, sorted(left), tasks, arguments)
     if arguments.script:
         arguments.script.write_text(array.script())
-        print(f"sbatch {arguments.script}    # {len(left)} tasks, {states.count('complete')} members complete already")
+        done = f"{_counted(states.count('complete'))} complete already"
+        print(f"sbatch {shlex.quote(str(arguments.script))}    # {_counted(len(left), 'task')}, {done}")
     else:
-        print(f"submitted {len(left)} tasks as job {array.submit()}; the same command goes on with what is missing")
+        job = f"{_counted(len(left), 'task')} as job {array.submit()}"
+        print(f"submitted {job}; the same command goes on with what is missing")
     return COMPLETE
 
 

@@ -13,6 +13,10 @@ class State(eqx.Module):
     and the last rate (transforms), valid where ``history_ticks > 0``. Time is the integer ``tick``; one step lasts
     ``step_ticks``, a power of two. ``wiener`` is the last increment of the filtered noise; every random number is a
     function of ``key`` and ``tick``.
+
+    A chunk of steps may be cut in parts at which somebody looks, without a change of a single bit: ``chunk_steps``
+    counts the steps since its beginning, and only where it is 0 are the transform of ``model.projected``
+    (``projected_hat``) and the sum of what reactions added (``reacted``, sums over the grid) begun anew.
     """
 
     fields: Float[Array, "species ny nx"]
@@ -23,6 +27,9 @@ class State(eqx.Module):
     step_ticks: Int[Array, ""]
     history_ticks: Int[Array, ""]
     key: PRNGKeyArray
+    projected_hat: Complex[Array, "combinations ny kx"]
+    reacted: Float[Array, " species"]
+    chunk_steps: Int[Array, ""]
 
 
 class AbstractModel(eqx.Module):

@@ -1,20 +1,30 @@
 """Figures of a run, at the 7 inches of a printed page; nothing here needs a screen."""
 
+import io
+import tempfile
 import textwrap
 from pathlib import Path
 
-import matplotlib
 import numpy as np
-from matplotlib import animation, patheffects
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Circle, Patch
-from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from PIL import Image
 
+from membrane import canvas
 from membrane.archive import RunRecord
+from membrane.canvas import (
+    AnchoredSizeBar,
+    Circle,
+    Figure,
+    FigureCanvasAgg,
+    Line2D,
+    Patch,
+    animation,
+    matplotlib,
+    patheffects,
+    plain,
+    style,
+)
 from membrane.event_table import is_ilv
+from membrane.paths import may_write, signature
 from membrane.sizes import EXOSOME_RANGE_NM
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
@@ -23,29 +33,22 @@ OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "
 WIDTH_INCH = 7.0
 MOVIE_DPI = 150
 
-STYLE = {
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.labelsize": 9,
-    "legend.fontsize": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "pdf.fonttype": 42,
-    "savefig.dpi": 300,
-    "image.interpolation": "nearest",
-    "figure.constrained_layout.use": True,
-}
-
 ROWS = (
-    ("phi", ("phi",), "Lo/Ld order $\\phi$", "RdBu_r", True),
-    ("ceramide", ("ceramide_cytosolic",), "cytosolic ceramide\n(area fraction)", "cividis", False),
-    ("cargo", ("cargo_monomer", "cargo_oligomer"), "cargo\n(area fraction)", "viridis", False),
-    ("height", ("height",), "height (nm)", "PuOr", True),
+    ("phi", ("phi",), "Lo/Ld order $\\phi$", "RdBu_r", True, 0.02),
+    ("ceramide", ("ceramide_cytosolic",), "cytosolic ceramide\n(area fraction)", "cividis", False, 0.002),
+    ("cargo", ("cargo_monomer", "cargo_oligomer"), "cargo\n(area fraction)", "viridis", False, 0.002),
+    ("height", ("height",), "height (nm)\nlumen < 0 < cytosol", "PuOr", True, 0.2),
 )
-"""What a picture of the membrane shows: name, fields summed, label, colour map, whether it is centred on 0."""
+"""What a picture of the membrane shows: name, fields summed, label, colour map, whether it is centred on 0, and the
+least range of the colours: less than that is no contrast worth stretching."""
+
+LEAST_SECONDS = 5.0
+"""Of a movie; a few frames are held longer than ``fps`` says."""
+
+RINGS = "ring: an ILV has left here, drawn at its size"
 
 
-@matplotlib.rc_context(STYLE)
+@style()
 def size_distribution_figure(records: list[RunRecord]) -> Figure:
     """Densities of the ILV diameter with 95 % confidence bands and medians, one colour an archive.
 
@@ -57,15 +60,16 @@ def size_distribution_figure(records: list[RunRecord]) -> Figure:
     return figure
 
 
-@matplotlib.rc_context(STYLE)
+@style()
 def membrane_figure(record: RunRecord, endosome: int = 0, frames: list[int] | None = None) -> Figure:
     """Fields (rows) of one endosome at up to four times (columns), with the ILVs that have left so far as circles.
 
-    ``frames``: the frames to show; by default four, evenly chosen, the last among them. Fields that the run does
-    not have are left out. Raises ValueError where there are no frames, or no such frame or endosome.
+    ``frames``: the frames to show; by default four, from before the first ILV of this endosome until after its last,
+    between which its number of ILVs grows evenly. Fields that the run does not have are left out. Raises ValueError
+    where there are no frames, or no such frame or endosome.
     """
     rows = _rows(record)
-    frames = _spread(len(record.frames), 4) if frames is None else list(frames)
+    frames = telling(record, endosome, 4) if frames is None else list(frames)
     pictures = {row[0]: [_picture(record, row, index, endosome) for index in frames] for row in rows}
     n_y, n_x = pictures[rows[0][0]][0].shape
     panel = (WIDTH_INCH - 1.2) / max(len(frames), 3)
@@ -80,21 +84,25 @@ def membrane_figure(record: RunRecord, endosome: int = 0, frames: list[int] | No
             _draw_buds(axes, record, endosome, record.frames.frame_times_s[index])
         _draw_color_bar(figure, axes_row[-1], image, row)
     _draw_scale_bar(grid[0, 0], record)
+    figure.supxlabel(f"endosome {endosome}; {RINGS}", fontsize=7)
     return figure
 
 
-@matplotlib.rc_context(STYLE)
+@style()
 def summary_figure(record: RunRecord) -> Figure:
     """What a run has done, at a glance: sizes (left), endosome 0 in time and ILVs against time (right)."""
-    figure = Figure(figsize=(WIDTH_INCH, 3.8))
+    figure = Figure(figsize=(WIDTH_INCH, 4.2))
     left, right = figure.subfigures(1, 2, width_ratios=(1, 1.3))
-    _draw_sizes(left.add_subplot(), [record], wrap=36)
+    sizes = left.add_subplot()
+    _draw_sizes(sizes, [record], wrap=34)
     if not len(record.frames):
-        _draw_counts(right.add_subplot(), record)
+        counts = right.add_subplot()
+        _draw_counts(counts, record)
+        letters(sizes, counts)
         return figure
-    row, frames = _rows(record)[0], _spread(len(record.frames), 3)
+    row, frames = _rows(record)[0], telling(record, 0, 3)
     pictures = [_picture(record, row, index, 0) for index in frames]
-    upper, lower = right.subfigures(2, 1, height_ratios=(1, 1.15))
+    upper, lower = right.subfigures(2, 1, height_ratios=(1, 1.35))
     images = upper.subplots(1, len(frames), squeeze=False)[0]
     for axes, index, picture in zip(images, frames, pictures, strict=True):
         image = _draw_field(axes, record, picture, row, _limits(pictures, row))
@@ -102,34 +110,45 @@ def summary_figure(record: RunRecord) -> Figure:
         axes.set_title(time_text(record.frames.frame_times_s[index]))
     _draw_color_bar(figure, images[-1], image, row)
     _draw_scale_bar(images[0], record)
-    _draw_counts(lower.add_subplot(), record)
+    upper.supxlabel(f"endosome 0; {RINGS}", fontsize=7)
+    counts = lower.add_subplot()
+    _draw_counts(counts, record)
+    letters(sizes, images[0], counts)
     return figure
+
+
+def letters(*panels) -> None:
+    """Names panels a, b, c, ... at their upper left."""
+    for axes, letter in zip(panels, "abcd"):
+        axes.annotate(letter, (0, 1), (-22, 5), "axes fraction", "offset points", ha="right", weight="bold", size=10)
 
 
 def movie_path(path) -> Path:
     """Where a movie is to be written. Raises ValueError where the suffix is neither .gif nor .mp4, and RuntimeError
     where MP4 is asked for without ffmpeg."""
     path = Path(path)
-    if path.suffix not in (".gif", ".mp4"):
+    if path.suffix.lower() not in (".gif", ".mp4"):
         raise ValueError(f"cannot write {path}: a movie is a .gif or an .mp4")
-    if path.suffix == ".mp4" and not animation.writers.is_available("ffmpeg"):
+    if path.suffix.lower() == ".mp4" and not animation.writers.is_available("ffmpeg"):
         raise RuntimeError(f"cannot write {path}: ffmpeg is not installed; install it or write a .gif")
     return path
 
 
-@matplotlib.rc_context(STYLE | {"figure.dpi": MOVIE_DPI})
-def movie(record: RunRecord, path, endosome: int = 0, fps: int = 10) -> Path:
+@style(figure_dpi=MOVIE_DPI)
+def movie(record: RunRecord, path, endosome: int = 0, fps: float = 10) -> Path:
     """All frames of one endosome, its fields side by side, as a GIF, or as MP4 where ffmpeg is installed.
 
-    Raises ValueError where there are no frames or no such endosome, or where the suffix is neither .gif nor .mp4, and
-    RuntimeError where MP4 is asked for without ffmpeg.
+    ``fps`` frames a second, or fewer, so that the movie lasts five seconds. Raises ValueError where there are no frames
+    or no such endosome, or where the suffix is neither .gif nor .mp4, and RuntimeError where MP4 is asked for without
+    ffmpeg.
     """
     path = movie_path(path)
     rows, times = _rows(record), record.frames.frame_times_s
     # The colours must hold for the whole movie; a few frames tell their range.
     limits = [_limits([_picture(record, row, i, endosome) for i in _spread(len(times), 12)], row) for row in rows]
     first = [_picture(record, row, 0, endosome) for row in rows]
-    figure = Figure(figsize=(2.4 * len(rows), 2.4 * first[0].shape[0] / first[0].shape[1] + 0.8))
+    width = max(2.4 * len(rows), 3.4)
+    figure = Figure(figsize=(width, 2.4 * first[0].shape[0] / first[0].shape[1] + 0.9))
     panels = figure.subplots(1, len(rows), squeeze=False)[0]
     images = []
     for axes, row, picture, limit in zip(panels, rows, first, limits, strict=True):
@@ -137,6 +156,7 @@ def movie(record: RunRecord, path, endosome: int = 0, fps: int = 10) -> Path:
         figure.colorbar(images[-1], ax=axes, label=row[2].replace("\n", " "), orientation="horizontal", aspect=16)
     _draw_scale_bar(panels[0], record)
     title = figure.suptitle(time_text(times[-1]), fontsize=9)
+    figure.supxlabel(RINGS, fontsize=7)
     FigureCanvasAgg(figure).draw()
     figure.set_layout_engine("none")  # laid out once: else the panels would move with the width of the title
 
@@ -154,25 +174,42 @@ def movie(record: RunRecord, path, endosome: int = 0, fps: int = 10) -> Path:
     return path
 
 
-def save_movie(figure: Figure, draw, count: int, path: Path, fps: int, quantized) -> None:
+def save_movie(figure: Figure, draw, count: int, path: Path, fps: float, quantized) -> None:
     """Write what ``draw`` of 0 to ``count`` - 1 makes of the figure as GIF or MP4; ``quantized`` gives the pictures of
     a GIF, which come one by one, their palette."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not 0 < fps <= 50:
+        raise ValueError(f"fps {fps:g}: give a number of frames a second above 0, and at most 50")
+    may_write(path)
+    fps = min(fps, count / LEAST_SECONDS)
 
     def shot(index):
         draw(index)
         figure.canvas.draw()
         return Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
 
-    if path.suffix == ".gif":
-        pictures = quantized(shot(index) for index in range(count))
-        pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=1000 / fps, loop=0)
+    if path.suffix.lower() == ".gif":
+        pictures, made = quantized(shot(index) for index in range(count)), io.BytesIO()
+        # A GIF counts in hundredths of a second.
+        times = 10 * np.diff(np.round(100 * np.arange(count + 1) / fps).astype(int))
+        pictures[0].save(
+            made,
+            format="GIF",
+            save_all=True,
+            append_images=pictures[1:],
+            duration=times.tolist(),
+            loop=0,
+            **signature(path),
+        )
+        canvas.put(path, made.getvalue())
         return
-    writer = animation.FFMpegWriter(fps=fps)
-    with writer.saving(figure, str(path), dpi=MOVIE_DPI):
-        for index in range(count):
-            draw(index)
-            writer.grab_frame()
+    writer = animation.FFMpegWriter(fps=fps, metadata=signature(path))
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "movie.mp4"
+        with writer.saving(figure, str(made), dpi=MOVIE_DPI):
+            for index in range(count):
+                draw(index)
+                writer.grab_frame()
+        canvas.put(path, made.read_bytes())
 
 
 def _palette(rows):
@@ -186,15 +223,11 @@ def _palette(rows):
     return palette
 
 
-@matplotlib.rc_context(STYLE)
 def save(figure: Figure, path_without_suffix) -> list[Path]:
-    """Write a figure as PNG (300 dpi) and PDF; returns both paths. OSError where that is not possible."""
+    """Write a figure as PNG (300 dpi) and PDF; returns both paths. Raises PathError where a file that is not ours is in
+    the way, and OSError where writing is not possible."""
     stem = Path(path_without_suffix)
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    paths = [stem.with_name(stem.name + suffix) for suffix in (".png", ".pdf")]
-    for path in paths:
-        figure.savefig(path)
-    return paths
+    return [canvas.save(figure, stem.with_name(stem.name + suffix)) for suffix in (".png", ".pdf")]
 
 
 def _draw_sizes(axes, records, wrap=90):
@@ -202,22 +235,26 @@ def _draw_sizes(axes, records, wrap=90):
     share = f" (holds {shares[0]:.0%})" if len(records) == len(shares) == 1 else ""
     handles = [Patch(fc="0.92", ec="0.7", lw=0.5, label=f"40\N{EN DASH}100 nm{share}")]
     axes.axvspan(*EXOSOME_RANGE_NM, color="0.92", lw=0, zorder=0)
-    reach, medians = 120.0, []
+    reach, medians, bands = 120.0, [], []
     for number, record in enumerate(records):
-        sizes, name = record.size_distribution, record.attributes["name"]
+        sizes, name = record.size_distribution, plain(record.attributes["name"])
         color, style = OKABE_ITO[number % len(OKABE_ITO)], ("-", "--", ":")[number // len(OKABE_ITO) % 3]
         text = "no ILVs"
         if sizes["n"]:
             quartiles = f"[{sizes['q25_nm']:.0f}\N{EN DASH}{sizes['q75_nm']:.0f}]"
             text = f"n = {sizes['n']}, median {sizes['median_nm']:.0f} {quartiles} nm"
             edges, last = sizes["bin_edges_nm"], np.flatnonzero(sizes["count"])[-1] + 1
-            if np.isfinite(sizes["ci_low"]).all():
-                axes.stairs(sizes["ci_high"], edges, baseline=sizes["ci_low"], fill=True, color=color, alpha=0.25, lw=0)
+            # A bin without ILVs, or a run with too few endosomes, has no interval.
+            known = np.isfinite(sizes["ci_low"]) & np.isfinite(sizes["ci_high"])
+            if (sizes["ci_high"][known] > sizes["ci_low"][known]).any():
+                low, high = (np.where(known, sizes[end], np.nan) for end in ("ci_low", "ci_high"))
+                axes.stairs(high, edges, baseline=low, fill=True, color=color, alpha=0.25, lw=0)
+                bands = [Patch(fc="0.6", alpha=0.5, lw=0, label="band: 95 %, over endosomes")]
             axes.stairs(sizes["probability_density_per_nm"], edges, color=color, lw=1.5, ls=style)
             axes.axvline(sizes["median_nm"], color=color, lw=1, ls=(0, (4, 2)))
             reach = max(reach, edges[last] + 10)
             medians = [Line2D([], [], color="0.4", lw=1, ls=(0, (4, 2)), label="median [interquartile range]")]
-        label = f"{name}: {text}" if len(name) + len(text) < wrap else f"{textwrap.fill(name, wrap)}:\n{text}"
+        label = f"{name}: {text}" if len(name) + len(text) + 2 <= wrap else f"{textwrap.fill(name, wrap)}:\n{text}"
         handles.append(Line2D([], [], color=color, lw=1.5, ls=style, label=label))
     axes.set(xlim=(0, reach), xlabel="ILV diameter (nm)", ylabel="probability density (nm$^{-1}$)")
     if medians:
@@ -226,13 +263,19 @@ def _draw_sizes(axes, records, wrap=90):
         axes.set(ylim=(0, 1), yticks=[])
     # Above the axes it covers nothing, however many archives there are.
     axes.legend(
-        handles=handles + medians, loc="lower left", bbox_to_anchor=(-0.02, 1.0), frameon=False, borderaxespad=0.2
+        handles=handles + bands + medians,
+        loc="lower left",
+        bbox_to_anchor=(-0.02, 1.0),
+        frameon=False,
+        borderaxespad=0.2,
+        fontsize=8 if wrap > 40 else 7,
     )
 
 
 def _draw_counts(axes, record):
     ilvs, times = record.ilvs, record.series.get("time_s", np.zeros(0))
-    last = max([1e-9, *times[-1:], *record.frames.frame_times_s[-1:], *ilvs["time_s"]])
+    ends = np.concatenate([times[-1:], record.frames.frame_times_s[-1:], ilvs["time_s"]])
+    last = max(1e-9, np.max(ends[np.isfinite(ends)], initial=0.0))
     scale, unit = time_unit(last)
     endosomes = int(record.attributes["number_of_endosomes"])
     many = endosomes > len(OKABE_ITO)
@@ -258,6 +301,8 @@ def _draw_counts(axes, record):
 def _rows(record):
     if not len(record.frames):
         raise ValueError(f"{record.path} holds no frames; run with a cadence of frames to see the membrane")
+    if record.spacing_nm is not None and len(record.spacing_nm) != 2:
+        raise ValueError(f"{record.path} is a run in three dimensions; draw it with figure_vesicle or movie_vesicle")
     if record.spacing_nm is None:
         raise ValueError(f"{record.path} is unfinished and does not tell its grid spacing; wait for the archive")
     rows = [row for row in ROWS if any(name in record.frames.field_names for name in row[1])]
@@ -271,18 +316,41 @@ def _picture(record, row, index, endosome):
     return sum(record.frames.frame(name, index, endosome) for name in present)
 
 
+def telling(record: RunRecord, endosome: int, wanted: int) -> list[int]:
+    """Up to ``wanted`` frames in which the ILVs of one endosome go from none to all in even steps; where there are too
+    few such frames, or no ILVs, evenly spread ones fill up."""
+    times, count = record.frames.frame_times_s, len(record.frames)
+    left = record.ilvs["time_s"][record.ilvs["endosome"] == endosome]
+    left = np.sort(left[np.isfinite(left)])
+    chosen = set()
+    if left.size:
+        reached = np.quantile(left, np.linspace(0, 1, wanted)[1:], method="higher")
+        chosen = {max(0, int(np.searchsorted(times, left[0])) - 1)}
+        chosen |= set(np.minimum(np.searchsorted(times, reached), count - 1).tolist())
+    for index in sorted(_spread(count, max(wanted, 2 * wanted - 1)), key=lambda i: min(i, count - 1 - i)):
+        if len(chosen) < wanted:
+            chosen.add(index)
+    return sorted(chosen)
+
+
 def _spread(count, wanted):
     return np.unique(np.linspace(0, count - 1, min(count, wanted)).round().astype(int)).tolist()
 
 
 def _limits(pictures, row):
-    """Colour range: all but the outermost thousandth of the values; symmetric where 0 is the centre."""
-    values = np.concatenate([picture.ravel() for picture in pictures])
-    if row[4]:
-        bound = np.nanpercentile(np.abs(values), 99.9) or 1.0
+    """Colour range: all but the outermost thousandth of the values; symmetric where 0 is the centre; never so narrow
+    that a field that is the same everywhere shows its noise."""
+    values = np.concatenate([picture.ravel() for picture in pictures]).astype(float)
+    values = values[np.isfinite(values)]
+    *_, centred, least = row
+    if not values.size:
+        return (-least / 2, least / 2) if centred else (0.0, least)
+    if centred:
+        bound = max(np.percentile(np.abs(values), 99.9), least / 2)
         return -bound, bound
-    low, high = np.nanpercentile(values, [0.1, 99.9])
-    return (low, high) if high > low else (low, low + 1e-6)
+    low, high = np.percentile(values, [0.1, 99.9])
+    short = max(0.0, least - (high - low)) / 2
+    return low - short, high + short
 
 
 def _draw_field(axes, record, picture, row, limits):

@@ -2,22 +2,23 @@
 
 from pathlib import Path
 
-import matplotlib
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from PIL import Image
 from scipy import ndimage
+from scipy.optimize import linear_sum_assignment
 
 from membrane import raycast
 from membrane.archive import RunRecord
-from membrane.grid import Grid
-from membrane.plot import MOVIE_DPI, OKABE_ITO, STYLE, WIDTH_INCH, movie_path, save_movie, time_text, time_unit
+from membrane.canvas import STYLE, Figure, FigureCanvasAgg, Patch, patheffects, style, to_rgb
+from membrane.plot import MOVIE_DPI, OKABE_ITO, WIDTH_INCH, letters, movie_path, save_movie, time_text, time_unit
+from membrane.units import thermal_energy
 from membrane.vesicle_frame import VesicleFrame
 
 LUMEN, CYTOSOL = (0.93, 0.92, 0.89), (0.82, 0.83, 0.85)
 """Colours of what a section shows beside the membrane."""
+
+HALO = [patheffects.withStroke(linewidth=1.8, foreground="white"), patheffects.Normal()]
+"""Around words that lie on a picture."""
 
 PARTS = (
     ("free_energy_pN_nm", "free energy", "black"),
@@ -26,7 +27,7 @@ PARTS = (
 )
 
 
-@matplotlib.rc_context(STYLE)
+@style()
 def vesicle_figure(record: RunRecord, endosome: int = 0, frames: list[int] | None = None) -> Figure:
     """One endosome at up to five times: the membrane cut open, vesicles in the lumen whole, and a section below.
 
@@ -45,15 +46,18 @@ def vesicle_figure(record: RunRecord, endosome: int = 0, frames: list[int] | Non
         upper = figure.add_axes((left, (panel + 0.25) / height, width, panel / height))
         draw_membrane(upper, frame, camera)
         lower = figure.add_axes((left + 0.03 * width, 0.25 / height, 0.94 * width, 0.94 * panel / height))
-        draw_section(lower, frame, _plane(record, endosome, frame))
-        lower.set_title(time_text(frame.time_s), y=-0.135, fontsize=8)
-    _scale_bar(figure.axes[1], shown[0].grid)
+        plane = _plane(record, endosome, frame)
+        draw_section(lower, frame, plane)
+        _number(upper, lower, camera, plane, numbered(record, endosome, frame))
+        lower.set_title(_time(frame), y=-0.135, fontsize=8)
+    _scale_bar(figure.axes[0], 2 * camera.reach, -camera.reach)
+    _scale_bar(figure.axes[1], shown[0].grid.extent[2])
     figure.legend(handles=_key(), loc="upper left", ncols=4, frameon=False, borderaxespad=0.1, fontsize=7)
     figure.text(1 - 0.01 / len(shown), 1 - 0.05 / height, _ilvs(record, endosome), ha="right", va="top", fontsize=7)
     return figure
 
 
-@matplotlib.rc_context(STYLE)
+@style()
 def summary_figure(record: RunRecord) -> Figure:
     """What a run has done, at a glance: endosome 0 in time above, energies and numbers of vesicles below."""
     figure = Figure(figsize=(WIDTH_INCH, 4.2))
@@ -61,32 +65,47 @@ def summary_figure(record: RunRecord) -> Figure:
     frames = [VesicleFrame(record, index) for index in choice(record, 0, 4)] if len(record.frames) else []
     panels = upper.subplots(1, max(len(frames), 1), squeeze=False)[0]
     for axes, frame in zip(panels, frames):
-        draw_membrane(axes, frame, view(frames))
-        axes.set_title(time_text(frame.time_s))
+        draw_membrane(axes, frame, camera := view(frames))
+        _number(axes, None, camera, 0.0, numbered(record, 0, frame))
+        axes.set_title(_time(frame))
+    if frames:
+        _scale_bar(panels[0], 2 * camera.reach, -camera.reach)
+        upper.legend(handles=_key()[:2], loc="outside right center", frameon=False)
+        upper.supxlabel(f"endosome 0, cut open. {_ilvs(record, 0)}", fontsize=7)
+    else:
+        panels[0].set_axis_off()
+        panels[0].text(0.5, 0.5, "no frames", ha="center", va="center")
     left, right = lower.subplots(1, 2)
+    thermal = thermal_energy(float(record.config["temperature_C"]))
     time = record.series["time_s"]
     scale, unit = time_unit(max(1e-9, *time[-1:]))
     for name, label, color in PARTS:
-        left.plot(scale * time, record.series[name][:, 0], color=color, lw=1.3, label=label)
-    left.set(xlabel=f"time of the lipids ({unit})", ylabel="energy of endosome 0 (pN nm)")
+        left.plot(scale * time, record.series[name][:, 0] / thermal, color=color, lw=1.3, label=label)
+    left.set(xlabel=f"time of the lipids ({unit})", ylabel="energy of endosome 0 ($k_BT$)")
     # Entropy of mixing makes free energies negative.
     if left.dataLim.ymin >= 0:
         left.set_ylim(0, None)
     left.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.2)
     for endosome, ilvs in enumerate(record.series["ilv_number"].T):
-        right.step(scale * time, ilvs, where="post", color=OKABE_ITO[endosome % len(OKABE_ITO)], lw=1.3)
+        right.step(
+            scale * time, ilvs, where="post", color=OKABE_ITO[endosome % len(OKABE_ITO)], lw=1.3, label=str(endosome)
+        )
+    if 1 < record.series["ilv_number"].shape[1] <= len(OKABE_ITO):
+        right.legend(title="endosome", loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     right.set(xlabel=f"time of the lipids ({unit})", ylabel="ILVs in the lumen")
     right.set_ylim(0, max(1.05, 1.05 * record.series["ilv_number"].max(initial=0)))
     right.yaxis.get_major_locator().set_params(integer=True)
+    letters(panels[0], left, right)
     return figure
 
 
-@matplotlib.rc_context(STYLE | {"figure.dpi": MOVIE_DPI})
-def movie(record: RunRecord, path, endosome: int = 0, fps: int = 10) -> Path:
+@style(figure_dpi=MOVIE_DPI)
+def movie(record: RunRecord, path, endosome: int = 0, fps: float = 10) -> Path:
     """All frames of one endosome, cut open and in section, as a GIF, or as MP4 where ffmpeg is installed.
 
-    Raises ValueError where there are no frames or no such endosome, or where the suffix is neither .gif nor .mp4, and
-    RuntimeError where MP4 is asked for without ffmpeg.
+    ``fps`` frames a second, or fewer, so that the movie lasts five seconds. Raises ValueError where there are no frames
+    or no such endosome, or where the suffix is neither .gif nor .mp4, and RuntimeError where MP4 is asked for without
+    ffmpeg.
     """
     path = movie_path(path)
     camera = view([VesicleFrame(record, index, endosome) for index in choice(record, endosome, 5)])
@@ -100,9 +119,11 @@ def movie(record: RunRecord, path, endosome: int = 0, fps: int = 10) -> Path:
         for panel in axes:
             panel.clear()
         draw_membrane(axes[0], frame, camera, MOVIE_DPI)
-        draw_section(axes[1], frame, _plane(record, endosome, frame))
-        _scale_bar(axes[1], frame.grid)
-        axes[1].set_title(time_text(frame.time_s), fontsize=9)
+        plane = _plane(record, endosome, frame)
+        draw_section(axes[1], frame, plane)
+        _number(*axes, camera, plane, numbered(record, endosome, frame))
+        _scale_bar(axes[1], frame.grid.extent[2])
+        axes[1].set_title(_time(frame), fontsize=9)
 
     def quantized(pictures):
         # One palette for all: else colours would flicker.
@@ -171,9 +192,13 @@ def scene(frame: VesicleFrame) -> raycast.Scene:
 
 
 def draw_membrane(axes, frame: VesicleFrame, camera: raycast.Camera, dpi: int = STYLE["savefig.dpi"]) -> None:
-    """The membrane as a bilayer, cut open towards the reader, a pixel for each of the axes at ``dpi``."""
+    """The membrane as a bilayer, cut open towards the reader, a pixel for each of the axes at ``dpi``.
+
+    The axes are in nm, from the camera's centre.
+    """
     pixels = round(axes.get_window_extent().width * dpi / axes.figure.get_dpi())
-    axes.imshow(raycast.picture(scene(frame), camera, pixels), interpolation="lanczos")
+    extent = (-camera.reach, camera.reach, -camera.reach, camera.reach)
+    axes.imshow(raycast.picture(scene(frame), camera, pixels), interpolation="lanczos", extent=extent)
     axes.set_axis_off()
 
 
@@ -185,7 +210,7 @@ def draw_section(axes, frame: VesicleFrame, y: float) -> None:
     distance = 2**0.5 * frame.eps * np.arctanh(np.clip(psi, -0.9999, 0.9999))
     lumen = np.clip(0.5 + distance, 0, 1)[..., None]
     membrane = np.clip(raycast.BILAYER / 2 + 0.5 - np.abs(distance), 0, 1)[..., None]
-    ld, lo = (np.array(matplotlib.colors.to_rgb(c)) for c in (raycast.LD, raycast.LO))
+    ld, lo = (np.array(to_rgb(c)) for c in (raycast.LD, raycast.LO))
     ground = (1 - lumen) * np.array(CYTOSOL) + lumen * np.array(LUMEN)
     picture = (1 - membrane) * ground + membrane * ((1 - share) * ld + share * lo)
     extent = (0, frame.grid.extent[2], 0, frame.grid.extent[0])
@@ -208,16 +233,57 @@ def _key():
     ]
 
 
+def numbered(record: RunRecord, endosome: int, frame: VesicleFrame) -> list[tuple[int, np.ndarray, float]]:
+    """(number, centre (z, y, x) in nm, radius in nm) of the vesicles in the lumen that a frame shows. ILVs are counted
+    from 1 in the order in which they have left; each number goes to the vesicle nearest to where that one left."""
+    ilvs = record.ilvs
+    ilvs = ilvs[(ilvs["endosome"] == endosome) & (ilvs["time_s"] <= frame.time_s)]
+    ilvs = np.sort(ilvs, order="time_s")
+    vesicles, found = frame.vesicles, []
+    for label in np.flatnonzero(vesicles.encloses_lumen < 0):
+        inside = np.nonzero((vesicles.labels == label) & (frame.psi < 0))
+        if inside[0].size:
+            volume = inside[0].size * np.prod(frame.grid.spacing)
+            centre = np.array([np.mean(i) * h for i, h in zip(inside, frame.grid.spacing)])
+            found.append((centre, float((0.75 * volume / np.pi) ** (1 / 3))))
+    if not len(ilvs) or not found:
+        return []
+    left = np.stack([ilvs[name] for name in ("z_nm", "y_nm", "x_nm")], 1)
+    apart = np.linalg.norm(left[:, None] - np.array([centre for centre, _ in found]), axis=-1)
+    pairs = linear_sum_assignment(np.nan_to_num(apart, nan=1e9, posinf=1e9))
+    return [(int(event) + 1, *found[vesicle]) for event, vesicle in zip(*pairs)]
+
+
+def _number(upper, lower, camera: raycast.Camera, y: float, vesicles) -> None:
+    """The numbers of the ILVs, in the view and, of those that it cuts, in the section at height ``y`` (nm), if any."""
+    right, up, _ = camera.axes
+    words = dict(ha="center", va="center", fontsize=6.5, weight="bold", path_effects=HALO, clip_on=True)
+    for number, centre, radius in vesicles:
+        from_centre = centre - np.array(camera.centre)
+        upper.text(from_centre @ right, from_centre @ up, str(number), **words)
+        if lower is not None and abs(centre[1] - y) < radius:
+            lower.text(centre[2], centre[0], str(number), **words)
+
+
+def _time(frame: VesicleFrame) -> str:
+    # Beside it there is the pseudo-time of the shape, which is none.
+    return f"lipids: {time_text(frame.time_s)}"
+
+
 def _ilvs(record, endosome) -> str:
     ilvs = record.ilvs[record.ilvs["endosome"] == endosome]
-    if not len(ilvs):
-        return "no ILV"
-    sizes = ", ".join(f"{d:.1f}" for d in ilvs["diameter_nm"][:4]) + (", ..." if len(ilvs) > 4 else "")
-    return f"{len(ilvs)} ILV{'s' if len(ilvs) > 1 else ''}: {sizes} nm"
+    if len(ilvs) < 2:
+        return f"1 ILV: {ilvs['diameter_nm'][0]:.1f} nm" if len(ilvs) else "no ILV"
+    sizes = np.sort(ilvs, order="time_s")["diameter_nm"][:6]
+    listed = ", ".join(f"{n}: {d:.1f}" for n, d in enumerate(sizes, 1)) + (", ..." if len(ilvs) > 6 else "")
+    return f"{len(ilvs)} ILVs (nm): {listed}"
 
 
-def _scale_bar(axes, grid: Grid) -> None:
-    length = next((nm for nm in (100, 50, 20, 10) if nm <= 0.35 * grid.extent[2]), 5)
-    x, y = 0.05 * grid.extent[2], 0.05 * grid.extent[0]
+def _scale_bar(axes, width: float, corner: float = 0.0) -> None:
+    """For axes in nm of a ``width``, whose lower left is at (``corner``, ``corner``)."""
+    length = next((nm for nm in (100, 50, 20, 10) if nm <= 0.35 * width), 5)
+    x = y = corner + 0.05 * width
     axes.plot([x, x + length], [y, y], color="black", lw=2, solid_capstyle="butt")
-    axes.text(x + length / 2, 1.5 * y, f"{length} nm", ha="center", va="bottom", fontsize=7)
+    axes.text(
+        x + length / 2, y + 0.025 * width, f"{length} nm", ha="center", va="bottom", fontsize=7, path_effects=HALO
+    )

@@ -8,8 +8,9 @@ lamp at the camera's upper left, from the camera, and from all sides, dimmed whe
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.colors import to_rgb
 from scipy import ndimage
+
+from membrane.canvas import to_rgb
 
 BILAYER = 5.0
 """Thickness of the shell in nm."""

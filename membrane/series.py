@@ -1,4 +1,6 @@
-"""What the time series records of one endosome."""
+"""What is recorded of one endosome: rows of the time series, and frames."""
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -37,40 +39,40 @@ UNITS = {
 """Units of the columns of /series; means of fields and relative balances are dimensionless."""
 
 
-class SeriesWatcher:
-    """Appends one row of observables every ``interval`` ticks to ``rows`` (rows, columns), columns as in ``names``.
+class Cadence:
+    """The whole multiples of ``interval`` ticks and, where it is given, the tick ``last``; none lies after that."""
+
+    def __init__(self, interval: int, last: int | None = None):
+        self.interval, self.last = interval, last
+
+    def due(self, after: int, until: int) -> list[int]:
+        """Its ticks later than ``after``, up to ``until``."""
+        end = until if self.last is None else min(until, self.last)
+        ticks = set(range((after // self.interval + 1) * self.interval, end + 1, self.interval))
+        return sorted(ticks | ({self.last} if self.last is not None and after < self.last <= until else set()))
+
+
+class SeriesRecorder:
+    """Appends one row of observables to ``rows`` (rows, columns) at the ticks of a ``cadence``; ``names`` of columns.
 
     ``balance_*`` is what the books leave unaccounted for, relative to what the sheet held at the start (for phi, to its
     area); ``balance_cargo`` that of monomers and n-mers together; ``balance_area`` and ``balance_volume`` those of the
     endosome's budget. ``exhausted`` is 1 while not even the least vesicle finds membrane.
     """
 
-    def __init__(
-        self,
-        buds: BudWatcher,
-        *,
-        tick_s: float,
-        interval: int,
-        tick: int,
-        rows: np.ndarray | None = None,
-    ):
-        self.buds, self.tick_s, self.interval = buds, tick_s, interval
-        self.next_tick = (tick // interval + 1) * interval
+    def __init__(self, buds: BudWatcher, cadence: Cadence, *, tick_s: float, rows: np.ndarray | None = None):
+        self.buds, self.cadence, self.tick_s = buds, cadence, tick_s
+        self.due = cadence.due
         self.names: list[str] = []
         self.rows = [] if rows is None else list(rows)
 
-    def advanced(self, reacted: np.ndarray) -> None:
-        """Nothing to book."""
-
-    def see(self, model: AbstractModel, state: State) -> tuple[AbstractModel, State]:
-        """Appends a row; model and state are returned as they came."""
-        self.next_tick = int(state.tick) + self.interval
-        row = self.row(model, state)
+    def observe(self, model: AbstractModel, state: State, reacted: np.ndarray | float = 0.0) -> None:
+        """Appends a row; ``reacted``: what the books have not been told yet."""
+        row = self.row(model, state, reacted)
         self.names = list(row)
         self.rows.append(np.array(list(row.values()), float))
-        return model, state
 
-    def row(self, model: AbstractModel, state: State) -> dict[str, float]:
+    def row(self, model: AbstractModel, state: State, reacted: np.ndarray | float = 0.0) -> dict[str, float]:
         """All columns at ``state``."""
         grid, time = model.grid, int(state.tick) * self.tick_s
         budget, rules = self.buds.budget, self.buds.rules
@@ -102,14 +104,14 @@ class SeriesWatcher:
             "ilv_count": directions.count(1),
             "outward_count": directions.count(-1),
             "step_us": int(state.step_ticks) * self.tick_s * 1e6,
-            **self._balances(model, state),
+            **self._balances(model, state, reacted),
             "balance_area": budget.area_residual() / budget.area_account.initial,
             "balance_volume": budget.volume_residual() / budget.volume_account.initial,
         }
 
-    def _balances(self, model, state) -> dict[str, float]:
+    def _balances(self, model, state, reacted) -> dict[str, float]:
         species, books = model.species, self.buds.books
-        left = books.residual(content(state.fields, model.grid.cell_area))
+        left = books.residual(content(state.fields, model.grid.cell_area)) - reacted * model.grid.area
         residual = dict(zip(species, left, strict=True))
         initial = dict(zip(species, books.initial, strict=True)) | {"phi": model.grid.area}
         balances = {f"balance_{name}": residual[name] / initial[name] for name in species}
@@ -117,3 +119,17 @@ class SeriesWatcher:
         if cargo:
             balances["balance_cargo"] = sum(residual[n] for n in cargo) / sum(initial[n] for n in cargo)
         return balances
+
+
+class FrameRecorder:
+    """Keeps ``frames``, {tick: fields by name}, at the ticks of a ``cadence`` until they are taken; ``picture`` of
+    fields (species, n_y, n_x) gives what a frame shows."""
+
+    def __init__(self, picture: Callable, cadence: Cadence, frames: dict[int, dict] | None = None):
+        self.picture, self.cadence = picture, cadence
+        self.due = cadence.due
+        self.frames: dict[int, dict[str, np.ndarray]] = frames or {}
+
+    def observe(self, model: AbstractModel, state: State, reacted: np.ndarray | float = 0.0) -> None:
+        """Keeps the frame of ``state``."""
+        self.frames[int(state.tick)] = self.picture(state.fields)

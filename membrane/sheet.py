@@ -95,7 +95,20 @@ class Sheet(AbstractModel):
         hat = jnp.zeros((len(self.species), *self.grid.spectral_shape), self.grid.complex_dtype)
         block = jnp.zeros(self.noise.shape if self.noise is not None else (0, 0), self.grid.complex_dtype)
         integer = lambda n: jnp.asarray(n, jnp.int32)
-        return State(fields, hat, hat, block, integer(tick), integer(step_ticks), integer(0), key)
+        combinations = jax.eval_shape(self.projected, hat)
+        return State(
+            fields=fields,
+            increment_hat=hat,
+            rate_hat=hat,
+            wiener=block,
+            tick=integer(tick),
+            step_ticks=integer(step_ticks),
+            history_ticks=integer(0),
+            key=key,
+            projected_hat=jnp.zeros(combinations.shape, combinations.dtype),
+            reacted=jnp.zeros(len(self.species), self.grid.dtype),
+            chunk_steps=integer(0),
+        )
 
     # Energy ----------------------------------------------------------------------------------------------------
 
@@ -252,7 +265,8 @@ class Sheet(AbstractModel):
         """
         mask, plug = jnp.asarray(mask, self.grid.dtype), jnp.asarray(plug, self.grid.dtype)
         fields = (1 - mask) * state.fields + mask * plug[:, None, None]
-        return eqx.tree_at(lambda s: (s.fields, s.history_ticks), state, (fields, jnp.zeros_like(state.history_ticks)))
+        none = jnp.zeros_like(state.history_ticks)
+        return eqx.tree_at(lambda s: (s.fields, s.history_ticks, s.chunk_steps), state, (fields, none, none))
 
     def observables(self, state: State) -> dict[str, float]:
         """Free energy (pN nm), structure-factor length (nm), time step (ticks) and mean fields."""

@@ -10,7 +10,7 @@ from membrane.model import AbstractModel, State
 
 class Report(eqx.Module):
     """What a chunk tells the host: estimated local error, Courant number, whether all fields are sound (below 2 in
-    size), and what reactions added to the mean of each field (species,)."""
+    size), and what reactions have added to the mean of each field (species,) since the chunk began."""
 
     error: jax.Array
     courant: jax.Array
@@ -41,22 +41,28 @@ class Bdf2(eqx.Module):
     max_courant: float = eqx.field(static=True, default=0.3)
     rejection: float = eqx.field(static=True, default=2.0)
 
-    def step(self, model: AbstractModel, state: State, projected_hat):
-        """One step; returns (state, projected_hat, advection rate in 1/s); ``projected_hat``: of
-        ``model.projected``."""
+    def begin(self, model: AbstractModel, state: State) -> State:
+        """The state as its next step needs it: where a chunk begins, ``projected_hat`` and ``reacted`` do as well."""
+        begun = state.chunk_steps > 0
+        projected_hat = jnp.where(begun, state.projected_hat, fft.forward(model.projected(state.fields)))
+        reacted = jnp.where(begun, state.reacted, jnp.zeros_like(state.reacted))
+        return eqx.tree_at(lambda s: (s.projected_hat, s.reacted), state, (projected_hat, reacted))
+
+    def step(self, model: AbstractModel, state: State) -> State:
+        """One step of a state that :meth:`begin` has prepared."""
         real = state.fields.dtype
         dt = state.step_ticks.astype(real) * jnp.asarray(self.tick_s, real)
         w = jnp.where(state.history_ticks > 0, state.step_ticks / jnp.maximum(state.history_ticks, 1), 0.0).astype(real)
         key = jax.random.fold_in(state.key, state.tick)
-        fields, projected_hat = model.agitate(state.fields, projected_hat, key, state.tick)
-        rate_hat, advection = model.rates(fields, projected_hat)
+        fields, projected_hat = model.agitate(state.fields, state.projected_hat, key, state.tick)
+        rate_hat, _ = model.rates(fields, projected_hat)
         right = (1 + w) * rate_hat - w * state.rate_hat - (w / dt) * state.increment_hat
         wiener = state.wiener
         if model.noise is not None:
             wiener = model.wiener_increment(key, dt)
             right = model.add_noise(right, ((1 + 2 * w) * wiener - w**2 * state.wiener) / ((1 + w) * dt))
         increment_hat = w * state.increment_hat + model.implicit_solve(right, (1 + 2 * w) / ((1 + w) * dt))
-        new = State(
+        return State(
             fields=fields + fft.inverse(increment_hat, state.fields.shape[-2:]),
             increment_hat=increment_hat,
             rate_hat=rate_hat,
@@ -65,25 +71,22 @@ class Bdf2(eqx.Module):
             step_ticks=state.step_ticks,
             history_ticks=state.step_ticks,
             key=state.key,
+            projected_hat=projected_hat + model.projected(increment_hat),
+            # Only reactions move the mean of a field, so its increments are what they added.
+            reacted=state.reacted + increment_hat[:, 0, 0].real,
+            chunk_steps=state.chunk_steps + 1,
         )
-        return new, projected_hat + model.projected(increment_hat), advection
 
     @eqx.filter_jit
     def chunk(self, model: AbstractModel, state: State, steps) -> tuple[State, Report]:
-        """``steps`` equal steps (a traced number: one compilation serves all), then the report; no host sync inside."""
+        """``steps`` equal steps (a traced number: one compilation serves all), then the report; no host sync inside.
 
-        def body(_, carry):
-            state, projected_hat, reacted = carry
-            state, projected_hat, _ = self.step(model, state, projected_hat)
-            # Only reactions move the mean of a field, so its increments are what they added.
-            return state, projected_hat, reacted + state.increment_hat[:, 0, 0].real
+        A chunk, or a part of one that goes on from ``state.chunk_steps`` steps.
+        """
+        state = jax.lax.fori_loop(0, steps, lambda _, s: self.step(model, s), self.begin(model, state))
+        return state, self.report(model, state)
 
-        reacted = jnp.zeros(state.fields.shape[0], state.fields.dtype)
-        start = (state, fft.forward(model.projected(state.fields)), reacted)
-        state, projected_hat, reacted = jax.lax.fori_loop(0, steps, body, start)
-        return state, self.report(model, state, projected_hat, reacted / state.fields[0].size)
-
-    def report(self, model: AbstractModel, state: State, projected_hat, reacted) -> Report:
+    def report(self, model: AbstractModel, state: State) -> Report:
         """Embedded estimate: first- against second-order rate, |G(X^n) - G(X^(n-1))|/(3/(2 dt) + L), noise apart.
 
         With noise on, the estimate is read on the modes below the noise filter; stiffer ones follow it adiabatically.
@@ -93,16 +96,16 @@ class Bdf2(eqx.Module):
         shape = state.fields.shape[-2:]
         before = (
             state.fields - fft.inverse(state.increment_hat, shape),
-            projected_hat - model.projected(state.increment_hat),
+            state.projected_hat - model.projected(state.increment_hat),
         )
-        now = (state.fields, projected_hat)
+        now = (state.fields, state.projected_hat)
         pairs = jax.tree.map(lambda a, b: jnp.stack([a, b]), now, before)
         rate_hat, advection = jax.lax.map(lambda x: model.rates(*x), pairs)
         difference = model.implicit_solve(rate_hat[0] - rate_hat[1], 1.5 / dt)
         error = jnp.max(jnp.abs(fft.inverse(model.resolved(difference), shape)))
         # Order parameters and fractions beyond 2 are the start of a blow-up, not physics; NaN compares false.
         sound = jnp.all(jnp.abs(state.fields) < 2.0)
-        return Report(error=error, courant=advection[0] * dt, sound=sound, reacted=reacted)
+        return Report(error, courant=advection[0] * dt, sound=sound, reacted=state.reacted / state.fields[0].size)
 
     def strain(self, error: float, courant: float) -> float:
         """How far the last chunk went towards its limits; 1 at the first of them."""

@@ -14,7 +14,8 @@ import numpy as np
 
 from membrane import slabs
 from membrane.build_vesicle import VesiclePhysics
-from membrane.event_table import KINDS
+from membrane.event_table import EVENT_DTYPE, KINDS
+from membrane.frames import frame_arrays, waiting_frames
 from membrane.simulate import NumericalFailure
 from membrane.vesicle import Fission, Fusion, State, StokesFlow, Vesicle, describe, rebook
 from membrane.vesicle.evolve import transported
@@ -30,7 +31,11 @@ BOUND = 3.0
 
 
 class VesicleReplica:
-    """Endosome number ``index``; ``saved`` and ``events`` are those of a checkpoint, all endosomes' events in one."""
+    """Endosome number ``index``; ``saved`` and ``events`` are those of a checkpoint, all endosomes' events in one.
+
+    ``rows`` of the series and ``frames`` {tick: fields by name}, which its owner takes, are those at the cadences of
+    the physics up to ``tick``.
+    """
 
     units = UNITS
 
@@ -38,20 +43,26 @@ class VesicleReplica:
         self.physics, self.index = physics, index
         self.state = physics.initial_state(index)
         self.events = list(events[events["endosome"] == index])
-        self.tick, self.steps, self.refused, self.rows = 0, 0, 0, []
+        self.tick, self.steps, self.refused, self.rows, self.frames = 0, 0, 0, [], {}
         if saved is None:
             topology = self._topology()
             self.vesicles, self.necks = describe(physics.membrane, self.state, topology), self._necks([], topology)
             self._record()
+            self.frames[0] = self.fields()
         else:
             paths, structure = jax.tree_util.tree_flatten_with_path(self.state)
             leaves = [jnp.asarray(saved[_name(path)]) for path, _ in paths]
             self.state = slabs.placed(jax.tree_util.tree_unflatten(structure, leaves), physics.grid)
             self.tick, self.steps, self.refused = (int(saved[name]) for name in ("tick", "steps", "refused"))
-            self.rows = list(saved["series"])
+            self.rows, self.frames = list(saved["series"]), waiting_frames(saved)
             self.vesicles = [Vesicle(**row | {"centre": tuple(row["centre"])}) for row in _read(saved["vesicles"])]
             self.necks = [Neck(*row[:2].tolist(), tuple(row[2:5].tolist()), int(row[5])) for row in saved["necks"]]
         self.columns = list(self._row())
+
+    @property
+    def reached(self) -> int:
+        """The tick up to which it has come."""
+        return self.tick
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All that a checkpoint keeps."""
@@ -59,9 +70,11 @@ class VesicleReplica:
         vesicles = _written([asdict(vesicle) for vesicle in self.vesicles])
         necks = np.array([(n.radius, n.last, *n.bud, n.direction) for n in self.necks]).reshape(-1, 6)
         own = {"tick": self.tick, "steps": self.steps, "refused": self.refused, "vesicles": vesicles, "necks": necks}
-        return {_name(path): np.asarray(leaf) for path, leaf in leaves} | {
-            name: np.asarray(value) for name, value in (own | {"series": np.array(self.rows)}).items()
-        }
+        return (
+            {_name(path): np.asarray(leaf) for path, leaf in leaves}
+            | {name: np.asarray(value) for name, value in (own | {"series": np.array(self.rows)}).items()}
+            | frame_arrays(self.frames)
+        )
 
     def fields(self) -> dict[str, np.ndarray]:
         """What a frame shows: the membrane and what lies on it."""
@@ -85,6 +98,15 @@ class VesicleReplica:
             self.refused += refused
             if self.tick % self.physics.series_ticks == 0:
                 self._record()
+            if self.tick % self.physics.frame_ticks == 0:
+                self.frames[self.tick] = self.fields()
+
+    def ending(self, last_tick: int, should_stop) -> tuple[list, dict]:
+        """Rows and frames later than its tick, up to ``last_tick``, which has one of each; its tick is that one. Of
+        vesicles a row between looks tells what was seen at the last."""
+        series, frame = self.physics.series_ticks, self.physics.frame_ticks
+        rows = [np.array(list(self._row().values()), float)] if last_tick % series else []
+        return rows, {last_tick: self.fields()} if last_tick % frame else {}
 
     def _round(self) -> tuple[State, int, int]:
         """The state after a round, the steps of the shape that were tried, and how many of them were refused.
@@ -175,6 +197,12 @@ class VesicleReplica:
             "numerics.precision float64, a smaller numerics.transport_step_us, or line tension, rigidity and moduli "
             "nearer to those of membranes"
         )
+
+    @staticmethod
+    def compile_all(physics: VesiclePhysics) -> None:
+        """The programs of a run, which are compiled when they are first asked for: those of a round and of a look."""
+        trial = VesicleReplica(physics, 0, 0, None, np.zeros(0, EVENT_DTYPE))
+        trial.advance(physics.look_ticks, lambda: False)
 
     @staticmethod
     def check(physics: VesiclePhysics) -> list[str]:

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from membrane.mesh import Mesh
+from membrane.paths import SIGN
 
 TYPES = {"f4": "Float32", "f8": "Float64", "i4": "Int32", "i8": "Int64"}
 
@@ -41,7 +42,9 @@ def write_pvd(path, times, files) -> Path:
 
 def _root(kind: str) -> ElementTree.Element:
     layout = {"version": "1.0", "byte_order": "LittleEndian", "header_type": "UInt64"}
-    return ElementTree.Element("VTKFile", {"type": kind} | layout)
+    root = ElementTree.Element("VTKFile", {"type": kind} | layout)
+    root.append(ElementTree.Comment(f" {SIGN} "))
+    return root
 
 
 def _array(parent, name: str, values) -> None:

@@ -3,35 +3,36 @@ vesicle at the points, and a .pvd that ParaView opens as a series in time (s).""
 
 import argparse
 import sys
-from pathlib import Path
 
-from membrane import archive
-from membrane.mesh import surface_mesh
-from membrane.vesicle_frame import VesicleFrame
-from membrane.vtp import write_pvd, write_vtp
+from membrane import archive, picture_command
+from membrane.paths import path, picture_beside
 
 
 def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("archive", metavar="ARCHIVE", type=Path)
-    parser.add_argument("-o", "--output", metavar="DIR", type=Path, help="default: the archive's name with -surfaces")
+    parser.add_argument("archive", metavar="ARCHIVE", type=path)
+    parser.add_argument("-o", "--output", metavar="DIR", type=path, help="default: the archive's name with -surfaces")
     parser.add_argument("--endosome", metavar="N", type=int, default=0, help="counted from 0 (default 0)")
     options = parser.parse_args(arguments)
-    folder = options.output or options.archive.with_name(options.archive.stem + "-surfaces")
-    try:
+
+    def work():
+        from membrane.mesh import surface_mesh
+        from membrane.vesicle_frame import VesicleFrame
+        from membrane.vtp import write_pvd, write_vtp
+
+        folder = options.output or picture_beside(options.archive, "-surfaces")
         record = archive.read(options.archive)
-        times, files = record.frames.frame_times_s, []
+        times = record.frames.frame_times_s
         if not len(times):
             raise ValueError(f"{options.archive} holds no frames; run with a cadence of frames to see the membrane")
-        stem = options.archive.stem + (f"-{options.endosome}" if options.endosome else "")
-        for index in range(len(times)):
-            mesh = surface_mesh(VesicleFrame(record, index, options.endosome))
-            files.append(write_vtp(folder / f"{stem}-{index:06d}.vtp", mesh))
-        print(write_pvd(folder / f"{stem}.pvd", times, files))
-    except (archive.ArchiveError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+        stem = picture_beside(options.archive, f"-{options.endosome}" if options.endosome else "").name
+        table, files = folder / f"{stem}.pvd", [folder / f"{stem}-{index:06d}.vtp" for index in range(len(times))]
+        picture_command.free({file.name: file for file in (table, *files)}, [options.archive])
+        for index, file in enumerate(files):
+            write_vtp(file, surface_mesh(VesicleFrame(record, index, options.endosome)))
+        return [write_pvd(table, times, files)]
+
+    return picture_command.ends_well(work)
 
 
 if __name__ == "__main__":

@@ -22,18 +22,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from scipy.fft import next_fast_len
 from scipy.interpolate import CubicSpline
 from scipy.spatial import cKDTree
 from skimage.measure import find_contours
 
-from membrane import bud, plot
+from membrane import bud, picture_command, plot
+from membrane.canvas import Figure, Line2D, style
 from membrane.energy import Lipids
 from membrane.grid import Grid
+from membrane.paths import path
 from membrane.raycast import LD, LO
 from membrane.vesicle import Membrane, Relaxation, State, Transport, evolve, initial, surface
 
@@ -197,7 +196,7 @@ def apart(one: Found, two: Found) -> float:
     return float(np.sqrt(np.mean(cKDTree(dense).query(points)[0] ** 2)))
 
 
-@matplotlib.rc_context(plot.STYLE)
+@style()
 def draw(triples) -> Figure:
     """Outlines of ((case, vesicle, exact), ...): a row without and one with the contrast of kappa_G."""
     figure = Figure(figsize=(plot.WIDTH_INCH, 5.6))
@@ -248,29 +247,32 @@ def _height(found: Found, offset: float) -> float:
 
 def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", metavar="STEM", type=Path, default=Path("runs/baumgart"))
+    parser.add_argument("--output", metavar="STEM", type=path, default=Path("runs/baumgart"))
     parser.add_argument("--fineness", metavar="R/EPS", type=float, nargs="+", default=[14.0])
     parser.add_argument("--steps", metavar="N", type=int, default=3000, help="of the shape at most (default 3000)")
     options = parser.parse_args(arguments)
-    jax.config.update("jax_enable_x64", True)
-    print(HEADER, flush=True)
-    drawn = []
-    for numbers in CASES:
-        for contrast in (0.0, CONTRAST):
-            case = Case(*numbers, contrast)
-            ideal = exact(case)
-            for fineness in sorted(options.fineness):
-                begun = time.perf_counter()
-                membrane, state = vesicle(case, fineness)
-                state, steps = relaxed(membrane, state, options.steps)
-                found = measured(membrane, state)
-                pairs = [getattr(f, name) for name in ("energy", "rim", "neck", "offset") for f in (found, ideal)]
-                seconds = time.perf_counter() - begun
-                print(ROW.format(*case[:4], fineness, *pairs, apart(found, ideal), steps, seconds), flush=True)
-            drawn.append((case, found, ideal))
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    print(*plot.save(draw(drawn), options.output), sep="\n")
-    return 0
+
+    def work():
+        stem = picture_command.stem(options.output)
+        jax.config.update("jax_enable_x64", True)
+        print(HEADER, flush=True)
+        drawn = []
+        for numbers in CASES:
+            for contrast in (0.0, CONTRAST):
+                case = Case(*numbers, contrast)
+                ideal = exact(case)
+                for fineness in sorted(options.fineness):
+                    begun = time.perf_counter()
+                    membrane, state = vesicle(case, fineness)
+                    state, steps = relaxed(membrane, state, options.steps)
+                    found = measured(membrane, state)
+                    pairs = [getattr(f, name) for name in ("energy", "rim", "neck", "offset") for f in (found, ideal)]
+                    seconds = time.perf_counter() - begun
+                    print(ROW.format(*case[:4], fineness, *pairs, apart(found, ideal), steps, seconds), flush=True)
+                drawn.append((case, found, ideal))
+        return plot.save(draw(drawn), stem)
+
+    return picture_command.ends_well(work)
 
 
 if __name__ == "__main__":

@@ -17,19 +17,15 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import jax
-import matplotlib
 import numpy as np
-from matplotlib import patheffects
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
-from membrane import bud, predict
+from membrane import bud, canvas, paths, picture_command, predict
 from membrane.budlaw import route, solved
 from membrane.build import bud_law
-from membrane.config import ConfigError, load
+from membrane.canvas import Figure, Line2D, Patch, matplotlib, patheffects, style
+from membrane.config import changed, load
 from membrane.landscape import answer
-from membrane.plot import OKABE_ITO, STYLE, WIDTH_INCH
+from membrane.plot import OKABE_ITO, WIDTH_INCH
 from membrane.sizes import EXOSOME_RANGE_NM
 from membrane.units import PN_PER_NM_PER_UN_PER_M
 
@@ -231,7 +227,7 @@ def star(axes, x, y):
     axes.plot(x, y, "*", ms=10, mfc=STAR, mec="black", mew=0.7, zorder=5, clip_on=False, path_effects=halo)
 
 
-@matplotlib.rc_context(STYLE)
+@style()
 def draw(situation, law, cap, seconds) -> Figure:
     """The four panels; ValueError where no domain buds within ``seconds``."""
     survey = Survey(situation, law, seconds)
@@ -259,18 +255,20 @@ def draw(situation, law, cap, seconds) -> Figure:
 
 def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("config", nargs="?", type=Path, default=ROOT / "configs" / "ceramide.yaml")
+    parser.add_argument("config", nargs="?", type=paths.path, default=ROOT / "configs" / "ceramide.yaml")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one dotted key")
-    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images" / "bud_phase_diagram.png")
+    parser.add_argument("--output", type=paths.path, default=ROOT / "docs" / "images" / "bud_phase_diagram.png")
     parser.add_argument("--tension-uN-per-m", type=float, dest="tension", help="default: the configuration's")
     parser.add_argument("--host-radius-nm", type=float, dest="radius", help="default: sphere of the box; inf: flat")
     parser.add_argument("--waiting-s", type=float, default=1.0, help="how long a domain may take (default: 1)")
     options = parser.parse_args(arguments)
-    predict.set_up_jax()
-    try:
+
+    def work():
+        picture_command.free({"the figure": options.output}, [options.config])
+        predict.set_up_jax()
         config = load(options.config, options.set)
         exact, cap = (
-            bud_law(load(options.config, [*options.set, f"budding.law={law}"]), hopeless=np.inf)
+            bud_law(changed(config, {"budding.law": law}, str(options.config)), hopeless=np.inf)
             for law in ("exact", "cap")
         )
         situation = predict.situation_of(config)
@@ -278,14 +276,9 @@ def main(arguments=None) -> int:
             situation = replace(situation, tension=options.tension * PN_PER_NM_PER_UN_PER_M)
         if options.radius is not None:
             situation = replace(situation, host_radius=options.radius)
-        figure = draw(situation, exact, cap, options.waiting_s)
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(options.output, dpi=300)
-    except (ConfigError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(options.output)
-    return 0
+        return [canvas.save(draw(situation, exact, cap, options.waiting_s), options.output, dpi=300)]
+
+    return picture_command.ends_well(work)
 
 
 if __name__ == "__main__":

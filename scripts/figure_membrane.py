@@ -2,25 +2,25 @@
 
 import argparse
 import sys
-from pathlib import Path
 
-from membrane import archive, plot
+from membrane import archive, picture_command
+from membrane.paths import path
 
 
 def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("archive", metavar="ARCHIVE", type=Path)
+    parser.add_argument("archive", metavar="ARCHIVE", type=path)
     parser.add_argument("--endosome", metavar="N", type=int, default=0, help="counted from 0 (default 0)")
-    parser.add_argument("--output", metavar="STEM", type=Path, help="default: the archive's name with -membrane")
+    parser.add_argument("--output", metavar="STEM", type=path, help="default: the archive's name with -membrane")
     options = parser.parse_args(arguments)
-    stem = options.output or options.archive.with_name(options.archive.stem + "-membrane")
-    try:
-        written = plot.save(plot.membrane_figure(archive.read(options.archive), options.endosome), stem)
-    except (archive.ArchiveError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(*written, sep="\n")
-    return 0
+
+    def work():
+        from membrane import plot
+
+        stem = picture_command.stem(options.output, [options.archive], "-membrane")
+        return plot.save(plot.membrane_figure(archive.read(options.archive), options.endosome), stem)
+
+    return picture_command.ends_well(work)
 
 
 if __name__ == "__main__":

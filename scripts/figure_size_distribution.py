@@ -2,25 +2,24 @@
 
 import argparse
 import sys
-from pathlib import Path
 
-from membrane import archive, plot
+from membrane import archive, picture_command
+from membrane.paths import path
 
 
 def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("archives", metavar="ARCHIVE", nargs="+", type=Path)
-    parser.add_argument("--output", metavar="STEM", type=Path, help="default: the first archive's name with -sizes")
+    parser.add_argument("archives", metavar="ARCHIVE", nargs="+", type=path)
+    parser.add_argument("--output", metavar="STEM", type=path, help="default: the first archive's name with -sizes")
     options = parser.parse_args(arguments)
-    first = options.archives[0]
-    try:
-        figure = plot.size_distribution_figure([archive.read(path) for path in options.archives])
-        written = plot.save(figure, options.output or first.with_name(first.stem + "-sizes"))
-    except (archive.ArchiveError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(*written, sep="\n")
-    return 0
+
+    def work():
+        from membrane import plot
+
+        stem = picture_command.stem(options.output, options.archives, "-sizes")
+        return plot.save(plot.size_distribution_figure([archive.read(one) for one in options.archives]), stem)
+
+    return picture_command.ends_well(work)
 
 
 if __name__ == "__main__":

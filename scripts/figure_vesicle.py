@@ -2,27 +2,27 @@
 
 import argparse
 import sys
-from pathlib import Path
 
-from membrane import archive, plot, plot_vesicle
+from membrane import archive, picture_command
+from membrane.paths import path
 
 
 def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("archive", metavar="ARCHIVE", type=Path)
+    parser.add_argument("archive", metavar="ARCHIVE", type=path)
     parser.add_argument("--endosome", metavar="N", type=int, default=0, help="counted from 0 (default 0)")
     parser.add_argument("--frames", metavar="N", type=int, nargs="+", help="default: five that tell the story")
-    parser.add_argument("--output", metavar="STEM", type=Path, help="default: the archive's name with -vesicle")
+    parser.add_argument("--output", metavar="STEM", type=path, help="default: the archive's name with -vesicle")
     options = parser.parse_args(arguments)
-    stem = options.output or options.archive.with_name(options.archive.stem + "-vesicle")
-    try:
+
+    def work():
+        from membrane import plot, plot_vesicle
+
+        stem = picture_command.stem(options.output, [options.archive], "-vesicle")
         record = archive.read(options.archive)
-        written = plot.save(plot_vesicle.vesicle_figure(record, options.endosome, options.frames), stem)
-    except (archive.ArchiveError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(*written, sep="\n")
-    return 0
+        return plot.save(plot_vesicle.vesicle_figure(record, options.endosome, options.frames), stem)
+
+    return picture_command.ends_well(work)
 
 
 if __name__ == "__main__":

@@ -2,25 +2,29 @@
 
 import argparse
 import sys
-from pathlib import Path
 
-from membrane import archive, plot
+from membrane import archive, picture_command
+from membrane.paths import path, picture_beside
 
 
 def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("archive", metavar="ARCHIVE", type=Path)
+    parser.add_argument("archive", metavar="ARCHIVE", type=path)
     parser.add_argument("--endosome", metavar="N", type=int, default=0, help="counted from 0 (default 0)")
-    parser.add_argument("--output", metavar="FILE", type=Path, help="default: the archive's name with .gif")
+    parser.add_argument(
+        "--fps", metavar="N", type=float, default=10, help="frames a second (default 10); at least 5 s in all"
+    )
+    parser.add_argument("--output", metavar="FILE", type=path, help="default: the archive's name with .gif")
     options = parser.parse_args(arguments)
-    try:
-        record = archive.read(options.archive)
-        path = plot.movie(record, options.output or options.archive.with_suffix(".gif"), options.endosome)
-    except (RuntimeError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(path)
-    return 0
+
+    def work():
+        from membrane import plot
+
+        output = options.output or picture_beside(options.archive, ".gif")
+        picture_command.free({"the movie": output}, [options.archive])
+        return [plot.movie(archive.read(options.archive), output, options.endosome, options.fps)]
+
+    return picture_command.ends_well(work)
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ def test_every_documented_part_comes_back(path):
         sizes = file["size_distribution"]
         histogram = {"bin_edges_nm", "bin_centre_nm", "count", "probability_density_per_nm", "ci_low", "ci_high"}
         assert set(sizes) == histogram
-        assert set(sizes.attrs) == set(archive.SUMMARY)
+        assert set(sizes.attrs) == {*archive.SUMMARY, *archive.INTERVALS}
         ilvs = events[is_ilv(events)]
         assert 0 < len(ilvs) < 20
         assert sizes.attrs["n"] == sizes["count"][()].sum() == len(ilvs)
@@ -171,7 +171,7 @@ def test_documented_example_runs(path, monkeypatch, capsys):
 
 def test_every_column_is_documented():
     text = (Path(__file__).parent.parent / "docs" / "archive.md").read_text()
-    missing = [name for name in (*EVENT_DTYPE.names, *archive.SUMMARY) if f"`{name}`" not in text]
+    missing = [name for name in (*EVENT_DTYPE.names, *archive.SUMMARY, *archive.INTERVALS) if f"`{name}`" not in text]
     assert not missing
 
 

@@ -64,7 +64,7 @@ def test_script(tmp_path):
         "account=lab",
     ):
         assert f"#SBATCH --{option}\n" in script
-    assert f"{sys.executable} -m membrane.ensemble {tmp_path}/sweep.yaml --folder {tmp_path} " in script
+    assert f"{sys.executable} -m membrane.ensemble {tmp_path}/kept/sweep.yaml --folder {tmp_path} " in script
     assert '--task "$SLURM_ARRAY_TASK_ID" --tasks 6 --jobs 2 &' in script
     assert (tmp_path / "slurm").is_dir()
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
@@ -90,7 +90,7 @@ def test_script_requeues_what_was_interrupted(tmp_path, told, seconds, code, exp
     (scontrol := tmp_path / "scontrol").write_text(f'#!/bin/sh\necho "$@" > {asked}\n')
     scontrol.chmod(0o755)
     command = shlex.join([sys.executable, "-c", TASK, str(seconds), *str(code).split()])
-    (script := tmp_path / "job.sh").write_text(SCRIPT.format(options="", command=command))
+    (script := tmp_path / "job.sh").write_text(SCRIPT.format(sign="", options="", command=command))
     environment = {**os.environ, "SLURM_ARRAY_JOB_ID": "17", "SLURM_ARRAY_TASK_ID": "4"}
     environment["PATH"] = f"{tmp_path}:{environment['PATH']}"
     process = subprocess.Popen(["bash", str(script)], stdout=subprocess.PIPE, env=environment)
@@ -119,20 +119,60 @@ def test_task_of_submitit(tmp_path):
         os.waitpid(task.process, os.WNOHANG)
 
 
+MARKS = ("\n", "\r", "\0", "\x1b", "\u2028")
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         (["--time", "soon"], "--time soon is no time limit"),
         (["--time", "3"], "--time 3 is too short"),
-        (["--cpus-per-job", "0"], "--cpus-per-job 0 is too few"),
-        (["--gpus-per-job", "-1"], "--gpus-per-job -1 is too few"),
-        (["--array-limit", "0"], "--array-limit 0 is too few"),
+        *(
+            ([option, f"a{mark}rm -rf x"], "printable")
+            for option in ("--partition", "--memory-per-job")
+            for mark in MARKS
+        ),
+        *(([f"--sbatch=--account=a{mark}rm -rf x"], "printable") for mark in MARKS),
+        (["--sbatch", "account=a"], "is no option"),
+        (["--time", "10\nrm -rf x"], "no time limit"),
     ],
 )
 def test_refusals(tmp_path, options, words):
     """Said before anything is submitted."""
     with pytest.raises(ClusterError, match=words):
         array(tmp_path, *options)
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "a'b", 'a"b', "a$HOME`id`", "SLURM_ARRAY_TASK_ID", "a%jb%%", "a;b&c", "-a", "{options}", "ä"]
+)
+def test_script_of_a_folder_of_any_name(tmp_path, name):
+    """The shell hands the task the folder as it is called, and its number; what Slurm reads is one word, which names
+    the folder. Partition, memory and further options likewise."""
+    (folder := tmp_path / name).mkdir()
+    options = [f"--partition={name}", f"--memory-per-job={name}", f"--sbatch=--comment={name}"]
+    script = array(folder, *options).script()
+    # The shell reads the command as it stands, with this Python replaced by one that prints its words.
+    line = next(line for line in script.splitlines() if "membrane.ensemble" in line and line.endswith(" &"))
+    told = f"{sys.executable} -c 'import sys; print(*sys.argv[1:], sep=chr(10))' {line[:-2]}"
+    environment = {**os.environ, "SLURM_ARRAY_TASK_ID": "4"}
+    words = subprocess.run(["bash", "-c", told], env=environment, capture_output=True, text=True, check=True).stdout
+    expected = ["-m", "membrane.ensemble", f"{folder}/kept/sweep.yaml", "--folder", str(folder), "--task", "4"]
+    assert words.splitlines()[1:] == [*expected, "--tasks", "6", "--jobs", "1"]
+    given = [shlex.split(line.removeprefix("#SBATCH ")) for line in script.splitlines() if line.startswith("#SBATCH ")]
+    assert all(len(words) == 1 for words in given)
+    found = dict(words[0].removeprefix("--").partition("=")[::2] for words in given)
+    assert found["output"].replace("%%", "%") == f"{folder}/slurm/%A_%a.out"
+    assert (found["partition"], found["mem"], found["comment"]) == (name, name, name)
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_script_of_a_folder_that_would_be_a_command(tmp_path, mark):
+    """Refused before anything is written."""
+    cluster.add_options(parser := ArgumentParser())
+    (arguments := parser.parse_args([])).jobs = None
+    with pytest.raises(ClusterError, match="printable"):
+        Array.from_arguments(tmp_path / f"a{mark}touch b", "trial", [0], 1, arguments)
 
 
 def test_further_options():

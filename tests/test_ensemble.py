@@ -1,10 +1,14 @@
 """The command python -m membrane.ensemble: what runs, what is left alone, what is said of failures, and that nothing is
 lost."""
 
+import json
 import os
 import re
 import shlex
+import shutil
 import signal
+import socket
+import subprocess
 import sys
 import threading
 import time
@@ -52,9 +56,7 @@ def test_real_members(here, capsys, settings_of_main):
     assert "trial: 1 of 2 members complete in " in said
     assert re.search(r"member 000001 failed: the smallest step of 1.6e-05 s does not suffice .*numerics\.tick_us", said)
     folder = here / "runs" / "trial"
-    assert {p.name for p in folder.iterdir()} == {
-        *("base.yaml", "sweep.yaml", "000000.h5", "000000.log", "000001.h5", "000001.log")
-    }
+    assert {p.name for p in folder.iterdir()} == {*("kept", "000000.h5", "000000.log", "000001.h5", "000001.log")}
     assert [read(folder / f"00000{i}.h5").attributes["status"] for i in range(2)] == ["complete", "failed"]
     before = {p.name: p.stat().st_mtime_ns for p in folder.iterdir()}
     assert start("--jobs", 1) == 3
@@ -128,7 +130,7 @@ def test_what_is_missing(behave, here, capsys):
     assert (here / "runs/trial/000000.h5").stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("number", ensemble.Stop.signals)
 def test_signals(behave, here, capsys, number):
     """Running members save, others do not start, exit 75; the same command resumes what was begun."""
     behave |= {0: "wait", 1: "wait"}
@@ -174,7 +176,7 @@ def test_a_member_that_cannot_be_started(behave, here, capsys):
 def test_shares(behave, here, capsys):
     """Tasks share the members: together all, none twice."""
     assert start("--task", 1, "--tasks", 2) == 0
-    assert "1 of 1 members" in capsys.readouterr().out
+    assert "1 of 1 member complete" in capsys.readouterr().out
     assert [p.name for p in sorted((here / "runs/trial").glob("*.h5"))] == ["000001.h5"]
     assert start("--task", 0, "--tasks", 2) == 0
     assert len(list((here / "runs/trial").glob("*.h5"))) == 3
@@ -252,7 +254,7 @@ def test_script_names_only_what_is_left(behave, here, capsys):
     assert start("--task", 1, "--tasks", 3) == 0
     assert start("--script", "job.sh") == 0
     assert "#SBATCH --array=0,2\n" in (here / "job.sh").read_text()
-    assert "sbatch job.sh    # 2 tasks, 1 members complete already" in capsys.readouterr().out
+    assert "sbatch job.sh    # 2 tasks, 1 member complete already" in capsys.readouterr().out
     assert start() == 0
     (here / "job.sh").unlink()
     assert start("--script", "job.sh") == 0
@@ -263,8 +265,8 @@ def test_script_names_only_what_is_left(behave, here, capsys):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--jobs", "0"], "--jobs 0 must be at least 1"),
-        (["--tasks", "0"], "--tasks 0 must be at least 1"),
+        (["--script", "sweep.yaml"], "was not made by membrane"),
+        (["--script", "."], "is a folder"),
         (["--task", "1"], "--task 1 needs --tasks"),
         (["--folder", "tiny.yaml"], "tiny.yaml"),
         (["--tasks", "3"], "--tasks 3 needs --task, --script or --slurm"),
@@ -280,3 +282,78 @@ def test_bad_options(here, capsys, options, words):
     assert start(*options) == 2
     assert words in capsys.readouterr().err
     assert not (here / "job.sh").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [(option, value) for option in ("--jobs", "--tasks") for value in ("0", "-1", "1.5", "nan")]
+    + [(option, value) for option in ("--max-wall-time", "--trial") for value in ("nan", "inf", "-1")]
+    + [("--gpus-per-job", "-1"), ("--cpus-per-job", "0"), ("--array-limit", "0"), ("--task", "-1")],
+)
+def test_options_that_are_no_numbers(here, option, value, capsys):
+    """Exit 2 with the option's name."""
+    with pytest.raises(SystemExit) as caught:
+        start(option, value)
+    assert caught.value.code == 2
+    assert f"argument {option}: {value!r}" in capsys.readouterr().err
+
+
+def test_the_user_keeps_his_files(behave, here):
+    """A sweep and its base inside the folder of the members, comments and all, are not touched."""
+    (own := here / "own").mkdir()
+    for name in ("tiny.yaml", "sweep.yaml"):
+        (here / name).rename(own / name)
+    (own / "base.yaml").write_text("# a comment of mine\nnever: read")
+    before = {p.name: p.read_bytes() for p in own.iterdir()}
+    assert ensemble.main([str(own / "sweep.yaml"), "--folder", str(own), "--quiet"]) == 0
+    assert ensemble.main([str(own / "kept" / "sweep.yaml"), "--folder", str(own), "--quiet"]) == 0
+    assert {p.name: p.read_bytes() for p in own.iterdir() if p.suffix == ".yaml"} == before
+
+
+@pytest.mark.parametrize("name", ["kept/base.yaml", "kept/sweep.yaml", "000001.log"])
+def test_foreign_files_in_the_folder(behave, here, capsys, name):
+    """Where a copy or a log is to be written: refused, and not a byte of it is changed."""
+    (foreign := here / "runs" / "trial" / name).parent.mkdir(parents=True)
+    foreign.write_text("name: mine")
+    assert start("--jobs", 1) == (3 if name.endswith("log") else 2)
+    said = capsys.readouterr()
+    assert "was not made by membrane" in said.err + said.out
+    assert foreign.read_text() == "name: mine"
+
+
+@pytest.mark.parametrize("moment", ["before", "meanwhile"])
+def test_members_of_a_dead_ensemble_are_waited_for(behave, here, capsys, monkeypatch, moment):
+    """A member that another process still runs is neither begun a second time nor called failed: once it has ended,
+    complete or not, what is left is done; told to stop meanwhile, the rest is unfinished."""
+    (folder := here / "runs" / "trial").mkdir(parents=True)
+    (partial := folder / "000001.h5.partial").mkdir()
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
+    owner = {"host": socket.gethostname(), "pid": other.pid, "born": None, "started_utc": "now"}
+    lock = lambda: (partial / "lock").write_text(json.dumps(owner))
+    if moment == "before":
+        lock()
+    else:
+        # It had not come as far as its lock when we looked, was faster then, and the member we began is refused.
+        behave[1] = "refuse"
+        process = Local._process
+
+        def meanwhile(self, member, slot):
+            if behave and member.number == 1:
+                lock()
+            return process(self, member, slot)
+
+        monkeypatch.setattr(Local, "_process", meanwhile)
+    assert start("--jobs", 1, "--max-wall-time", 6) == 75
+    assert "1 of 3 members complete" in capsys.readouterr().out
+    behave.clear()
+    threading.Timer(1.0, lambda: (other.kill(), other.wait(), shutil.rmtree(partial))).start()
+    assert start("--jobs", 1) == 0
+    assert "3 of 3 members complete" in capsys.readouterr().out
+
+
+def test_signals_while_a_sweep_is_read(here, capsys, monkeypatch):
+    """Before anything runs a signal ends the command at once: 75, and nothing was written."""
+    monkeypatch.setattr(ensemble, "read_sweep", lambda _: (os.kill(os.getpid(), signal.SIGINT), time.sleep(60)))
+    assert start() == 75
+    assert capsys.readouterr().err == "membrane.ensemble: interrupted\n"
+    assert not (here / "runs").exists()

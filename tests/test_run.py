@@ -2,12 +2,14 @@
 behind."""
 
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -18,6 +20,7 @@ import pytest
 from membrane import run
 from membrane.archive import Archive, read
 from membrane.archive.folder import latest
+from membrane.geometries import REPLICAS
 
 CONFIG = """
 name: tiny
@@ -210,6 +213,48 @@ def test_check_writes_nothing(config, tmp_path, monkeypatch, capsys):
     assert "(bare wall 2.000 pN)" in said
 
 
+def test_trial_estimates_without_running(config, tmp_path, monkeypatch, capsys):
+    """--check --trial: a bound in core seconds, the memory of the process, a time in words; no file. Alone it is
+    refused, and so short a run that nothing is left to time says so."""
+    monkeypatch.chdir(tmp_path)
+    long = ("--set", "duration_s=60", "--set", "endosomes=3", "--set", "budding.law=exact")
+    assert run.main([str(config), "--check", "--trial", "0.5", *long]) == 0
+    said = capsys.readouterr().out
+    found = re.search(r"estimate: at most (\S+) core s, (\d+) MiB; about (\S+) (s|min|h|days) on \d+ core", said)
+    assert found, said
+    assert 10 < float(found[1]) < 1e5
+    whole = re.search(r"memory of the process: about (\d+) MiB", said)
+    # This process, compilers and all.
+    assert 100 < int(whole[1]) <= int(found[2])
+    assert run.main([str(config), "--check", "--trial", "30", "--set", "duration_s=0.0003"]) == 0
+    assert "all of the run" in capsys.readouterr().out
+    assert run.main([str(config), "--trial", "1"]) == 2
+    assert "--trial 1 needs --check" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failing_endosome_stops_the_others(config, tmp_path, monkeypatch):
+    """Nobody waits for four endosomes that could go on for a minute: they stop at their next chunk."""
+    from membrane import sheet_replica
+    from membrane.simulate import NumericalFailure
+
+    simulate, longest = sheet_replica.simulate, []
+
+    def fails(model, stepper, state, *, should_stop, **how):
+        if not longest:
+            longest.append(None)
+            raise NumericalFailure("on purpose", state)
+        new = simulate(model, stepper, state, should_stop=should_stop, **how)
+        longest.append(int(new.tick))
+        return new
+
+    monkeypatch.setattr(sheet_replica, "simulate", fails)
+    options = ["--set", "duration_s=60", "--set", "endosomes=5", "--set", "output.checkpoint_interval_ms=6e4"]
+    assert start(config, tmp_path / "run.h5", "--no-picture", "--threads", 2, *options) == 3
+    assert max(tick for tick in longest if tick is not None) < 1e6
+    assert read(tmp_path / "run.h5").attributes["failure"] == "on purpose"
+
+
 def test_default_output(config, tmp_path, monkeypatch, capsys):
     """Without --output the archive is runs/<name>.h5, its picture beside it, and the summary names both; no ILV is
     said so."""
@@ -225,11 +270,11 @@ def test_default_output(config, tmp_path, monkeypatch, capsys):
 
 
 def test_summary_of_a_run_that_buds(config, whole, tmp_path, capsys):
-    """Number, median with its interval, quartiles and share in 40-100 nm stand in the summary."""
+    """Number, median, quartiles and share in 40-100 nm stand in the summary; of two endosomes there is no interval."""
     assert start(config, tmp_path / "out.h5") == 0
     said, sizes = capsys.readouterr().out, read(whole).size_distribution
     assert f"{sizes['n']} ILVs from " in said
-    assert f"median {sizes['median_nm']:.1f} nm (95 % " in said
+    assert f"median {sizes['median_nm']:.1f} nm (no interval, 2 endosomes: too few)" in said
     assert f"IQR {sizes['q25_nm']:.1f}-{sizes['q75_nm']:.1f} nm" in said
     assert "% in 40-100 nm" in said
 
@@ -239,14 +284,19 @@ def bad_input(config, tmp_path, case):
     occupied = tmp_path / "occupied"
     occupied.write_text("a file, not a folder")
     (tmp_path / "broken.h5").write_bytes(b"no HDF5")
+    (tmp_path / "foreign.png").write_bytes(b"a picture of another program")
+    (tmp_path / "folder.png").mkdir()
     with h5py.File(tmp_path / "later.h5", "w") as file:
         file.attrs["schema_version"] = "2.0"
     cases = {
         "absent configuration": ([tmp_path / "absent.yaml"], "cannot be read"),
         "bad key": ([config, "--set", "lipids.line_tensionpN=1"], "did you mean 'line_tension_pN'?"),
-        "two bad values": ([config, "--set", "duration_s=-1", "--set", "endosomes=0"], "2 fault(s)"),
+        "two bad values": ([config, "--set", "duration_s=-1", "--set", "endosomes=0"], "2 faults"),
         "bad override": ([config, "--set", "duration_s"], "dotted.key=VALUE"),
-        "no threads": ([config, "--threads", "0"], "--threads 0: give at least 1"),
+        "output is a picture": ([config, "--output", tmp_path / "x.png"], "ends in .h5"),
+        "output is the configuration": ([config, "--output", "same", "--overwrite"], "reads"),
+        "picture of another": ([config, "--output", tmp_path / "foreign.h5"], "foreign.png exists and was not made by"),
+        "picture is a folder": ([config, "--output", tmp_path / "folder.h5"], "folder.png is a folder"),
         "output is a folder": ([config, "--output", tmp_path], "is a folder"),
         "folder cannot be made": ([config, "--output", occupied / "run.h5"], "cannot write"),
         "output on a file system without files": ([config, "--output", "/proc/run.h5"], "cannot write"),
@@ -261,7 +311,10 @@ BAD_INPUTS = (
     "bad key",
     "two bad values",
     "bad override",
-    "no threads",
+    "output is a picture",
+    "output is the configuration",
+    "picture of another",
+    "picture is a folder",
     "output is a folder",
     "folder cannot be made",
     "output on a file system without files",
@@ -274,6 +327,9 @@ BAD_INPUTS = (
 def test_bad_input(config, tmp_path, case, capsys):
     """Exit 2, one message on the error stream that names the fault, no traceback, nothing on the output stream."""
     arguments, words = bad_input(config, tmp_path, case)
+    if "same" in arguments:
+        (own := tmp_path / "own").write_text(CONFIG)
+        arguments = [own if word in (config, "same") else word for word in arguments]
     before = sorted(tmp_path.rglob("*"))
     assert run.main([str(a) for a in arguments]) == 2
     said = capsys.readouterr()
@@ -283,11 +339,54 @@ def test_bad_input(config, tmp_path, case, capsys):
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_wrong_option():
-    """An unknown option exits with 2 as well."""
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--no-such-option"],
+        *(["--max-wall-time", value] for value in ("nan", "-1", "inf", "soon", "1e999")),
+        *(["--trial", value] for value in ("nan", "-1", "inf")),
+        *([option, value] for option in ("--threads", "--batch") for value in ("0", "-1", "1.5", "nan", "many")),
+        ["--output", ""],
+    ],
+)
+def test_wrong_options(options, capsys):
+    """What is no option, or no number that it can mean, exits with 2, before anything is read."""
     with pytest.raises(SystemExit) as caught:
-        run.main(["x.yaml", "--no-such-option"])
+        run.main(["x.yaml", *options])
     assert caught.value.code == 2
+    assert "error: " in capsys.readouterr().err
+
+
+def test_only_what_is_ours_is_replaced(config, tmp_path, capsys):
+    """--overwrite leaves every foreign file, and every special one, byte for byte; of links it looks at the target."""
+    (tmp_path / "letter").write_bytes(b"PK a letter, no archive")
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file["mine"] = 1.0
+    (tmp_path / "link.h5").symlink_to("data.h5")
+    (tmp_path / "null.h5").symlink_to("/dev/null")
+    os.mkfifo(tmp_path / "pipe.h5")
+    (tmp_path / "run.h5.partial").mkdir()
+    (tmp_path / "run.h5.partial" / "thesis.txt").write_text("all of it")
+    files = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    for name in ("letter", "data.h5", "link.h5", "null.h5", "pipe.h5", "run.h5"):
+        for options in (["--overwrite"], []):
+            assert start(config, tmp_path / name, *options) == 2, name
+    assert "was not made by membrane" in capsys.readouterr().err
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == files
+    assert (tmp_path / "link.h5").is_symlink()
+
+
+def test_a_link_is_followed(config, tmp_path):
+    """--output that is a symbolic link: the target becomes the archive, the link stays, unfinished and finished."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "run.h5").symlink_to("disk/real.h5")
+    assert start(config, tmp_path / "run.h5", "--max-wall-time", 0) == 75
+    assert read(tmp_path / "run.h5").attributes["status"] == "partial"
+    assert start(config, tmp_path / "run.h5", "--resume", "--no-picture") == 0
+    assert start(config, tmp_path / "run.h5", "--overwrite", "--no-picture") == 0
+    assert (tmp_path / "run.h5").is_symlink()
+    assert [p.name for p in (tmp_path / "disk").iterdir()] == ["real.h5"]
+    assert read(tmp_path / "run.h5").attributes["status"] == "complete"
 
 
 def test_existing_output_is_refused(config, whole, tmp_path, capsys):
@@ -324,7 +423,7 @@ def test_no_wall_time_then_resume(config, whole, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["run.h5", "run.png"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2])
+@pytest.mark.parametrize("number", run.Stop.signals)
 def test_signal_then_resume(config, whole, tmp_path, monkeypatch, number):
     """Each signal in the middle: exit 75 with a checkpoint, handlers put back, and the resumed run equals the whole
     one."""
@@ -358,17 +457,29 @@ def test_fallen_back_to_an_earlier_checkpoint(config, whole, tmp_path, monkeypat
     assert_bitwise_equal(output, whole)
 
 
-def test_signal_before_the_first_step(config, whole, tmp_path, monkeypatch):
-    """While the physics is still being built: exit 75 with the checkpoint of the start, and nothing is lost."""
-    output, (build, replica) = tmp_path / "run.h5", run.REPLICAS["sheet"]
-    told = lambda config: (os.kill(os.getpid(), signal.SIGTERM), build(config))[1]
-    with monkeypatch.context() as patch:
-        patch.setitem(run.REPLICAS, "sheet", (told, replica))
-        assert start(config, output) == 75
-    states, *_ = latest(tmp_path / "run.h5.partial")
-    assert [int(s["tick"]) for s in states] == [0, 0]
-    assert start(config, output, "--resume") == 0
-    assert_bitwise_equal(output, whole)
+def test_signal_before_the_run_begins(config, tmp_path, monkeypatch, capsys):
+    """While the physics is still being built: exit 75 at once, and nothing was written; --check likewise."""
+    output, (_, replica) = tmp_path / "run.h5", REPLICAS["sheet"]
+
+    def told(config):
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise AssertionError("not heard")
+
+    monkeypatch.setitem(REPLICAS, "sheet", (told, replica))
+    for options in ([], ["--check"]):
+        assert start(config, output, *options) == 75
+        assert capsys.readouterr().err == "membrane.run: interrupted\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_outside_the_main_thread(config, tmp_path):
+    """main() runs there, without signals."""
+    codes = []
+    options = ["--set", "duration_s=0.000512", "--no-picture"]
+    thread = threading.Thread(target=lambda: codes.append(start(config, tmp_path / "run.h5", *options)))
+    thread.start()
+    thread.join()
+    assert codes == [0]
 
 
 def test_interruption_between_looks(config, whole, tmp_path, monkeypatch):

@@ -133,14 +133,10 @@ def test_structure_factor_of_the_lo_phase(dt, every, bias):
     @eqx.filter_jit
     def sample(state):
         def one(carry, _):
-            def step(_, c):
-                return stepper.step(sheet, *c)[:2]
+            carry = jax.lax.fori_loop(0, every, lambda _, s: stepper.step(sheet, s), carry)
+            return carry, jnp.abs(fft.forward(carry.fields[0])) ** 2
 
-            carry = jax.lax.fori_loop(0, every, step, carry)
-            return carry, jnp.abs(fft.forward(carry[0].fields[0])) ** 2
-
-        start = (state, fft.forward(sheet.projected(state.fields)))
-        return jax.lax.scan(one, start, None, length=samples)[1]
+        return jax.lax.scan(one, stepper.begin(sheet, state), None, length=samples)[1]
 
     power = np.asarray(sample(state))
     q2 = grid.k2

@@ -1,5 +1,6 @@
 """Figures of a sweep: the numbers in them, and what parameters are said to decide."""
 
+import importlib.util
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,7 +14,6 @@ from membrane import plot_sweep
 from membrane.archive import Archive, Collection, read
 from membrane.event_table import EVENT_DTYPE
 from membrane.sensitivity import partial_rank_correlations
-from membrane.sizes import ratio_interval
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 TENSION, LINE = "membrane.tension_uN_per_m", "lipids.line_tension_pN"
@@ -64,6 +64,7 @@ def test_outcomes(record):
     assert found["fraction_40_100_nm"].value == np.mean((ilvs >= 40) & (ilvs <= 100))
     assert all(of.low <= of.value <= of.high for of in found.values())
     assert found["median_nm"].high - found["median_nm"].low < 5
+    assert {(of.ilvs, of.endosomes) for of in found.values()} == {(48, 12)}
 
 
 def test_unknown_diameters(tmp_path):
@@ -73,6 +74,8 @@ def test_unknown_diameters(tmp_path):
     assert found["fraction_40_100_nm"].value == record.members["fraction_40_100_nm"][0] == 0.5
     assert found["ilvs_per_endosome"].value == 4 / ENDOSOMES
     assert found["median_nm"].value == 85.0
+    assert [found[name].ilvs for name in plot_sweep.OUTCOMES] == [2, 4, 2]
+    assert {of.endosomes for of in found.values()} == {ENDOSOMES}
 
 
 def test_no_ilvs_is_an_answer(record):
@@ -83,18 +86,6 @@ def test_no_ilvs_is_an_answer(record):
     assert np.exp(-nothing.high * 12) == pytest.approx(0.025, rel=0.01)
     assert np.isnan(found["median_nm"].value)
     assert np.isnan(found["fraction_40_100_nm"].value)
-
-
-def test_ratio_interval_covers():
-    """95 % of the intervals of a yield hold the true one, endosomes being as different as they are."""
-    rng, inside = np.random.default_rng(1), 0
-    for trial in range(300):
-        number = rng.poisson(rng.gamma(2.0, 3.0, 40))
-        low, high = ratio_interval(number, np.ones(40), resamples=300, seed=trial)
-        inside += low <= 6.0 <= high
-    assert 0.90 < inside / 300 < 0.985
-    assert np.isnan(ratio_interval([3.0], [1.0])).all()
-    assert np.isnan(ratio_interval([0.0, 0.0], [0.0, 0.0])).all()
 
 
 def test_one_parameter(record):
@@ -165,7 +156,7 @@ def test_of_one_parameter_it_is_spearman():
     rng = np.random.default_rng(3)
     x = rng.integers(0, 9, 60).astype(float)
     y = np.exp(x / 3) + rng.normal(0, 3, 60)
-    (found,) = partial_rank_correlations(x[:, None], y, np.arange(60), resamples=10)
+    (found,) = partial_rank_correlations(x[:, None], y, np.arange(60))
     assert found.value == pytest.approx(spearmanr(x, y).statistic, abs=1e-12)
 
 
@@ -176,7 +167,7 @@ def test_of_two_it_is_the_formula():
     b, y = rng.permutation(a + rng.normal(0, 30, 50)), a**3 + rng.normal(0, 2e4, 50)
     rank = lambda v: np.argsort(np.argsort(v)).astype(float)
     r12, r1, r2 = (pearsonr(rank(p), rank(q)).statistic for p, q in ((a, b), (a, y), (b, y)))
-    found = partial_rank_correlations(np.stack([a, b], 1), y, np.arange(50), resamples=10)
+    found = partial_rank_correlations(np.stack([a, b], 1), y, np.arange(50))
     assert found[0].value == pytest.approx((r1 - r12 * r2) / np.sqrt((1 - r12**2) * (1 - r2**2)), abs=1e-12)
 
 
@@ -204,10 +195,10 @@ def test_unknown_sensitivities():
     """Too few members, an outcome that never changes, one that is NaN: NaN, not a number."""
     x = np.random.default_rng(6).normal(size=(30, 2))
     for outcome in (np.ones(30), np.full(30, np.nan)):
-        assert np.isnan([s.value for s in partial_rank_correlations(x, outcome, np.arange(30), resamples=5)]).all()
-    assert np.isnan(partial_rank_correlations(x[:4], x[:4, 0], np.arange(4), resamples=5)[0].value)
+        assert np.isnan([s.value for s in partial_rank_correlations(x, outcome, np.arange(30))]).all()
+    assert np.isnan(partial_rank_correlations(x[:4], x[:4, 0], np.arange(4))[0].value)
     # Replicas are no points.
-    assert np.isnan(partial_rank_correlations(x, x[:, 0], np.arange(30) % 4, resamples=5)[0].value)
+    assert np.isnan(partial_rank_correlations(x, x[:, 0], np.arange(30) % 4)[0].value)
     with pytest.raises(ValueError, match="do not fit"):
         partial_rank_correlations(x, np.ones(29), np.arange(30))
 
@@ -225,3 +216,16 @@ def test_sensitivity_figure(record):
     # The yield is a function of the tension alone: nothing is left that another could explain.
     assert np.isnan(line.get_width())
     assert line.get_alpha() < 1
+
+
+def test_too_few_points_for_a_sensitivity(tmp_path, capsys):
+    """The number of points given and needed is said, and which parameters vary; the script leaves with 2."""
+    points = [(1.0, 0.5), (10.0, 1.0), (100.0, 2.0), (1000.0, 4.0)]
+    record = collected(tmp_path, points, [np.full(4, 60.0)] * 4)
+    with pytest.raises(ValueError, match=rf"has 4 .* but 2 parameters vary \({LINE}, {TENSION}\): at least 5 points"):
+        plot_sweep.sensitivity_figure(record)
+    spec = importlib.util.spec_from_file_location("figure_sensitivity", SCRIPTS / "figure_sensitivity.py")
+    spec.loader.exec_module(script := importlib.util.module_from_spec(spec))
+    assert script.main([str(record.path), "--output", str(tmp_path / "x")]) == 2
+    assert "at least 5 points are needed" in capsys.readouterr().err
+    assert not list(tmp_path.glob("x*"))

@@ -54,7 +54,7 @@ RADIUS, ILV, GAP = 40.0, 16.0, 14.0
 @pytest.fixture(scope="module", autouse=True)
 def _no_pictures(settings_of_main):
     """Pictures are tested elsewhere."""
-    settings_of_main.setattr(run, "_summary", lambda output, picture: None)
+    settings_of_main.setattr(run, "summarise", lambda output, picture: None)
 
 
 @pytest.fixture(scope="module")
@@ -202,6 +202,33 @@ def test_longer_duration_extends_a_finished_run(config, whole, tmp_path):
     assert start(config, output, "--resume", "--set", "lipids.line_tension_pN=2") == 2
     assert start(config, output, "--resume") == 0
     assert_bitwise_equal(output, whole)
+
+
+@pytest.mark.parametrize("output", ["checkpoint_interval_ms=1", "frame_interval_ms=0.004", "series_interval_ms=1"])
+def test_output_settings_do_not_touch_the_run(config, whole, tmp_path, output):
+    """Other intervals of checkpoints, frames and rows: the last state, row and frame are the same bits; frames keep
+    their own cadence."""
+    path = tmp_path / "run.h5"
+    assert start(config, path, "--set", f"output.{output}") == 0
+    found, expected = everything(path), everything(whole)
+    states = [name for name in expected if name.startswith("checkpoint/") and not name.endswith("/series")]
+    assert [name for name in states if found[name].tobytes() != expected[name].tobytes()] == []
+    last = [name for name in expected if name.startswith(("series/", "frames/")) and not name.endswith("index")]
+    assert [name for name in last if found[name][-1].tobytes() != expected[name][-1].tobytes()] == []
+    if output.startswith("frame"):
+        np.testing.assert_allclose(found["frames/time_s"], np.arange(9) * 4e-6, atol=1e-15)
+
+
+def test_the_end_is_where_it_was_asked(config, whole, tmp_path):
+    """After any round, between looks, too: the archive says so, the last row and frame are of the end, and extended it
+    is the run that was long from the start."""
+    path = tmp_path / "run.h5"
+    assert start(config, path, "--set", "duration_s=1.1e-5") == 0
+    record = read(path)
+    assert record.attributes["simulated_time_s"] == pytest.approx(1.2e-5, abs=1e-15)
+    assert record.series["time_s"][-1] == record.frames.frame_times_s[-1] == record.attributes["simulated_time_s"]
+    assert start(config, path, "--resume") == 0
+    assert_bitwise_equal(path, whole)
 
 
 def test_several_endosomes_differ_and_do_not_depend_on_their_number(config, whole, tmp_path):

@@ -1,6 +1,7 @@
 """The walls of the house: which file may import which, read from the source (design.md section 7)."""
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ WALLS = {
     "model": "",
     "hydrodynamics": "",
     "endosome": "",
-    "sizes": "units",
+    # What a number read off a few endosomes is worth: arrays only, for sizes, sweeps and sensitivities alike.
+    "intervals": "",
+    "sizes": "intervals",
     # slabs: a transform of a box on several devices is an exchange between them, and so are the neighbours of a point.
     "fft": "slabs",
     "landscape": "",
@@ -35,7 +38,7 @@ WALLS = {
     # fft, grid: as for the Sheet. It has no AbstractModel yet: its shape moves in pseudo-time, by descent.
     "vesicle": "energy fft grid slabs spectral",
     "stepper": "fft model spectral",
-    "simulate": "fft model stepper",
+    "simulate": "model stepper",
     # grid: a label means area and perimeter only with a spacing.
     "domains": "grid model",
     # The rows that archives, figures and detectors share; apart from events, so that reading an archive needs no jax.
@@ -48,7 +51,8 @@ WALLS = {
     # A new file for /series, beside events: what is recorded of one endosome.
     "series": "domains endosome events model units",
     # event_table: the archive keeps EVENT_DTYPE and counts ILVs; sizes: it summarises them.
-    "archive": "event_table sizes",
+    # paths: what is not of this package is never replaced.
+    "archive": "event_table paths sizes",
     # Two halves of one border: the sheet and the vesicle share sections of the configuration, what is dissolved in a
     # membrane among them, and no other physics.
     "build_species": "energy units",
@@ -56,52 +60,64 @@ WALLS = {
     "build": "agitation budlaw build_species cap config endosome energy events grid hydrodynamics landscape noise sheet"
     " stepper units wall",
     # Programs on top.
-    "plot": "archive event_table sizes units",
-    "predict": "build config console landscape units wall",
+    # canvas: the one file that knows matplotlib. picture_command: how scripts that draw end; it draws nothing itself.
+    "canvas": "paths",
+    "picture_command": "archive console paths",
+    "plot": "archive canvas event_table paths sizes units",
+    "predict": "backend build config console landscape paths units wall",
     # What differs between the geometries in a run: one endosome from checkpoint to checkpoint. The sheet's part of run,
     # now beside that of the vesicle. slabs: a restored state goes to the devices it belongs on.
-    "sheet_replica": "build endosome events model series simulate",
+    "sheet_replica": "build endosome events frames landscape series simulate",
     "vesicle_record": "build_vesicle energy event_table units vesicle",
-    "vesicle_replica": "build_vesicle event_table simulate slabs vesicle vesicle_record",
+    "vesicle_replica": "build_vesicle event_table frames simulate slabs vesicle vesicle_record",
     # Places for endosomes on several devices: it knows devices as slabs does, and of what is advanced only a function.
     "batch": "",
+    # How frames that wait lie in a checkpoint, of both geometries.
+    "frames": "",
     # Signals and time limits, and how many cores there are: for run and ensemble alike.
     "stop": "",
     "cores": "",
+    # Which files a command may write: it knows names and signatures, of no format.
+    "paths": "",
     # A sweep is configurations and designs, no physics and no jax; its folder knows how far each archive has come.
     "sweep": "config",
-    "sweep_folder": "archive config sweep",
-    "local": "cores sweep sweep_folder",
+    "sweep_folder": "archive config paths sweep",
+    "local": "archive console cores paths sweep sweep_folder",
     # Pictures in three dimensions: the rays know only arrays.
-    "raycast": "",
+    "raycast": "canvas",
     # What figures and surfaces read: fields with their grid, and the vesicles in them.
     # plot: style, colours and words for times.
     "vesicle_frame": "archive grid vesicle",
     "mesh": "vesicle vesicle_frame",
-    "vtp": "mesh",
+    "vtp": "mesh paths",
     # Statistics of a sweep know arrays only; its figures have the style of the others.
-    "sensitivity": "",
-    "plot_sweep": "archive plot sensitivity sizes",
-    "plot_vesicle": "archive grid plot raycast vesicle_frame",
+    "sensitivity": "intervals",
+    "plot_sweep": "archive canvas intervals plot sensitivity sizes",
+    "plot_vesicle": "archive canvas grid plot raycast units vesicle_frame",
     # A member is a process of its own, so none of these imports run.
-    "cluster": "",
-    # Exit codes and logging, alike in all commands.
+    "cluster": "console paths",
+    # Exit codes, logging, options and streams, alike in all commands; how jax is set up in those that compute.
     "console": "",
-    "ensemble": "cluster config console cores local stop sweep sweep_folder",
+    "backend": "",
+    "ensemble": "cluster config console cores local paths stop sweep sweep_folder",
     # event_table: the columns by which members and collection are compared before anything is pruned.
-    "collect": "archive config console event_table sweep sweep_folder",
+    "collect": "archive config console event_table paths stop sweep sweep_folder",
     # By the key ``kind``: the one door from a configuration to physics and to an endosome of a run.
     "geometries": "build build_vesicle sheet_replica vesicle_replica",
     # The parts of the command run: its loop, what it says before and after.
-    "engine": "archive batch config event_table geometries sheet_replica simulate stop",
-    "check": "config console event_table geometries simulate",
-    "summary": "archive event_table plot plot_vesicle sizes",
-    "run": "archive batch check config console cores engine geometries stop summary",
+    "engine": "archive batch config event_table geometries progress simulate stop",
+    # A bar or lines: what is shown of numbers.
+    "progress": "",
+    "check": "config console cores event_table geometries simulate",
+    "summary": "archive canvas event_table intervals paths plot plot_vesicle sizes",
+    "launch": "archive backend batch check config console engine geometries paths stop summary",
+    # Read before jax is imported, which takes seconds: launch, the last of its parts, is imported when it is needed.
+    "run": "console cores launch paths stop",
 }
 """File (or package) and all it may import of ours."""
 
 PROGRAMS = ("run", "predict", "ensemble", "cluster", "collect", "plot", "plot_sweep", "plot_vesicle")
-PARTS = ("engine", "check", "summary", "geometries")
+PARTS = ("launch", "engine", "check", "summary", "geometries")
 
 
 def sources():
@@ -210,9 +226,9 @@ def test_hdf5_in_one_file():
 
 
 def test_yaml_border():
-    """Only build turns a configuration into physics: config knows no jax and no numpy, and no file of physics knows
-    config."""
-    assert foreign("config") <= {"difflib", "math", "types", "typing", "pathlib", "yaml", "pydantic", "collections"}
+    """Only build turns a configuration into physics: config knows no jax and no numpy, but pydantic and YAML, and no
+    file of physics knows config."""
+    assert foreign("config") - sys.stdlib_module_names == {"yaml", "pydantic"}
     assert {name for name in sources() if "config" in ours(name)} <= {
         "build",
         "build_vesicle",
@@ -226,7 +242,7 @@ def test_yaml_border():
 
 def test_mechanics_without_jax():
     """The bud law, books, units and size statistics need numpy and scipy only."""
-    for name in ("landscape", "cap", "endosome", "units", "sizes", "grid", "event_table", "archive"):
+    for name in ("landscape", "cap", "endosome", "units", "intervals", "sizes", "grid", "event_table", "archive"):
         assert not foreign(name) & {"jax", "equinox", "jaxlib"}, name
 
 

@@ -2,13 +2,14 @@
 
 from membrane.archive.collected import MEMBER_DTYPE, Collection, common_times
 from membrane.archive.files import SCHEMA_VERSION, ArchiveError
-from membrane.archive.ownership import clear
+from membrane.archive.ownership import clear, owner_here
 from membrane.archive.pruning import prune
 from membrane.archive.record import Frames, Glance, Outline, RunRecord, glance, outline, read
-from membrane.archive.tables import SUMMARY
+from membrane.archive.tables import INTERVALS, SUMMARY
 from membrane.archive.writing import Archive
 
 __all__ = [
+    "INTERVALS",
     "MEMBER_DTYPE",
     "SCHEMA_VERSION",
     "SUMMARY",
@@ -23,6 +24,7 @@ __all__ = [
     "common_times",
     "glance",
     "outline",
+    "owner_here",
     "prune",
     "read",
 ]

@@ -1,7 +1,6 @@
 """One archive of many runs: their events, series and sizes, and a table that says what each run was."""
 
 import json
-import tempfile
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +14,7 @@ from membrane.archive.record import RunRecord
 from membrane.archive.seals import seal
 from membrane.archive.tables import STORAGE, SUMMARY, attach, coordinate, label_events, put, write_sizes
 from membrane.event_table import EVENT_DTYPE, is_ilv
-from membrane.sizes import size_distribution_of
+from membrane.sizes import size_distribution
 
 MEMBER_DTYPE = np.dtype([*EVENT_DTYPE.descr, ("member", "i4")])
 """One row an event of a collected archive."""
@@ -27,7 +26,6 @@ _ROWS = 4096
 _TOGETHER = 16
 # HDF5 holds this much of every data set in memory.
 _CACHE = 2**20
-_PART = 1_000_000
 
 
 def common_times(several: list[np.ndarray]) -> np.ndarray:
@@ -51,6 +49,8 @@ class Collection:
         self.members |= {"first_endosome": [-1] * count, "ilv_count": [0] * count}
         self.members |= {name: [np.nan] * count for name in SUMMARY[1:]}
         self._first = 0
+        # In memory: some 12 bytes an ILV.
+        self._diameters, self._owners = [np.zeros(0)], [np.zeros(0, np.int64)]
 
     def __enter__(self):
         if self.path.is_dir() or (self.path.exists() and not _is_collected(self.path)):
@@ -61,8 +61,6 @@ class Collection:
             temporary = passing(self.path, "new")
             stack.enter_context(replacing(self.path, temporary))
             self._file = stack.enter_context(new_hdf5(temporary, rdcc_nbytes=_CACHE))
-            # Diameters are asked for again and again; a file of them alone costs the least.
-            self._diameters = stack.enter_context(tempfile.TemporaryFile(dir=self.path.parent))
             self._events = self._file.create_dataset(
                 "events", (0,), MEMBER_DTYPE, maxshape=(None,), chunks=(_ROWS,), **STORAGE
             )
@@ -93,7 +91,8 @@ class Collection:
             self._events[-len(events) :] = events
         self._add_series(record, count)
         ilvs = events[is_ilv(events)]
-        self._diameters.write(np.stack([ilvs["diameter_nm"], ilvs["endosome"].astype(float)], axis=1).tobytes())
+        self._diameters.append(ilvs["diameter_nm"].copy())
+        self._owners.append(ilvs["endosome"].copy())
         self.members["first_endosome"][row] = self._first
         self.members["ilv_count"][row] = len(ilvs)
         for name in SUMMARY[1:]:
@@ -165,7 +164,8 @@ class Collection:
         for name, column in group.items():
             if name != "member":
                 attach(column, group["member"])
-        sizes = size_distribution_of(self._parts, max(1, self.endosomes))
+        diameters, owners = np.concatenate(self._diameters), np.concatenate(self._owners)
+        sizes = size_distribution(diameters, owners, max(1, self.endosomes))
         write_sizes(self._file.create_group("size_distribution"), sizes)
         # Fields stay with the members.
         group = self._file.create_group("frames")
@@ -179,12 +179,6 @@ class Collection:
         scales.append(coordinate(self._series, "endosome", np.arange(self.endosomes)))
         for values in self._columns.values():
             attach(values, *scales)
-
-    def _parts(self):
-        self._diameters.seek(0)
-        while part := self._diameters.read(16 * _PART):
-            diameter, endosome = np.frombuffer(part).reshape(-1, 2).T
-            yield np.ascontiguousarray(diameter), endosome
 
 
 def _is_collected(path: Path) -> bool:

@@ -1,10 +1,15 @@
 """Files on disk: whole or not there at all, for HDF5 as for text; and what is wrong with one is an ArchiveError."""
 
+import errno
 import io
+import logging
 import os
 from contextlib import contextmanager
+from functools import cache
 
 import h5py
+
+log = logging.getLogger("membrane")
 
 SCHEMA_VERSION = "1.3"
 
@@ -83,9 +88,25 @@ def replacing(path, temporary=None):
 
 
 def sync(folder):
-    """Force the names in a folder to disk."""
+    """Force the names in a folder to disk; with a warning, once a process, where the file system cannot do that."""
+    # Windows opens no folder.
+    if os.name == "nt":
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF):
+            raise
+        _unsynced(error.strerror)
     finally:
         os.close(descriptor)
+
+
+@cache
+def _unsynced(why):
+    log.warning(
+        "the file system cannot force the names in a folder to disk (%s): after a power failure the last "
+        "checkpoints may be missing, and the run goes on from one before",
+        why,
+    )

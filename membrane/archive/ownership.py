@@ -1,20 +1,66 @@
 """Who may write: the lock of a folder, and the folder ``.partial`` of an unfinished run."""
 
-import fcntl
+import errno
 import json
+import logging
 import os
+import re
 import shutil
 import socket
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
+import h5py
+
 from membrane.archive.files import ArchiveError, explained, sync
+from membrane.paths import PathError, may_write
+
+try:
+    import fcntl
+except ImportError:
+    # Windows, where archives are read but not made.
+    fcntl = None
+
+log = logging.getLogger("membrane")
+
+UNABLE = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENOLCK, errno.EPERM, errno.EMLINK}
+"""What file systems answer that know no locks or no second names of a file."""
+
+_OURS = re.compile(r"header\.json.*|lock.*|(generation|frame)-.*|archive\.h5\.tmp")
 
 
 def partial_of(path):
-    """The folder of an unfinished run beside its archive."""
+    """The folder of an unfinished run beside its archive; of a symbolic link, beside its target."""
+    # A circle of links is found where it is written to.
+    path = Path(os.path.realpath(path)) if os.path.islink(path) else path
     return path.with_name(path.name + ".partial")
+
+
+def refuse_foreign(path):
+    """ArchiveError unless what is at ``path``, and its ``.partial`` folder, are free or made by this package."""
+    partial = partial_of(path)
+    try:
+        may_write(path, ours=is_archive, remedy="give another --output")
+        if partial.is_symlink() or (partial.exists() and not is_partial(partial)):
+            raise PathError(f"{partial} was not made by membrane, so it is not replaced; give another --output")
+    except PathError as error:
+        raise ArchiveError(str(error)) from None
+
+
+def is_archive(path):
+    """Whether a file is an archive of this package, finished and perhaps damaged inside; by its attributes."""
+    try:
+        with h5py.File(path) as file:
+            return "schema_version" in file.attrs and "membrane_version" in file.attrs
+    except (OSError, KeyError, RuntimeError):
+        return False
+
+
+def is_partial(folder):
+    """Whether a folder is that of an unfinished run: it holds nothing but what a run writes there."""
+    return folder.is_dir() and all(_OURS.fullmatch(entry.name) for entry in folder.iterdir())
 
 
 def now():
@@ -65,6 +111,8 @@ def discard(path):
 
 def own(folder):
     """Own a folder, taking over the lock of a process of this host that has died; ArchiveError if it is held."""
+    if fcntl is None:
+        raise ArchiveError(f"{folder} cannot be locked: archives are not made on Windows; use WSL")
     lock = folder / "lock"
     owner = {"host": socket.gethostname(), "pid": os.getpid(), "born": _born(os.getpid()), "started_utc": now()}
     owner |= {"slurm_job": os.environ.get("SLURM_JOB_ID"), "slurm_restart": _slurm_restart()}
@@ -75,13 +123,60 @@ def own(folder):
         written.unlink(missing_ok=True)
         written.write_text(json.dumps(owner))
         try:
-            # Not created and then filled: whoever is killed in between would leave a lock that nobody can judge.
-            os.link(written, lock)
+            _put(written, lock)
             owned = True
         except FileExistsError:
             owned = _taken_over(lock, written)
         finally:
             written.unlink(missing_ok=True)
+
+
+def owner_here(path):
+    """Number of the living process of this host that owns the ``.partial`` of ``path``; None where there is none."""
+    try:
+        owner = json.loads((partial_of(path) / "lock").read_text())
+        host, pid = owner["host"], owner["pid"]
+        born = _born(pid) if host == socket.gethostname() and type(pid) is int and pid > 0 else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return None if born is None or (born and owner.get("born") and born != owner["born"]) else pid
+
+
+def _put(written, lock):
+    """``written`` as ``lock``; FileExistsError where there is one."""
+    try:
+        # Not created and then filled: whoever is killed in between would leave a lock that nobody can judge.
+        os.link(written, lock)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in UNABLE:
+            raise
+        _weaker(
+            f"the file system has no hard links ({error.strerror}): a run that is killed just when it "
+            "begins may leave a lock that has to be deleted by hand"
+        )
+        with open(lock, "x") as file:
+            file.write(written.read_text())
+
+
+def _lock(file):
+    """Hold an open file with flock."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError as error:
+        if error.errno not in UNABLE:
+            raise
+        _weaker(
+            f"the file system has no flock ({error.strerror}): do not start two processes at once that "
+            "go on with the same killed run"
+        )
+
+
+@cache
+def _weaker(text):
+    """A guarantee that does not hold here, said once a process."""
+    log.warning("%s", text)
 
 
 def _taken_over(lock, written):
@@ -98,7 +193,7 @@ def _taken_over(lock, written):
     except FileNotFoundError:
         return False
     with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        _lock(file)
         _judge(lock, file.read())
         try:
             same = os.path.samestat(os.fstat(file.fileno()), os.stat(lock))
@@ -114,11 +209,14 @@ def _judge(lock, text):
     try:
         owner = json.loads(text)
         host, pid, started = owner["host"], owner["pid"], owner["started_utc"]
+        if type(pid) is not int or pid < 1:
+            raise ValueError(f"process {pid!r}")
     except (ValueError, KeyError, TypeError) as error:
-        raise ArchiveError(f"{lock} is unreadable; delete it if no process is writing there") from error
+        raise ArchiveError(f"{lock} names no process ({error}); delete it if none is writing there") from error
     # Slurm starts a requeued job again, on whatever host, only when nothing of its last start is left.
     if owner.get("slurm_job") and owner["slurm_job"] == os.environ.get("SLURM_JOB_ID"):
-        if owner["slurm_restart"] < _slurm_restart():
+        before = owner.get("slurm_restart")
+        if type(before) is int and before < _slurm_restart():
             return
     born = _born(pid) if host == socket.gethostname() else ""
     if born is None or (born and owner.get("born") and born != owner["born"]):
@@ -130,7 +228,11 @@ def _judge(lock, text):
 
 
 def _slurm_restart():
-    return int(os.environ.get("SLURM_RESTART_COUNT", 0))
+    given = os.environ.get("SLURM_RESTART_COUNT", "").strip() or "0"
+    if not re.fullmatch(r"\d{1,9}", given):
+        _weaker(f"SLURM_RESTART_COUNT={given} is no number; it is passed over")
+        return 0
+    return int(given)
 
 
 def _born(pid):
@@ -138,9 +240,12 @@ def _born(pid):
 
     Process numbers are used again, and in containers soon: the birth tells an owner from its successor.
     """
+    if fcntl is None:
+        # Windows would end the process.
+        return ""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return None
     except PermissionError:
         pass

@@ -11,6 +11,9 @@ from membrane.sizes import size_distribution
 SUMMARY = ("n", "mean_nm", "sd_nm", "median_nm", "q25_nm", "q75_nm", "fraction_40_100_nm")
 """Scalars of a size distribution, kept as attributes of its group."""
 
+INTERVALS = ("endosomes", "interval_level", "interval_method")
+"""What the intervals of a size distribution rest on, kept likewise."""
+
 STORAGE = {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
 """Of what stays: packed, and every chunk with a checksum that HDF5 verifies as it reads."""
 
@@ -72,12 +75,13 @@ def label_events(file):
 
 def write_sizes(group, sizes):
     """A size distribution: scalars as attributes, the histogram on its bins."""
-    group.attrs.update({key: sizes[key] for key in SUMMARY})
+    scalars = (*SUMMARY, *INTERVALS)
+    group.attrs.update({key: sizes[key] for key in scalars})
     edges = coordinate(group, "bin_edges_nm", sizes["bin_edges_nm"], "nm")
     middle = (edges[1:] + edges[:-1]) / 2
     centre = coordinate(group, "bin_centre_nm", middle, "nm")
     for name, values in sizes.items():
-        if name not in SUMMARY and name != "bin_edges_nm":
+        if name not in scalars and name != "bin_edges_nm":
             found = put(group, name, values)
             known = {len(edges): edges, len(centre): centre}
             attach(found, *(known.get(n) or dimension(group, f"axis{i}_{n}", n) for i, n in enumerate(found.shape)))

@@ -31,7 +31,7 @@ from membrane.archive.folder import (
     write_generation,
     write_header,
 )
-from membrane.archive.ownership import discard, new_partial, now, own, partial_of
+from membrane.archive.ownership import discard, new_partial, now, own, partial_of, refuse_foreign
 from membrane.archive.record import sound_rows
 from membrane.archive.schema import HEADER
 from membrane.archive.seals import Seals, seal
@@ -46,6 +46,7 @@ from membrane.archive.tables import (
     write_states,
 )
 from membrane.event_table import EVENT_DTYPE
+from membrane.paths import followed
 
 
 class Archive:
@@ -61,15 +62,20 @@ class Archive:
         """Start a run that will leave its archive at ``path``.
 
         With ``overwrite`` an unfinished run there is discarded at once, a finished archive only when the new one
-        takes its place. Raises ArchiveError where something exists and may not be replaced, where another process
-        is writing, or where the folder cannot be written.
+        takes its place; what this package did not make is never replaced. A symbolic link stands for its target.
+        Raises ArchiveError where something exists and may not be replaced, where another process is writing, or where
+        the folder cannot be written.
         """
-        path = Path(path)
+        path = followed(Path(path))
         partial = partial_of(path)
         with explained(path):
             if path.is_dir():
                 raise ArchiveError(f"{path} is a folder; give --output the name of a file, such as {path / 'run.h5'}")
-            if path.exists() and not overwrite:
+            if overwrite:
+                refuse_foreign(path)
+            elif path.exists() and not path.is_file():
+                raise ArchiveError(f"{path} is no ordinary file; choose another --output")
+            elif path.exists():
                 raise ArchiveError(
                     f"{path} exists; extend it with --resume, replace it with --overwrite, or rename --output"
                 )
@@ -93,7 +99,7 @@ class Archive:
         keeps both. Raises ArchiveError where there is neither, where the header or archive is unreadable, where the
         archive has no sound checkpoint, or where another process is writing.
         """
-        path = Path(path)
+        path = followed(Path(path))
         partial = partial_of(path)
         if partial.is_dir():
             with explained(partial):

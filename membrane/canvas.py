@@ -1,0 +1,107 @@
+"""The only file that imports matplotlib: always on Agg, in one style, whatever the user's own setup says.
+
+A user's backend may be one that exists only in a notebook, and his matplotlibrc may ask for LaTeX or fonts that are not
+there. A figure of ours must not depend on them.
+"""
+
+import contextlib
+import io
+import os
+from pathlib import Path
+
+from membrane.paths import followed, may_write, signature
+
+_before = os.environ.get("MPLBACKEND")
+# matplotlib reads this variable while it is imported, and fails there if it does not know the backend.
+os.environ["MPLBACKEND"] = "agg"
+try:
+    import matplotlib
+    from matplotlib import animation, patheffects
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.colors import Normalize, to_rgb
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Circle, Patch
+    from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
+finally:
+    if _before is None:
+        del os.environ["MPLBACKEND"]
+    else:
+        os.environ["MPLBACKEND"] = _before
+
+__all__ = [
+    "AnchoredSizeBar",
+    "Circle",
+    "Figure",
+    "FigureCanvasAgg",
+    "Line2D",
+    "Normalize",
+    "Patch",
+    "animation",
+    "matplotlib",
+    "patheffects",
+    "plain",
+    "put",
+    "save",
+    "style",
+    "to_rgb",
+]
+
+STYLE = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 9,
+    "legend.fontsize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "pdf.fonttype": 42,
+    "savefig.dpi": 300,
+    "image.interpolation": "nearest",
+    "figure.constrained_layout.use": True,
+}
+
+
+@contextlib.contextmanager
+def style(**more):
+    """A block, or as a decorator a function, in which figures have matplotlib's defaults and our ``STYLE``, ``more``
+    included (an underscore for the dot of a parameter: ``figure_dpi``). The settings of the user come back after it."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE | {name.replace("_", ".", 1): value for name, value in more.items()})
+        yield
+
+
+@style()
+def save(figure: Figure, path, **options) -> Path:
+    """Write a figure as the suffix of ``path`` says (.png or .pdf), with our signature; returns the path.
+
+    It is drawn whole before anything is written. Raises PathError where a file that is not ours lies at ``path``, and
+    OSError where it cannot be written.
+    """
+    path = Path(path)
+    may_write(path)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=path.suffix[1:], metadata=signature(path), **options)
+    return put(path, drawn.getvalue())
+
+
+def put(path, content: bytes) -> Path:
+    """Write a file of ours in one step, so that there is never half of one; makes its folder. Returns the path."""
+    path = Path(path)
+    target = followed(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(target.name + ".tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def plain(text, longest: int = 200) -> str:
+    """A text from an archive or a user as it is drawn: on one line, not too long, and no formula between dollars."""
+    words = "".join(c if c.isprintable() else " " for c in str(text))
+    words = " ".join(words.split())
+    words = words if len(words) <= longest else words[: longest - 3] + "..."
+    return words.replace("$", r"\$")
