@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from archives import archive_of, begin, finish, make_events, make_states
 
-from membrane.archive import Archive, ArchiveError, glance, outline, read
+from membrane.archive import Archive, ArchiveError, glance, outline, prune, read
 from membrane.archive.folder import numbered
 from membrane.archive.seals import seal
 
@@ -333,3 +333,20 @@ def test_seals_are_of_content(tmp_path):
         copy["frames"].create_dataset("phi", data=values).attrs["units"] = attributes["units"]
         seal(copy)
         assert json.loads(copy.attrs["seals"]) == json.loads(before)
+
+
+def test_an_older_archive_is_pruned(tmp_path):
+    """It becomes one of this schema: sealed, with its events and series, without frames and checkpoint."""
+    path = archive_of("vesicle", tmp_path)
+    with h5py.File(path, "r+") as file:
+        del file.attrs["seals"], file["size_distribution"].attrs["interval_method"]
+        file.attrs["schema_version"] = "1.2"
+    before = read(path)
+    assert prune(path) > 0
+    after = read(path)
+    assert after.attributes["schema_version"] == "1.3"
+    assert after.events.tobytes() == before.events.tobytes()
+    assert flat(after.series) == flat(before.series)
+    assert (len(after.frames), after.spacing_nm) == (0, before.spacing_nm)
+    with pytest.raises(ArchiveError, match="cannot be extended"):
+        Archive.resume(path)
