@@ -19,6 +19,7 @@ from tqdm import tqdm
 from membrane.archive import ArchiveError, Collection, Glance, Outline, common_times, outline, prune, read
 from membrane.config import ConfigError
 from membrane.console import BAD_INPUT, COMPLETE, FAILED, command, set_up_logging
+from membrane.event_table import EVENT_DTYPE
 from membrane.paths import PathError, all_differ, archive_name, followed, may_write, path, same
 from membrane.stop import Stop
 from membrane.sweep import Member, read_sweep
@@ -159,24 +160,26 @@ def _prune(folder: SweepFolder, output: Path, members: list[Member]) -> str:
     """Of complete members whose events all are in the collected archive, as it is read back; says what was done."""
     collected = read(output)
     table = {int(number): row for row, number in enumerate(collected.members["member"])}
+    # What a collection numbers anew.
+    alike = [name for name in EVENT_DTYPE.names if name not in ("event_id", "endosome")]
     freed, pruned = 0, 0
     for member in members:
         row, path = table[member.number], folder.archive(member)
-        held = collected.events["event_id"][collected.events["member"] == member.number]
-        record = read(path)
+        first, last = np.searchsorted(collected.events["member"], [member.number, member.number + 1])
+        held, record = collected.events[first:last], read(path)
         if (
             collected.members["status"][row] != "complete"
-            or len(held) != len(record.events)
             or collected.members["endosomes"][row] != record.attributes["number_of_endosomes"]
+            or any(held[name].tobytes() != record.events[name].tobytes() for name in alike)
         ):
             raise ArchiveError(
-                f"{output} does not hold member {member.number:06d} as {path} does; nothing more is pruned"
+                f"{output} holds member {member.number:06d} otherwise than {path}; nothing more is pruned"
             )
         if "pruned" not in record.attributes:
             freed, pruned = freed + prune(path), pruned + 1
     return (
-        f"{pruned} members pruned, {freed / 1e6:.1f} MB freed: their checkpoints and frames are gone, so that they can no "
-        "longer be extended or drawn; their events, series and sizes stay"
+        f"{pruned} members pruned, {freed / 1e6:.1f} MB freed: their checkpoints and frames are gone, so that they can "
+        "no longer be extended or drawn; their events, series and sizes stay"
     )
 
 

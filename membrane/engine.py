@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 import jax
 import numpy as np
 
-from membrane.archive import Archive
+from membrane.archive import Archive, ArchiveError
 from membrane.batch import Batch, Place
 from membrane.config import Config
 from membrane.event_table import EVENT_DTYPE, is_ilv
@@ -36,7 +36,15 @@ class Run:
         saved = archive.latest()
         states, scalars, events, _ = saved if saved else ([None] * config.endosomes, {}, np.zeros(0, EVENT_DTYPE), {})
         self.wall_before = scalars.get("wall_time_s", 0.0)
-        self.endosomes = [replica(physics, config.seed, i, s, events) for i, s in enumerate(states)]
+        try:
+            if len(states) != config.endosomes:
+                raise ValueError(f"{len(states)} endosomes, not {config.endosomes}")
+            self.endosomes = [replica(physics, config.seed, i, s, events) for i, s in enumerate(states)]
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            if saved is None:
+                raise
+            words = f"{type(error).__name__}: {error}"
+            raise ArchiveError(f"the checkpoint of {archive.path} does not fit its configuration ({words})") from error
         self.failure, self._failing, self.ended = "", False, False
         self.progress = Progress(config.name, physics.duration_ticks * physics.tick_s, self._now_s(), quiet)
         if saved is None:

@@ -534,7 +534,8 @@ def test_writes_that_fail_half_way_do_not_bring_the_process_down(path):
         from membrane.archive import Archive, ArchiveError
         from membrane.event_table import EVENT_DTYPE
         run = Archive.create(sys.argv[1], config_yaml="", name="x", seed=0)
-        arguments = [{"a": np.random.default_rng(0).normal(size=20000)}], {}, np.zeros(3, EVENT_DTYPE), {"time_s": np.zeros(2)}
+        states = [{"a": np.random.default_rng(0).normal(size=20000)}]
+        arguments = states, {}, np.zeros(3, EVENT_DTYPE), {"time_s": np.zeros(2)}
         run.checkpoint(*arguments)
         finish = dict(status="failed", wall_time_s=0.0, units={}, grid_spacing_nm=(1.0, 1.0), number_of_endosomes=1)
         for limit in (100, 4000, 30000, 100000):

@@ -13,7 +13,7 @@ from membrane.archive import Archive, ArchiveError, glance, outline, read
 from membrane.archive.folder import write_generation
 from membrane.archive.seals import seal
 
-MUTANTS = 40
+MUTANTS = 20
 SECRET = b"a file of the reader's own"
 
 
@@ -32,12 +32,19 @@ def use(path):
     """All that reads an archive, or ArchiveError."""
     assert glance(path).status in ("complete", "failed", "partial", "unreadable")
     for function in (outline, everything, extended):
-        try:
-            function(path)
-        except ArchiveError as error:
-            assert len(str(error)) < 2000
-            assert "\n" not in str(error)
+        message = refusal(function, path)
+        assert len(message) < 2000
+        assert "\n" not in message
         assert not path.with_name(f"{path.name}.partial").exists()
+
+
+def refusal(function, path):
+    """What an ArchiveError says; "" where there is none."""
+    try:
+        function(path)
+    except ArchiveError as error:
+        return str(error)
+    return ""
 
 
 def everything(path):

@@ -106,7 +106,8 @@ WALLS = {
     "console": "",
     "backend": "",
     "ensemble": "cluster config console cores local paths stop sweep sweep_folder",
-    "collect": "archive config console paths stop sweep sweep_folder",
+    # event_table: the columns by which members and collection are compared before anything is pruned.
+    "collect": "archive config console event_table paths stop sweep sweep_folder",
     # By the key ``kind``: the one door from a configuration to physics and to an endosome of a run.
     "geometries": "build build_vesicle sheet_replica vesicle_replica",
     # The parts of the command run: its loop, what it says before and after.

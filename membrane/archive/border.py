@@ -33,7 +33,8 @@ def understood(path):
         raise ArchiveError(f"{path} is unreadable: {error}") from error
     except (*_HDF5_ERRORS, MemoryError, RecursionError) as error:
         what = f"{type(error).__name__}: {error}"
-        raise ArchiveError(f"{path} is unreadable: {shortened(what)}; is it the right file?") from error
+        words = f"{path} is no readable archive of membrane ({shortened(what)}); is it the right file?"
+        raise ArchiveError(words) from error
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from membrane.archive.files import SCHEMA_VERSION, ArchiveError, new_hdf5, repla
 from membrane.archive.ownership import partial_of
 from membrane.archive.record import read
 from membrane.archive.seals import Seals, seal
-from membrane.archive.tables import label_events, put, write_frames, write_series, write_sizes
+from membrane.archive.tables import label_events, put, sizes_of, write_frames, write_series, write_sizes
 
 
 def prune(path) -> int:
@@ -33,8 +33,9 @@ def prune(path) -> int:
         file.attrs.update(kept | {"schema_version": SCHEMA_VERSION, "pruned": ", ".join(gone)})
         put(file, "events", record.events)
         label_events(file)
-        write_sizes(file.create_group("size_distribution"), record.size_distribution)
         endosomes = record.attributes["number_of_endosomes"]
+        # Not as it stands: one of an older schema lacks what intervals rest on.
+        write_sizes(file.create_group("size_distribution"), sizes_of(record.events, max(1, endosomes)))
         write_series(file.create_group("series"), record.series, record.units, endosomes)
         write_frames(file.create_group("frames"), [], 0, {}, np.array(spacing))
         seal(file)

@@ -144,8 +144,8 @@ class Archive:
             write_generation(folder / "generation-000000.h5", states, scalars, events, series)
         elif len(series["time_s"]):
             raise ArchiveError(
-                f"{path} keeps no checkpoint (output.keep_checkpoint was false, or membrane.collect --prune removed it), "
-                "so that it cannot be extended; run it anew with --overwrite"
+                f"{path} keeps no checkpoint (output.keep_checkpoint was false, or membrane.collect --prune removed "
+                "it), so that it cannot be extended; run it anew with --overwrite"
             )
         frames = schema.child(file, "frames")
         try:
@@ -236,7 +236,8 @@ class Archive:
 
         ``status``: complete, failed or partial. ``units``: unit of each series and field by name ("" if absent).
         ``grid_spacing_nm``: ([dz,] dy, dx). ``attributes``: further root attributes, which may replace those of the
-        header. ``keep_checkpoint``: without it the archive is smaller and cannot be extended. Raises ArchiveError where it cannot be written: the folder then stays and nothing is lost.
+        header. ``keep_checkpoint``: without it the archive of a complete run is smaller and cannot be extended. Raises
+        ArchiveError where it cannot be written: the folder then stays and nothing is lost.
         """
         self._writable()
         states, scalars, events, series = self.latest() or ([], {}, np.zeros(0, EVENT_DTYPE), {})
@@ -256,7 +257,7 @@ class Archive:
             write_series(file.create_group("series"), series, units, number_of_endosomes)
             files, *_ = frame_files(self._partial)
             write_frames(file.create_group("frames"), segments(files), len(files), units, grid_spacing_nm)
-            if states and keep_checkpoint:
+            if states and (keep_checkpoint or status != "complete"):
                 write_states(file.create_group("checkpoint"), states, json.dumps(scalars))
             seal(file)
         self._held = False
