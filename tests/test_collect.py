@@ -226,7 +226,7 @@ def test_parts_do_not_matter(folder, monkeypatch):
 
 
 def test_again(folder):
-    """Collecting again replaces what was collected, and nothing else: a run's archive is refused, exit 3."""
+    """Collecting again replaces what was collected, and nothing else: the archive of a member is refused, exit 2."""
     assert run() == 0
     folder.archive(folder.sweep.members[3]).unlink()
     leave(folder, folder.sweep.members[3])
@@ -234,7 +234,7 @@ def test_again(folder):
     assert read("runs/trial.h5").members["status"][3] == "complete"
     own = folder.archive(folder.sweep.members[0])
     before = own.read_bytes()
-    assert run("--output", str(own)) == 3
+    assert run("--output", str(own)) == 2
     assert own.read_bytes() == before
     assert not list(Path("runs").rglob("*.tmp"))
 
