@@ -217,7 +217,7 @@ def test_without_a_checkpoint_there_is_nothing_to_collect(folder):
 
 
 def test_again(folder):
-    """Collecting again replaces what was collected, and nothing else: a run's archive is refused, exit 2."""
+    """Collecting again replaces what was collected, and nothing else: the archive of a member is refused, exit 2."""
     assert run() == 0
     folder.archive(folder.sweep.members[3]).unlink()
     leave(folder, folder.sweep.members[3])
