@@ -1,6 +1,5 @@
 """Figures of a sweep: the numbers in them, and what parameters are said to decide."""
 
-import importlib.util
 from dataclasses import replace
 
 import numpy as np
@@ -314,8 +313,6 @@ def test_too_few_points_for_a_sensitivity(tmp_path, capsys):
     record = collected(tmp_path, points, [np.full(4, 60.0)] * 4)
     with pytest.raises(ValueError, match=rf"has 4 .* but 2 parameters vary \({LINE}, {TENSION}\): at least 5 points"):
         plot_sweep.sensitivity_figure(record)
-    spec = importlib.util.spec_from_file_location("figure_sensitivity", SCRIPTS / "figure_sensitivity.py")
-    spec.loader.exec_module(script := importlib.util.module_from_spec(spec))
-    assert script.main([str(record.path), "--output", str(tmp_path / "x")]) == 2
+    assert load("figure_sensitivity")([str(record.path), "--output", str(tmp_path / "x")]) == 2
     assert "at least 5 points are needed" in capsys.readouterr().err
     assert not list(tmp_path.glob("x*"))

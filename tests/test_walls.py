@@ -1,16 +1,22 @@
 """The walls of the house: which file may import which, read from the source (design.md section 7)."""
 
 import ast
+import re
 import sys
+import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from membrane.version import VERSION, version
 
 ROOT = Path(__file__).parents[1] / "membrane"
 
 WALLS = {
     # Ground: nothing of ours. `model` is abstract and stands on no grid; `mixing` is the ground of `energy`.
     "units": "",
+    "version": "",
     "grid": "",
     "config": "",
     "slabs": "",
@@ -51,8 +57,8 @@ WALLS = {
     # A new file for /series, beside events: what is recorded of one endosome.
     "series": "domains endosome events model units",
     # event_table: the archive keeps EVENT_DTYPE and counts ILVs; sizes: it summarises them.
-    # paths: what is not of this package is never replaced.
-    "archive": "event_table paths sizes",
+    # paths: what is not of this package is never replaced. version: archives name that of the package.
+    "archive": "event_table paths sizes version",
     # Two halves of one border: the sheet and the vesicle share sections of the configuration, what is dissolved in a
     # membrane among them, and no other physics.
     "build_species": "energy units",
@@ -292,3 +298,19 @@ def test_table_has_no_dead_lines():
     """Every line of the table is a file, and grants only what exists."""
     assert set(WALLS) == set(sources())
     assert set(" ".join(WALLS.values()).split()) <= set(sources())
+
+
+def test_no_stranger_is_installed():
+    """Nothing tells a user to install ``membrane`` from PyPI, where that name is another project's; the version of the
+    distribution is that of the package, wherever a stranger's lies beside it."""
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())
+    assert project["project"]["name"] != "membrane"
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "membrane.version.VERSION"}
+    assert version("membrane") == VERSION
+    assert version("numpy") == np.__version__
+    told = [*ROOT.rglob("*.py"), *ROOT.parent.glob("docs/*.md"), *ROOT.parent.glob("*.md"), ROOT.parent / "Makefile"]
+    installs = re.compile(r"pip3? install [^`\n]*\bmembrane(?![-\w])")
+    found = {p.name: installs.findall(p.read_text()) for p in told}
+    # README says why not to.
+    assert {name: len(lines) for name, lines in found.items() if lines} == {"README.md": 1}
+    assert "installs a stranger's" in (ROOT.parent / "README.md").read_text()

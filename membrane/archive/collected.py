@@ -2,7 +2,6 @@
 
 import json
 from contextlib import ExitStack
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from membrane.archive.seals import seal
 from membrane.archive.tables import STORAGE, SUMMARY, attach, coordinate, label_events, put, write_sizes
 from membrane.event_table import EVENT_DTYPE, is_ilv
 from membrane.sizes import size_distribution
+from membrane.version import version
 
 MEMBER_DTYPE = np.dtype([*EVENT_DTYPE.descr, ("member", "i4")])
 """One row an event of a collected archive."""

@@ -6,7 +6,6 @@ import os
 import platform
 import re
 from contextlib import contextmanager
-from importlib.metadata import version
 
 import h5py
 import numpy as np
@@ -16,6 +15,7 @@ from membrane.archive.border import closed, shortened, understood, warn
 from membrane.archive.files import SCHEMA_VERSION, ArchiveError, new_hdf5, replacing
 from membrane.archive.schema import HEADER
 from membrane.archive.tables import create_field, field_names, write
+from membrane.version import version
 
 _PACKAGES = ("membrane", "jax", "jaxlib", "numpy", "h5py")
 _DECISIVE = ("membrane", "jax", "jaxlib", "numpy", "XLA_FLAGS")

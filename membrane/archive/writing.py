@@ -6,7 +6,6 @@ whatever can be seen is whole at every instant. docs/archive.md describes the sc
 """
 
 import json
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +46,7 @@ from membrane.archive.tables import (
 )
 from membrane.event_table import EVENT_DTYPE
 from membrane.paths import followed
+from membrane.version import version
 
 
 class Archive:
