@@ -226,8 +226,8 @@ def _palette(rows):
 
 
 def save(figure: Figure, path_without_suffix, dpi: int = 300) -> list[Path]:
-    """Write a figure as PNG (of ``dpi`` points an inch) and PDF; returns both paths. Raises PathError where a file that is not ours is in
-    the way, and OSError where writing is not possible."""
+    """Write a figure as PNG (of ``dpi`` points an inch) and PDF; returns both paths. Raises PathError where a file that
+    is not ours is in the way, and OSError where writing is not possible."""
     stem = Path(path_without_suffix)
     return [canvas.save(figure, stem.with_name(stem.name + suffix), dpi=dpi) for suffix in (".png", ".pdf")]
 
