@@ -23,7 +23,11 @@ def collected(folder, points, diameters):
     table |= {"status": ["complete"] * len(points), "endosomes": [ENDOSOMES] * len(points)}
     table |= {TENSION: [p[0] for p in points], LINE: [p[1] for p in points]}
     path = folder / "sweep.h5"
-    shared = dict(attributes={"config_yaml": "", "status": "complete", "seed": 0}, times_s=np.zeros(1), members=table)
+    shared = dict(
+        attributes={"config_yaml": "", "status": "complete", "seed": 0, "name": "sweep", "wall_time_s": 1.0},
+        times_s=np.zeros(1),
+        members=table,
+    )
     with Collection(path, **shared, endosomes=ENDOSOMES * len(points)) as collection:
         for row, own in enumerate(diameters):
             events = np.zeros(len(own), EVENT_DTYPE)
