@@ -225,11 +225,11 @@ def _palette(rows):
     return palette
 
 
-def save(figure: Figure, path_without_suffix) -> list[Path]:
-    """Write a figure as PNG (300 dpi) and PDF; returns both paths. Raises PathError where a file that is not ours is in
-    the way, and OSError where writing is not possible."""
+def save(figure: Figure, path_without_suffix, dpi: int = 300) -> list[Path]:
+    """Write a figure as PNG (of ``dpi`` points an inch) and PDF; returns both paths. Raises PathError where a file that
+    is not ours is in the way, and OSError where writing is not possible."""
     stem = Path(path_without_suffix)
-    return [canvas.save(figure, stem.with_name(stem.name + suffix)) for suffix in (".png", ".pdf")]
+    return [canvas.save(figure, stem.with_name(stem.name + suffix), dpi=dpi) for suffix in (".png", ".pdf")]
 
 
 def _draw_sizes(axes, records, room):

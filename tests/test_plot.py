@@ -90,8 +90,9 @@ def test_size_distributions_overlaid(run, tmp_path):
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_size_distributions_of_few(run, tmp_path, count):
-    figure = plot.size_distribution_figure([run] * count)
+def test_size_distributions_of_few(tmp_path, count):
+    """A band, and its name, where there are endosomes enough for it."""
+    figure = plot.size_distribution_figure([make(tmp_path, "four endosomes", 40, endosomes=4)] * count)
     band = ["band: 95 %, over endosomes"] * count
     assert labels(figure.axes[0])[-2:-1] == band
     assert len(labels(figure.axes[0])) == (4 if count else 1)
