@@ -10,8 +10,8 @@ import numpy as np
 from membrane.build import Physics
 from membrane.endosome import Books, Endosome, content
 from membrane.events import BudWatcher, with_tension
-from membrane.frames import frame_arrays, waiting_frames
 from membrane.landscape import Domain, Host
+from membrane.restore import frame_arrays, restored, waiting_frames
 from membrane.series import UNITS, Cadence, FrameRecorder, SeriesRecorder
 from membrane.simulate import NumericalFailure, simulate
 
@@ -35,7 +35,7 @@ class SheetReplica:
             books = Books.open(content(self.state.fields, physics.model.grid.cell_area))
             budget = physics.new_endosome()
         else:
-            arrays = {name: jnp.asarray(saved[name]) for name in STATE_ARRAYS}
+            arrays = {name: restored(saved, name, getattr(self.state, name)) for name in STATE_ARRAYS}
             arrays["key"] = jax.random.wrap_key_data(jnp.asarray(saved["key"]))
             self.state = dataclasses.replace(self.state, **arrays)
             books, budget = Books.from_arrays(saved), Endosome.from_arrays(physics.tension_law, saved)

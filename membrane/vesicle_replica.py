@@ -15,7 +15,7 @@ import numpy as np
 from membrane import slabs
 from membrane.build_vesicle import VesiclePhysics
 from membrane.event_table import EVENT_DTYPE, KINDS
-from membrane.frames import frame_arrays, waiting_frames
+from membrane.restore import frame_arrays, restored, waiting_frames
 from membrane.simulate import NumericalFailure
 from membrane.vesicle import Fission, Fusion, State, StokesFlow, Vesicle, describe, rebook
 from membrane.vesicle.evolve import transported
@@ -51,7 +51,12 @@ class VesicleReplica:
             self.frames[0] = self.fields()
         else:
             paths, structure = jax.tree_util.tree_flatten_with_path(self.state)
-            leaves = [jnp.asarray(saved[_name(path)]) for path, _ in paths]
+            # Books grow with the number of vesicles.
+            fixed = ("psi", "fields")
+            leaves = [
+                restored(saved, name, leaf) if name in fixed else jnp.asarray(saved[name])
+                for name, leaf in ((_name(path), leaf) for path, leaf in paths)
+            ]
             self.state = slabs.placed(jax.tree_util.tree_unflatten(structure, leaves), physics.grid)
             self.tick, self.steps, self.refused = (int(saved[name]) for name in ("tick", "steps", "refused"))
             self.rows, self.frames = list(saved["series"]), waiting_frames(saved)

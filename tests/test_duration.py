@@ -7,9 +7,14 @@ import numpy as np
 import pytest
 from test_run import CONFIG, assert_bitwise_equal, everything, interrupt_after, start
 
+from membrane import run
 from membrane.archive import read
 from membrane.archive.folder import latest
+from membrane.build import build
+from membrane.config import load
+from membrane.event_table import EVENT_DTYPE
 from membrane.series import Cadence
+from membrane.sheet_replica import SheetReplica
 
 LARGEST_STEP_S = 64e-6
 
@@ -102,8 +107,6 @@ def test_longer_runs_say_what_shorter_ones_said(config, reference, tmp_path):
 def test_interrupted_with_frames_that_others_have_not_reached(config, tmp_path, monkeypatch):
     """Frames finer than looks, stopped again and again at chunk boundaries, endosomes apart: every bit of the whole
     run, frames of the one that was ahead among them."""
-    from membrane import run
-
     fine = {"frame": 0.064, "checkpoint": 0.5}
     whole = run_for(config, tmp_path / "whole.h5", 0.0014, **fine)
     calls = []
@@ -130,6 +133,18 @@ def test_interrupted_with_frames_that_others_have_not_reached(config, tmp_path, 
     assert len(codes) > 3
     assert waiting, "no interruption left one endosome ahead by a frame; change the 5"
     assert_bitwise_equal(tmp_path / "run.h5", whole)
+
+
+def test_a_state_that_does_not_fit_is_refused(config):
+    """An array of another shape or kind, or none: said in words before a step is taken."""
+    physics, none = build(load(config)), np.zeros(0, EVENT_DTYPE)
+    whole = SheetReplica(physics, 1, 0, None, none).arrays()
+    assert SheetReplica(physics, 1, 0, whole, none).tick == 0
+    for name in ("fields", "increment_hat", "wiener", "tick"):
+        rest = {key: value for key, value in whole.items() if key != name}
+        for wrong in (rest, rest | {name: np.stack([whole[name]] * 2)}, rest | {name: whole[name].astype("S8")}):
+            with pytest.raises((KeyError, ValueError), match=name):
+                SheetReplica(physics, 1, 0, wrong, none)
 
 
 @pytest.mark.parametrize(

@@ -73,13 +73,13 @@ WALLS = {
     "predict": "backend build config console landscape paths units wall",
     # What differs between the geometries in a run: one endosome from checkpoint to checkpoint. The sheet's part of run,
     # now beside that of the vesicle. slabs: a restored state goes to the devices it belongs on.
-    "sheet_replica": "build endosome events frames landscape series simulate",
+    "sheet_replica": "build endosome events landscape restore series simulate",
     "vesicle_record": "build_vesicle energy event_table units vesicle",
-    "vesicle_replica": "build_vesicle event_table frames simulate slabs vesicle vesicle_record",
+    "vesicle_replica": "build_vesicle event_table restore simulate slabs vesicle vesicle_record",
     # Places for endosomes on several devices: it knows devices as slabs does, and of what is advanced only a function.
     "batch": "",
-    # How frames that wait lie in a checkpoint, of both geometries.
-    "frames": "",
+    # What both geometries take out of a checkpoint.
+    "restore": "",
     # Signals and time limits, and how many cores there are: for run and ensemble alike.
     "stop": "",
     "cores": "",

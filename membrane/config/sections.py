@@ -240,9 +240,15 @@ class CargoConfig(Section):
 class OutputConfig(Section):
     """What is kept; intervals in simulated time."""
 
-    series_interval_ms: Annotated[Positive, NUMERICAL]
-    frame_interval_ms: Annotated[Positive, NUMERICAL]
-    checkpoint_interval_ms: Annotated[Positive, NUMERICAL]
+    series_interval_ms: Annotated[Positive, NUMERICAL] = Field(
+        description="between rows; rounded up to whole longest steps of a sheet, to whole looks of a vesicle"
+    )
+    frame_interval_ms: Annotated[Positive, NUMERICAL] = Field(
+        description="between frames; rounded up to whole longest steps of a sheet, to whole rounds of a vesicle"
+    )
+    checkpoint_interval_ms: Annotated[Positive, NUMERICAL] = Field(
+        description="between checkpoints; rounded up to whole looks of a sheet, to whole rounds of a vesicle"
+    )
     keep_checkpoint: Annotated[bool, NUMERICAL] = Field(
         default=True, description="whether the archive holds the last state, to be extended from"
     )
