@@ -23,6 +23,10 @@ not bud."""
 FINE = 8
 """Points of a landscape between two states."""
 
+FACTOR, FACTOR_OF_SNAP = 1.5, 4.0
+"""Within which rates are known (tested): where states of a second branch lie on the way the path snaps, and does not
+know how the bud relaxes across."""
+
 ABRUPT = 1e-6
 """Share of a snap next to its ends whose drag is already that of the snap."""
 
@@ -73,12 +77,17 @@ class ExactLaw:
         )
         line_tension = wide(domain.line_tension) * size / kappa
         hopeless = np.where(domain.open_bud, np.inf, self.hopeless * self.gate.thermal_energy / kappa)
-        routes = []
+        routes, factor = [], np.full(len(size), FACTOR)
         for i in range(len(size)):
             one, gate = bud.Problem(*(float(v[i]) for v in problem)), self.gate.neck_radius / size[i]
             # Too small for any neck: never asked for.
             asked = gate < 0.5 and gate_energy(one, line_tension[i], gate) < hopeless[i]
-            routes.append(route(solved(one, self.resolution), line_tension[i]) if asked else np.full((6, 1), np.nan))
+            if not asked:
+                routes.append(np.full((6, 1), np.nan))
+                continue
+            states = solved(one, self.resolution)
+            routes.append(route(states, line_tension[i]))
+            factor[i] = FACTOR_OF_SNAP if states.above.size else FACTOR
         longest = max((r.shape[1] for r in routes), default=1)
         # Beyond its end a route has no states.
         ends = [np.pad(r, [(0, 0), (0, longest - r.shape[1])], constant_values=np.nan) for r in routes]
@@ -93,6 +102,7 @@ class ExactLaw:
             drag=self.membrane_viscosity * column(size) ** 2 * np.exp(drag) + solvent,
             size=size,
             direction=direction,
+            rate_factor=factor,
         )
 
 

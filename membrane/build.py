@@ -64,6 +64,11 @@ class Physics:
         return self.model.grid
 
     @property
+    def last_boundary(self) -> int:
+        """The last tick within the duration at which a run stands still."""
+        return self.duration_ticks // self.boundary_ticks * self.boundary_ticks
+
+    @property
     def attributes(self) -> dict[str, float]:
         """What the archive notes of it."""
         return {"measured_line_tension_pN": self.wall.line_tension}

@@ -52,6 +52,11 @@ class VesiclePhysics:
         return self.membrane.grid
 
     @property
+    def last_boundary(self) -> int:
+        """The last tick within the duration at which a run stands still."""
+        return self.duration_ticks
+
+    @property
     def attributes(self) -> dict[str, float]:
         """What the archive notes of it."""
         return {}

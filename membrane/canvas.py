@@ -18,10 +18,12 @@ try:
     import matplotlib
     from matplotlib import animation, patheffects
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.collections import EllipseCollection
     from matplotlib.colors import Normalize, to_rgb
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
-    from matplotlib.patches import Circle, Patch
+    from matplotlib.patches import Patch
+    from matplotlib.textpath import TextPath
     from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 finally:
     if _before is None:
@@ -31,12 +33,13 @@ finally:
 
 __all__ = [
     "AnchoredSizeBar",
-    "Circle",
+    "EllipseCollection",
     "Figure",
     "FigureCanvasAgg",
     "Line2D",
     "Normalize",
     "Patch",
+    "TextPath",
     "animation",
     "matplotlib",
     "patheffects",

@@ -137,7 +137,7 @@ class Array:
             import submitit
         except ImportError:
             raise ClusterError(
-                "--slurm needs submitit: pip install 'membrane[cluster]', or write a script with --script"
+                "--slurm needs submitit: pip install submitit, or write a script with --script"
             ) from None
         if shutil.which("sbatch") is None:
             raise ClusterError("--slurm needs Slurm, but there is no sbatch here; log in to the cluster")

@@ -16,12 +16,13 @@ import numpy as np
 import yaml
 from tqdm import tqdm
 
-from membrane.archive import ArchiveError, Collection, Glance, Outline, common_times, outline, read
+from membrane.archive import ArchiveError, Collection, Glance, Outline, common_times, outline, prune, read
 from membrane.config import ConfigError
 from membrane.console import BAD_INPUT, COMPLETE, FAILED, command, set_up_logging
+from membrane.event_table import EVENT_DTYPE
 from membrane.paths import PathError, all_differ, archive_name, followed, may_write, path, same
 from membrane.stop import Stop
-from membrane.sweep import read_sweep
+from membrane.sweep import Member, read_sweep
 from membrane.sweep_folder import SweepFolder
 
 log = logging.getLogger("membrane")
@@ -80,6 +81,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--folder", type=path, help="where members are kept (default: runs/<name>)")
     parser.add_argument("--output", type=path, help="archive to write, or to replace (default: <folder>.h5)")
     parser.add_argument("--unfinished", action="store_true", help="take what failed and unfinished members have so far")
+    parser.add_argument(
+        "--prune",
+        action="store_true",
+        help="then remove checkpoints and frames from complete members: they can no longer be extended or drawn",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress, only warnings")
     return parser
 
@@ -97,7 +103,7 @@ def _collect(folder: SweepFolder, output: Path, arguments, stop: Stop) -> list[s
                 # Nothing is known of a run without a checkpoint, not even that nothing came of it.
                 if state.status != "partial" or len(found.times_s):
                     outlines[row] = found
-            except (ArchiveError, OSError, KeyError) as error:
+            except (ArchiveError, OSError) as error:
                 states[row] = Glance("unreadable", str(error))
     if not outlines:
         raise ConfigError(f"no member of {folder.path} is {' or '.join(wanted)}: run membrane.ensemble first")
@@ -128,8 +134,9 @@ def _collect(folder: SweepFolder, output: Path, arguments, stop: Stop) -> list[s
         ):
             try:
                 record = read(folder.archive(members[row]))
-            # What HDF5 finds damaged inside it tells with any of these.
-            except (ArchiveError, OSError, KeyError, TypeError, RuntimeError) as error:
+                if record.attributes["number_of_endosomes"] != outlines[row].endosomes:
+                    raise ArchiveError("it has changed while the members were collected")
+            except (ArchiveError, OSError) as error:
                 states[row] = Glance("unreadable", " ".join(str(error).split()))
                 collection.leave_out(row, states[row].status, states[row].reason)
             else:
@@ -139,11 +146,41 @@ def _collect(folder: SweepFolder, output: Path, arguments, stop: Stop) -> list[s
     lines = [
         f"{collected} of {len(members)} member{'' if len(members) == 1 else 's'} collected in {output} ({counted})"
     ]
-    return lines + [
+    lines += [
         f"  member {member.number:06d} {state.status}: {state.reason}"
         for member, state in zip(members, states, strict=True)
         if state.status != "complete"
     ]
+    if arguments.prune:
+        lines.append(_prune(folder, output, [members[row] for row in outlines if states[row].status == "complete"]))
+    return lines
+
+
+def _prune(folder: SweepFolder, output: Path, members: list[Member]) -> str:
+    """Of complete members whose events all are in the collected archive, as it is read back; says what was done."""
+    collected = read(output)
+    table = {int(number): row for row, number in enumerate(collected.members["member"])}
+    # What a collection numbers anew.
+    alike = [name for name in EVENT_DTYPE.names if name not in ("event_id", "endosome")]
+    freed, pruned = 0, 0
+    for member in members:
+        row, path = table[member.number], folder.archive(member)
+        first, last = np.searchsorted(collected.events["member"], [member.number, member.number + 1])
+        held, record = collected.events[first:last], read(path)
+        if (
+            collected.members["status"][row] != "complete"
+            or collected.members["endosomes"][row] != record.attributes["number_of_endosomes"]
+            or any(held[name].tobytes() != record.events[name].tobytes() for name in alike)
+        ):
+            raise ArchiveError(
+                f"{output} holds member {member.number:06d} otherwise than {path}; nothing more is pruned"
+            )
+        if "pruned" not in record.attributes:
+            freed, pruned = freed + prune(path), pruned + 1
+    return (
+        f"{pruned} members pruned, {freed / 1e6:.1f} MB freed: their checkpoints and frames are gone, so that they can "
+        "no longer be extended or drawn; their events, series and sizes stay"
+    )
 
 
 def _table(folder: SweepFolder, states: list[Glance], outlines: dict[int, Outline]) -> dict[str, list]:

@@ -8,13 +8,12 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 import jax
 import numpy as np
 
-from membrane.archive import Archive
+from membrane.archive import Archive, ArchiveError
 from membrane.batch import Batch, Place
 from membrane.config import Config
 from membrane.event_table import EVENT_DTYPE, is_ilv
 from membrane.geometries import REPLICAS
 from membrane.progress import Progress
-from membrane.sheet_replica import SheetReplica
 from membrane.simulate import NumericalFailure
 from membrane.stop import Stop
 
@@ -37,8 +36,16 @@ class Run:
         saved = archive.latest()
         states, scalars, events, _ = saved if saved else ([None] * config.endosomes, {}, np.zeros(0, EVENT_DTYPE), {})
         self.wall_before = scalars.get("wall_time_s", 0.0)
-        self.endosomes = [replica(physics, config.seed, i, s, events) for i, s in enumerate(states)]
-        self.failure, self.ended = "", False
+        try:
+            if len(states) != config.endosomes:
+                raise ValueError(f"{len(states)} endosomes, not {config.endosomes}")
+            self.endosomes = [replica(physics, config.seed, i, s, events) for i, s in enumerate(states)]
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            if saved is None:
+                raise
+            words = f"{type(error).__name__}: {error}"
+            raise ArchiveError(f"the checkpoint of {archive.path} does not fit its configuration ({words})") from error
+        self.failure, self._failing, self.ended = "", False, False
         self.progress = Progress(config.name, physics.duration_ticks * physics.tick_s, self._now_s(), quiet)
         if saved is None:
             self.save()
@@ -62,13 +69,16 @@ class Run:
         return self.wall_before + time.monotonic() - self.started
 
     def to_end(self) -> str:
-        """Advance to the end; returns the status of the archive. A failing endosome ends the run with what all have.
+        """Advance to the end; returns the status of the archive.
+
+        Where one endosome fails the others stop at their next chunk, and the run ends with what all have: there is no
+        use in waiting until each of them has failed as well.
 
         Endosomes stand together at checkpoints and wherever frames are due to be written. The end may lie between two
         boundaries of the physics: the checkpoint stays at the last of them, from which a longer run goes on.
         """
         physics = self.physics
-        last = physics.duration_ticks // physics.boundary_ticks * physics.boundary_ticks
+        last = physics.last_boundary
         # Several devices wait for one another, so that endosomes that share them must take turns.
         alone = jax.default_backend() != "cpu" or physics.grid.devices > 1
         workers = 1 if alone else min(len(self.endosomes), self.threads)
@@ -106,17 +116,28 @@ class Run:
         """``act`` (endosome, stop, chunk) of all endosomes, batch by batch where there are batches; shows how far they
         are while it waits."""
         if self.batch is None:
-            futures = [pool.submit(act, e, self.stop) for e in self.endosomes]
+            futures = [pool.submit(self._one, act, e) for e in self.endosomes]
             self._wait(futures)
             return futures
         futures = []
         for first in range(0, len(self.endosomes), self.batch.places):
             members = self.endosomes[first : first + self.batch.places]
             places = self.batch.take(len(members))
-            group = [pool.submit(_in_place, act, p, e, self.stop) for p, e in zip(places, members, strict=True)]
+            group = [pool.submit(self._in_place, act, p, e) for p, e in zip(places, members, strict=True)]
             self._wait(group)
             futures += group
         return futures
+
+    def _one(self, act: Callable, endosome, *chunk):
+        try:
+            return act(endosome, lambda: self._failing or self.stop(), *chunk)
+        except NumericalFailure:
+            self._failing = True
+            raise
+
+    def _in_place(self, act: Callable, place: Place, endosome):
+        with place as chunk:
+            return self._one(act, endosome, chunk)
 
     def _wait(self, futures: list[Future]) -> None:
         while wait(futures, timeout=LOOK_S).not_done:
@@ -167,9 +188,3 @@ class Run:
 
     def _ilvs(self) -> int:
         return sum(bool(is_ilv(row)) for e in self.endosomes for row in list(e.events))
-
-
-def _in_place(act: Callable, place: Place, endosome: SheetReplica, stop: Stop):
-    """What one endosome is to do, in its place of a batch."""
-    with place as chunk:
-        return act(endosome, stop, chunk)

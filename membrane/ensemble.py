@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from membrane import cluster
-from membrane.config import ConfigError
+from membrane.config import ConfigError, tell
 from membrane.console import (
     BAD_INPUT,
     COMPLETE,
@@ -58,6 +58,7 @@ def _main(argv: list[str] | None) -> int:
             sweep = read_sweep(arguments.sweep)
             folder = SweepFolder(arguments.folder or Path("runs") / sweep.config.name, sweep)
             members = _share(sweep.members, arguments)
+            tell(sweep.base, arguments.sweep)
             if arguments.dry_run:
                 return _list(folder, members, arguments)
             if arguments.script:

@@ -53,7 +53,8 @@ def bud_direction(domain: Domain, host: Host) -> np.ndarray:
 class Landscape:
     """Energy of domains along the path, arrays (domains, points) over ascending ``coordinate`` (points,) or (domains,
     points): ``energy`` F(x) in pN nm (inf: no state), ``neck_radius`` in nm, ``contact_angle`` in rad, ``drag`` in
-    pN nm s; and ``size`` L in nm, ``direction`` (+1 into the lumen), arrays (domains,)."""
+    pN nm s; and ``size`` L in nm, ``direction`` (+1 into the lumen), ``rate_factor`` within which rates are known,
+    arrays (domains,)."""
 
     coordinate: np.ndarray
     energy: np.ndarray
@@ -62,6 +63,7 @@ class Landscape:
     drag: np.ndarray
     size: np.ndarray
     direction: np.ndarray
+    rate_factor: np.ndarray | float = 1.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class BudAnswer:
     reach), ``rate_per_s`` of becoming a bud; ``opening_barrier_kBT``, ``opening_rate_per_s`` from the open bud back;
     ``scission_barrier_kBT``, ``scission_rate_per_s`` from the open bud to the gate, and ``aided_rate_per_s`` with the
     scission aid's force; ``bud_energy_kBT`` bud less dimple; ``diameter_nm`` of the vesicle; ``contact_angle_rad`` of
-    the dimple; ``direction``.
+    the dimple; ``direction``; ``rate_factor`` within which the law knows its rates, the physics being as assumed.
     """
 
     barrier_kBT: np.ndarray
@@ -93,6 +95,7 @@ class BudAnswer:
     contact_angle_rad: np.ndarray
     neck_closed: np.ndarray
     direction: np.ndarray
+    rate_factor: np.ndarray | float = 1.0
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,7 @@ def answer(landscape: Landscape, gate: Gate) -> BudAnswer:
     columns = {name: np.array([row[name] for row in rows]) for name in _NOTHING}
     columns["neck_closed"] = columns["neck_closed"].astype(bool)
     sizes = {"diameter_nm": np.asarray(landscape.size, float), "direction": np.asarray(landscape.direction, int)}
+    sizes["rate_factor"] = np.broadcast_to(np.asarray(landscape.rate_factor, float), np.shape(landscape.size))
     return BudAnswer(**columns, **sizes)
 
 

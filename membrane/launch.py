@@ -10,7 +10,7 @@ from membrane.archive import Archive, ArchiveError, clear, read
 from membrane.backend import BackendError, set_up_environment, set_up_jax
 from membrane.batch import Batch
 from membrane.check import check
-from membrane.config import FREE_TO_CHANGE, Config, ConfigError, changes, load, parse
+from membrane.config import FREE_TO_CHANGE, Config, ConfigError, changes, load, parse, tell
 from membrane.console import BAD_INPUT, COMPLETE, FAILED, INTERRUPTED
 from membrane.engine import Run
 from membrane.geometries import REPLICAS
@@ -31,6 +31,7 @@ def launch(arguments, stop: Stop) -> int:
         set_up_environment()
         set_up_jax(float64=config.numerics.precision == "float64")
         physics = REPLICAS[config.kind][0](config)
+        tell(config, arguments.config)
         if arguments.check:
             return check(config, physics, arguments.trial)
         batch = _batch(config, physics, arguments.batch)
@@ -80,6 +81,7 @@ def _advance(config: Config, physics, archive: Archive, stop: Stop, batch: Batch
             units=REPLICAS[config.kind][1].units,
             grid_spacing_nm=physics.grid.spacing,
             number_of_endosomes=config.endosomes,
+            keep_checkpoint=config.output.keep_checkpoint,
             attributes={"config_yaml": config.to_yaml(), "failure": run.failure, "simulated_time_s": run.simulated_s}
             | physics.attributes,
         )

@@ -28,7 +28,7 @@ def ends_well(work: Callable[[], Iterable[Path]]) -> int:
 
 
 def stem(output: Path | None, read: Sequence[Path] = (), ending: str = "") -> Path:
-    """Where a figure goes, without suffix: ``output`` (its .png or .pdf is dropped), or beside the first archive that is
+    """Where a figure goes, without suffix: ``output`` (its .png or .pdf is dropped), or beside the first of what is
     ``read``.
 
     Raises PathError where the PNG or the PDF would replace what is read, or a file that is not ours.

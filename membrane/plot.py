@@ -12,11 +12,12 @@ from membrane import canvas
 from membrane.archive import RunRecord
 from membrane.canvas import (
     AnchoredSizeBar,
-    Circle,
+    EllipseCollection,
     Figure,
     FigureCanvasAgg,
     Line2D,
     Patch,
+    TextPath,
     animation,
     matplotlib,
     patheffects,
@@ -55,8 +56,8 @@ def size_distribution_figure(records: list[RunRecord]) -> Figure:
     Grey: 40-100 nm, the range of exosomes. Archives without ILVs are named in the legend.
     """
     figure = Figure(figsize=(WIDTH_INCH, 3.6))
-    axes = figure.add_subplot()
-    _draw_sizes(axes, records)
+    lines = _draw_sizes(figure.add_subplot(), records, room=400)
+    figure.set_size_inches(WIDTH_INCH, 2.8 + 0.17 * lines)
     return figure
 
 
@@ -94,7 +95,8 @@ def summary_figure(record: RunRecord) -> Figure:
     figure = Figure(figsize=(WIDTH_INCH, 4.2))
     left, right = figure.subfigures(1, 2, width_ratios=(1, 1.3))
     sizes = left.add_subplot()
-    _draw_sizes(sizes, [record], wrap=34)
+    lines = _draw_sizes(sizes, [record], room=140)
+    figure.set_size_inches(WIDTH_INCH, 4.2 + 0.15 * max(0, lines - 6))
     if not len(record.frames):
         counts = right.add_subplot()
         _draw_counts(counts, record)
@@ -135,7 +137,7 @@ def movie_path(path) -> Path:
 
 
 @style(figure_dpi=MOVIE_DPI)
-def movie(record: RunRecord, path, endosome: int = 0, fps: float = 10) -> Path:
+def movie(record: RunRecord, path, endosome: int = 0, fps: int | float = 10) -> Path:
     """All frames of one endosome, its fields side by side, as a GIF, or as MP4 where ffmpeg is installed.
 
     ``fps`` frames a second, or fewer, so that the movie lasts five seconds. Raises ValueError where there are no frames
@@ -164,8 +166,8 @@ def movie(record: RunRecord, path, endosome: int = 0, fps: float = 10) -> Path:
         title.set_text(time_text(times[index]))
         for axes, image, row in zip(panels, images, rows, strict=True):
             image.set_data(_picture(record, row, index, endosome))
-            for bud in list(axes.patches):
-                bud.remove()
+            for rings in list(axes.collections):
+                rings.remove()
             _draw_buds(axes, record, endosome, times[index])
 
     palette = _palette(rows)
@@ -174,7 +176,7 @@ def movie(record: RunRecord, path, endosome: int = 0, fps: float = 10) -> Path:
     return path
 
 
-def save_movie(figure: Figure, draw, count: int, path: Path, fps: float, quantized) -> None:
+def save_movie(figure: Figure, draw, count: int, path: Path, fps: int | float, quantized) -> None:
     """Write what ``draw`` of 0 to ``count`` - 1 makes of the figure as GIF or MP4; ``quantized`` gives the pictures of
     a GIF, which come one by one, their palette."""
     if not 0 < fps <= 50:
@@ -223,14 +225,16 @@ def _palette(rows):
     return palette
 
 
-def save(figure: Figure, path_without_suffix) -> list[Path]:
-    """Write a figure as PNG (300 dpi) and PDF; returns both paths. Raises PathError where a file that is not ours is in
-    the way, and OSError where writing is not possible."""
+def save(figure: Figure, path_without_suffix, dpi: int = 300) -> list[Path]:
+    """Write a figure as PNG (of ``dpi`` points an inch) and PDF; returns both paths. Raises PathError where a file that
+    is not ours is in the way, and OSError where writing is not possible."""
     stem = Path(path_without_suffix)
-    return [canvas.save(figure, stem.with_name(stem.name + suffix)) for suffix in (".png", ".pdf")]
+    return [canvas.save(figure, stem.with_name(stem.name + suffix), dpi=dpi) for suffix in (".png", ".pdf")]
 
 
-def _draw_sizes(axes, records, wrap=90):
+def _draw_sizes(axes, records, room):
+    """Densities and, above them, a legend, in which a line has ``room`` points; returns how many lines it has."""
+    size = 8 if room > 200 else 7
     shares = [record.size_distribution["fraction_40_100_nm"] for record in records if record.size_distribution["n"]]
     share = f" (holds {shares[0]:.0%})" if len(records) == len(shares) == 1 else ""
     handles = [Patch(fc="0.92", ec="0.7", lw=0.5, label=f"40\N{EN DASH}100 nm{share}")]
@@ -254,7 +258,9 @@ def _draw_sizes(axes, records, wrap=90):
             axes.axvline(sizes["median_nm"], color=color, lw=1, ls=(0, (4, 2)))
             reach = max(reach, edges[last] + 10)
             medians = [Line2D([], [], color="0.4", lw=1, ls=(0, (4, 2)), label="median [interquartile range]")]
-        label = f"{name}: {text}" if len(name) + len(text) + 2 <= wrap else f"{textwrap.fill(name, wrap)}:\n{text}"
+        label = f"{name}: {text}"
+        if _points(label, size) > room:
+            label = f"{_wrapped(name, room, size)}:\n{text}"
         handles.append(Line2D([], [], color=color, lw=1.5, ls=style, label=label))
     axes.set(xlim=(0, reach), xlabel="ILV diameter (nm)", ylabel="probability density (nm$^{-1}$)")
     if medians:
@@ -262,14 +268,29 @@ def _draw_sizes(axes, records, wrap=90):
     else:
         axes.set(ylim=(0, 1), yticks=[])
     # Above the axes it covers nothing, however many archives there are.
+    handles += bands + medians
     axes.legend(
-        handles=handles + bands + medians,
+        handles=handles,
         loc="lower left",
         bbox_to_anchor=(-0.02, 1.0),
         frameon=False,
         borderaxespad=0.2,
-        fontsize=8 if wrap > 40 else 7,
+        fontsize=size,
     )
+    return sum(1 + handle.get_label().count("\n") for handle in handles)
+
+
+def _points(text, size) -> float:
+    return TextPath((0, 0), text, size=size).get_extents().width if text.strip() else 0.0
+
+
+def _wrapped(text, room, size) -> str:
+    """In lines of at most ``room`` points."""
+    for width in range(100, 4, -3):
+        lines = textwrap.wrap(text, width)
+        if all(_points(line, size) <= room for line in lines):
+            break
+    return "\n".join(lines)
 
 
 def _draw_counts(axes, record):
@@ -313,7 +334,8 @@ def _rows(record):
 
 def _picture(record, row, index, endosome):
     present = [name for name in row[1] if name in record.frames.field_names]
-    return sum(record.frames.frame(name, index, endosome) for name in present)
+    # As float64, in which no value of a frame overflows while its colours are found.
+    return sum(record.frames.frame(name, index, endosome).astype(float) for name in present)
 
 
 def telling(record: RunRecord, endosome: int, wanted: int) -> list[int]:
@@ -327,7 +349,7 @@ def telling(record: RunRecord, endosome: int, wanted: int) -> list[int]:
         reached = np.quantile(left, np.linspace(0, 1, wanted)[1:], method="higher")
         chosen = {max(0, int(np.searchsorted(times, left[0])) - 1)}
         chosen |= set(np.minimum(np.searchsorted(times, reached), count - 1).tolist())
-    for index in sorted(_spread(count, max(wanted, 2 * wanted - 1)), key=lambda i: min(i, count - 1 - i)):
+    for index in (*_spread(count, wanted), *range(count)):
         if len(chosen) < wanted:
             chosen.add(index)
     return sorted(chosen)
@@ -374,15 +396,26 @@ def _draw_buds(axes, record, endosome, until_s):
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     events = record.events[is_ilv(record.events)]
     events = events[(events["endosome"] == endosome) & (events["time_s"] <= until_s)]
-    halo = [patheffects.withStroke(linewidth=1.8, foreground="white"), patheffects.Normal()]
-    for x, y, diameter in zip(events["x_nm"], events["y_nm"], events["diameter_nm"], strict=True):
-        for shift_x in (-1, 0, 1):
-            for shift_y in (-1, 0, 1):
-                centre = x + shift_x * (right - left), y + shift_y * (top - bottom)
-                reach = diameter / 2
-                inside_x = left - reach < centre[0] < right + reach
-                if inside_x and bottom - reach < centre[1] < top + reach:
-                    axes.add_patch(Circle(centre, reach, fill=False, ec="black", lw=0.8, path_effects=halo))
+    known = np.isfinite(events["x_nm"]) & np.isfinite(events["y_nm"]) & np.isfinite(events["diameter_nm"])
+    events = events[known]
+    shifts = [(x * (right - left), y * (top - bottom)) for x in (-1, 0, 1) for y in (-1, 0, 1)]
+    centres = (np.stack([events["x_nm"], events["y_nm"]], 1) + np.array(shifts)[:, None]).reshape(-1, 2)
+    diameter = np.tile(events["diameter_nm"], len(shifts))
+    x, y, reach = *centres.T, diameter / 2
+    seen = (x > left - reach) & (x < right + reach) & (y > bottom - reach) & (y < top + reach)
+    rings = EllipseCollection(
+        diameter[seen],
+        diameter[seen],
+        np.zeros(seen.sum()),
+        units="xy",
+        offsets=centres[seen],
+        offset_transform=axes.transData,
+        facecolors="none",
+        edgecolors="black",
+        lw=0.8,
+        path_effects=[patheffects.withStroke(linewidth=1.8, foreground="white"), patheffects.Normal()],
+    )
+    axes.add_collection(rings, autolim=False)
 
 
 def _draw_color_bar(figure, axes, image, row):

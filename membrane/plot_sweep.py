@@ -6,9 +6,10 @@ import numpy as np
 
 from membrane.archive import RunRecord
 from membrane.canvas import Figure, Normalize, style
+from membrane.intervals import mean_interval, median_interval, share_interval
 from membrane.plot import OKABE_ITO, WIDTH_INCH
-from membrane.sensitivity import partial_rank_correlations
-from membrane.sizes import EXOSOME_RANGE_NM, median_interval, ratio_interval
+from membrane.sensitivity import least_points, partial_rank_correlations
+from membrane.sizes import EXOSOME_RANGE_NM
 
 OUTCOMES = {
     "median_nm": "median diameter (nm)",
@@ -75,11 +76,8 @@ def _complete(record: RunRecord) -> np.ndarray:
 
 
 def outcomes(record: RunRecord, members: np.ndarray) -> dict[str, Outcome]:
-    """What came out of the endosomes of some ``members`` (rows of the table) together.
-
-    ILVs of unknown diameter count in the yield only. Intervals are percentile bootstraps over endosomes; of a yield of
-    no ILV at all in E endosomes, the exact one of Poisson, up to 3.69/E.
-    """
+    """What came out of the endosomes of some ``members`` (rows of the table) together, with the intervals of
+    `membrane.intervals`. ILVs of unknown diameter count in the yield only."""
     table = record.members
     first, count = table["first_endosome"][members], table["endosomes"][members]
     endosomes = np.concatenate([np.arange(f, f + n) for f, n in zip(first, count)])
@@ -87,21 +85,17 @@ def outcomes(record: RunRecord, members: np.ndarray) -> dict[str, Outcome]:
     ilvs = ilvs[np.isin(ilvs["endosome"], endosomes)]
     own = np.searchsorted(endosomes, ilvs["endosome"], sorter=(order := np.argsort(endosomes)))
     own, diameter, n = order[own], ilvs["diameter_nm"], len(endosomes)
-    number = np.bincount(own, minlength=n).astype(float)
+    number = np.bincount(own, minlength=n)
     low, high = EXOSOME_RANGE_NM
-    inside = np.bincount(own[(diameter >= low) & (diameter <= high)], minlength=n).astype(float)
-    sized = np.bincount(own[np.isfinite(diameter)], minlength=n).astype(float)
-    nothing, unsized, of_sizes = len(ilvs) == 0, not sized.any(), (int(sized.sum()), n)
+    inside = np.bincount(own[(diameter >= low) & (diameter <= high)], minlength=n)
+    sized = np.bincount(own[np.isfinite(diameter)], minlength=n)
+    known = int(sized.sum())
+    median, share = (np.nanmedian(diameter), inside.sum() / known) if known else (np.nan, np.nan)
+    ends = [float(end) for end in share_interval(inside, sized)]
     return {
-        "median_nm": Outcome(
-            np.nan if unsized else np.nanmedian(diameter), *median_interval(diameter, own, n), *of_sizes
-        ),
-        "ilvs_per_endosome": Outcome(
-            number.mean(), *((0.0, 3.69 / n) if nothing else ratio_interval(number, np.ones(n))), len(ilvs), n
-        ),
-        "fraction_40_100_nm": Outcome(
-            np.nan if unsized else inside.sum() / sized.sum(), *ratio_interval(inside, sized), *of_sizes
-        ),
+        "median_nm": Outcome(median, *median_interval(diameter, own, n), known, n),
+        "ilvs_per_endosome": Outcome(number.mean(), *mean_interval(number), len(ilvs), n),
+        "fraction_40_100_nm": Outcome(share, *ends, known, n),
     }
 
 
@@ -130,17 +124,17 @@ def sweep_figure(record: RunRecord, keys: list[str]) -> Figure:
 def sensitivity_figure(record: RunRecord) -> Figure:
     """Partial rank correlation of each outcome with each parameter, 95 % intervals; pale where zero is not excluded.
 
-    Raises ValueError where nothing varies, or too few members are complete for any correlation.
+    Raises ValueError where nothing varies, or where there are too few points for so many parameters.
     """
     keys, table = varied(record), record.members
     if not keys:
         raise ValueError(f"no number varies among the members of {record.path}")
     rows = _complete(record)
-    points, needed = len(np.unique(table["point"][rows])), len(keys) + 3
+    points, needed = len(np.unique(table["point"][rows])), least_points(len(keys))
     if points < needed:
         raise ValueError(
-            f"{record.path} has {points} complete points (replicas of a point count once); {len(keys)} varied "
-            f"parameters need at least {needed}: run more members"
+            f"{record.path} has {points} different points that are complete, but {len(keys)} parameters vary "
+            f"({', '.join(keys)}): at least {needed} points are needed; replicas of one point count once"
         )
     parameters = np.column_stack([table[key][rows] for key in keys])
     values = {
@@ -271,7 +265,7 @@ def _scattered(record, rows, values, keys):
     found = _groups(record, rows, values)
     x, y = np.array(list(found)).T
     figure = Figure(figsize=(WIDTH_INCH, 2.9))
-    for axes, (name, label) in zip(figure.subplots(1, 3), OUTCOMES.items()):
+    for axes, (name, label) in zip(figure.subplots(1, 3, sharey=True), OUTCOMES.items()):
         of = [each[name] for each in found.values()]
         value = np.array([o.value for o in of])
         known = np.isfinite(value)
@@ -282,8 +276,8 @@ def _scattered(record, rows, values, keys):
             if _logarithmic(numbers):
                 scale("log")
         axes.set_xlabel(_words(keys[0]), fontsize=7.5)
-        axes.set_ylabel(_words(keys[1]), fontsize=7.5)
         figure.colorbar(points, ax=axes, location="top", label=label)
+    figure.supylabel(_words(keys[1]), fontsize=7.5)
     ilvs = [each["ilvs_per_endosome"] for each in found.values()]
     between = lambda numbers: f"{min(numbers)}\N{EN DASH}{max(numbers)}" if len({*numbers}) > 1 else f"{min(numbers)}"
     figure.supxlabel(

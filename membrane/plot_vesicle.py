@@ -100,7 +100,7 @@ def summary_figure(record: RunRecord) -> Figure:
 
 
 @style(figure_dpi=MOVIE_DPI)
-def movie(record: RunRecord, path, endosome: int = 0, fps: float = 10) -> Path:
+def movie(record: RunRecord, path, endosome: int = 0, fps: int | float = 10) -> Path:
     """All frames of one endosome, cut open and in section, as a GIF, or as MP4 where ffmpeg is installed.
 
     ``fps`` frames a second, or fewer, so that the movie lasts five seconds. Raises ValueError where there are no frames
@@ -158,6 +158,8 @@ def view(frames: list[VesicleFrame]) -> raycast.Camera:
     lumen in which vesicles lie in the last."""
     low, high = [], []
     for frame in frames:
+        if not ((frame.psi > 0).any() and (frame.psi < 0).any()):
+            raise ValueError(f"the frame at {frame.time_s:g} s shows no membrane: psi does not change its sign")
         for axis, h in enumerate(frame.grid.spacing):
             filled = np.flatnonzero((frame.psi > 0).any(axis=tuple(a for a in range(3) if a != axis)))
             low.append((axis, filled.min() * h))

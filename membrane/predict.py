@@ -5,14 +5,17 @@ at one diameter after the other; nothing is simulated. Exit codes: 0 answered, 2
 """
 
 import argparse
+import csv
+import json
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from membrane.backend import BackendError, set_up_environment, set_up_jax
 from membrane.build import bud_law, build_sheet, host_radius
-from membrane.config import ConfigError, SheetConfig, load
+from membrane.config import ConfigError, SheetConfig, load, tell
 from membrane.console import BAD_INPUT, COMPLETE, command
 from membrane.landscape import BudAnswer, Domain, Host
 from membrane.paths import path
@@ -25,6 +28,9 @@ YEAR_S = 365.25 * 86400
 
 NEVER_S = 1e9
 """What takes longer than 30 years does not happen."""
+
+UNIVERSE_S = 13.8e9 * YEAR_S
+"""What takes longer than the universe is old is called never."""
 
 PARTS = 8
 """The law is asked at so many diameters for each row of the table, to find where its answer changes."""
@@ -168,8 +174,8 @@ def _checked(diameters, situation) -> np.ndarray:
 
 
 def report(prediction: Prediction) -> str:
-    """Inputs, table and summary as text."""
-    return "\n\n".join((inputs(prediction), table(prediction), summary(prediction)))
+    """Inputs, table with its legend, and summary as text."""
+    return "\n\n".join((inputs(prediction), table(prediction), LEGEND, summary(prediction)))
 
 
 def inputs(prediction: Prediction) -> str:
@@ -188,12 +194,22 @@ def inputs(prediction: Prediction) -> str:
     return "\n".join(f"{name:36s}{value}" for name, value in lines)
 
 
-COLUMNS = ("diameter_nm", "barrier_kBT", "waiting", "neck", "opening_kBT", "angle_deg", "verdict")
+COLUMNS = ("diameter_nm", "barrier_kBT", "waiting", "factor", "neck", "opening_kBT", "angle_deg", "verdict")
+
+LEGEND = """\
+diameter_nm   diameter of the vesicle that the whole domain makes
+barrier_kBT   energy from the dimple (the domain's resting shape) to the highest state before the bud; 0: none is left
+waiting       mean time until the domain is a bud; never: longer than the universe is old
+factor        the waiting time is known within this factor, up or down, if the inputs are right: it is larger where
+              the domain snaps from one shape to another, and 1 for the cap, which is a closed form
+neck          radius of the bud's neck; closes: it shrinks by itself until it breaks; no bud: no such state
+opening_kBT   energy from an open bud back to the dimple
+angle_deg     contact angle of the dimple at its rim; 0 is flat
+-             there is no such state or number"""
 
 
 def table(prediction: Prediction) -> str:
-    """One row a diameter: barrier from dimple to bud, mean waiting time, radius of the bud's neck, barrier back from an
-    open bud, contact angle of the dimple, verdict."""
+    """One row a diameter, columns as in `LEGEND`."""
     rows = [COLUMNS, *(_row(prediction, i) for i in range(len(prediction.diameters))[prediction.shown])]
     return "\n".join("  ".join(cell.rjust(12) for cell in row[:-1]) + "  " + row[-1] for row in rows)
 
@@ -206,6 +222,7 @@ def _row(prediction, i) -> tuple[str, ...]:
         f"{prediction.diameters[i]:g}",
         _number(answer.barrier_kBT[i], ".1f"),
         duration(prediction.waiting_s[i]),
+        f"{answer.rate_factor[i]:g}" if prediction.waiting_s[i] < UNIVERSE_S else "-",
         words,
         _number(answer.opening_barrier_kBT[i], ".1f"),
         _number(np.degrees(answer.contact_angle_rad[i]), ".0f"),
@@ -216,10 +233,15 @@ def _row(prediction, i) -> tuple[str, ...]:
 def verdict(prediction: Prediction, i: int) -> str:
     """What becomes of the domain of diameter ``i``, in words."""
     answer, waiting = prediction.answer, prediction.waiting_s[i]
+    barrier = f"barrier {answer.barrier_kBT[i]:.0f} kT" if np.isfinite(answer.barrier_kBT[i]) else "nor a way to one"
     if not np.isfinite(answer.neck_radius_nm[i]):
-        return f"no bud state; driven to the gate within {duration(waiting)}" if waiting <= NEVER_S else "no bud state"
+        if waiting > NEVER_S:
+            return f"no bud state ({barrier})"
+        return f"no bud state; driven to the gate within {duration(waiting)}"
+    if waiting > UNIVERSE_S:
+        return f"never buds ({barrier})"
     if waiting > NEVER_S:
-        return "will not bud in 1e9 s"
+        return f"buds only in {duration(waiting)} ({barrier})"
     words = "buds" if answer.direction[i] > 0 else "buds outward"
     words += f" at once ({duration(waiting)})" if answer.barrier_kBT[i] == 0 else f" within {duration(waiting)}"
     if answer.neck_closed[i]:
@@ -252,13 +274,78 @@ def _number(value, form) -> str:
 
 
 def duration(seconds: float) -> str:
-    if not np.isfinite(seconds):
+    if not seconds < UNIVERSE_S:
         return "never"
-    if seconds >= 1000 * YEAR_S:
-        return f"1e{np.log10(seconds):.0f} s"
-    units = ((YEAR_S, "years"), (86400, "days"), (3600, "h"), (60, "min"), (1, "s"), (1e-3, "ms"), (1e-6, "us"))
+    units = ((1e9 * YEAR_S, "billion years"), (1e6 * YEAR_S, "million years"), (1e3 * YEAR_S, "thousand years"))
+    units += ((YEAR_S, "years"), (86400, "days"), (3600, "h"), (60, "min"), (1, "s"), (1e-3, "ms"), (1e-6, "us"))
     scale, unit = next(((s, u) for s, u in units if seconds >= s), (1e-9, "ns"))
     return f"{seconds / scale:.2g} {unit}" if seconds / scale < 100 else f"{seconds / scale:.0f} {unit}"
+
+
+# Numbers ----------------------------------------------------------------------------------------------------------
+
+
+def rows(prediction: Prediction) -> list[dict]:
+    """The table as numbers, one row a diameter; None where there is no number, and for a time without end."""
+    answer = prediction.answer
+    columns = {
+        "diameter_nm": prediction.diameters,
+        "barrier_kBT": answer.barrier_kBT,
+        "waiting_s": prediction.waiting_s,
+        "waiting_factor": answer.rate_factor,
+        "neck_radius_nm": answer.neck_radius_nm,
+        "neck_closes": answer.neck_closed,
+        "scission_s": prediction.scission_s,
+        "opening_barrier_kBT": answer.opening_barrier_kBT,
+        "contact_angle_deg": np.degrees(answer.contact_angle_rad),
+        "direction": answer.direction,
+    }
+    return [
+        {name: _plain(values[i]) for name, values in columns.items()} | {"verdict": verdict(prediction, i)}
+        for i in range(len(prediction.diameters))[prediction.shown]
+    ]
+
+
+def as_csv(prediction: Prediction, file) -> None:
+    """`rows` as CSV with a header; an empty cell where there is no number."""
+    found = rows(prediction)
+    writer = csv.DictWriter(file, list(found[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(found)
+
+
+def as_json(prediction: Prediction, file) -> None:
+    """What the law was told, `rows` and the thresholds as JSON; null where there is no number."""
+    here = prediction.situation
+    kT = here.thermal_energy
+    told = {
+        "line_tension_pN": here.line_tension,
+        "spontaneous_curvature_domain_per_nm": here.curvature_inside,
+        "spontaneous_curvature_host_per_nm": here.curvature_outside,
+        "bending_rigidity_domain_kBT": here.rigidity_inside / kT,
+        "bending_rigidity_host_kBT": here.rigidity_outside / kT,
+        "gaussian_modulus_contrast_kBT": here.gaussian_contrast / kT,
+        "tension_uN_per_m": here.tension / PN_PER_NM_PER_UN_PER_M,
+        "host_radius_nm": here.host_radius,
+        "duration_s": prediction.duration_s,
+    }
+    thresholds = {
+        "buds_within_duration_from_nm": prediction.within(prediction.duration_s),
+        "no_barrier_from_nm": prediction.without_barrier,
+        "neck_closes_from_nm": prediction.closing,
+    }
+    plain = lambda numbers: {name: _plain(value) for name, value in numbers.items()}
+    whole = {"inputs": plain(told), "rows": rows(prediction), "thresholds": plain(thresholds)}
+    file.write(json.dumps(whole, indent=2, allow_nan=False) + "\n")
+
+
+def _plain(value):
+    """A number of numpy as one of Python; None where it is not finite."""
+    value = np.asarray(value).item()
+    return value if np.isfinite(value) else None
+
+
+WRITERS = {"csv": as_csv, "json": as_json}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -268,18 +355,39 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(argv: list[str] | None) -> int:
     arguments = _parser().parse_args(argv)
+    wanted = {name: given for name in WRITERS if (given := getattr(arguments, name))}
     try:
         set_up_environment()
         set_up_jax(cache_from_s=1.0)
+        _check_outputs(list(wanted.values()))
         config = load(arguments.config, arguments.set)
         if not isinstance(config, SheetConfig):
             raise ConfigError(f"{arguments.config}: kind {config.kind} has no bud law; give a configuration of a sheet")
         prediction = predict(config, arguments.diameters)
-    except (ConfigError, BackendError, ValueError) as error:
+        tell(config, arguments.config)
+        if "-" not in wanted.values():
+            print(report(prediction))
+        for name, given in wanted.items():
+            if given == "-":
+                WRITERS[name](prediction, sys.stdout)
+                continue
+            with Path(given).expanduser().open("x", newline="", encoding="utf-8") as file:
+                WRITERS[name](prediction, file)
+    except (ConfigError, BackendError, ValueError, OSError) as error:
         print(f"membrane.predict: {error}", file=sys.stderr)
         return BAD_INPUT
-    print(report(prediction))
     return COMPLETE
+
+
+def _check_outputs(paths: list[str]) -> None:
+    """Raises ValueError before anything is computed where a file is named twice, exists, or has no folder."""
+    if len(set(paths)) < len(paths):
+        raise ValueError(f"--csv and --json both go to {paths[0]}: give two names")
+    for given in (Path(p).expanduser() for p in paths if p != "-"):
+        if given.exists() or given.is_symlink():
+            raise ValueError(f"{given} exists; choose another name or remove it")
+        if not given.parent.is_dir():
+            raise ValueError(f"{given.parent} is no folder; make it first or choose another name")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -296,6 +404,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NM,NM,...",
         help="of the vesicles (default: 20 to 160)",
     )
+    for name in WRITERS:
+        parser.add_argument(
+            f"--{name}", metavar="FILE", help=f"write the numbers as {name.upper()} to a new file; - : to the terminal"
+        )
     return parser
 
 

@@ -1,6 +1,7 @@
 """How far a run is: a bar on a terminal and in a notebook, a line now and then elsewhere."""
 
 import logging
+import sys
 import time
 import warnings
 
@@ -8,7 +9,6 @@ with warnings.catch_warnings():
     # A notebook without ipywidgets gets the bar of a terminal; that is no fault of the reader.
     warnings.simplefilter("ignore")
     from tqdm.auto import tqdm
-from tqdm.std import tqdm as terminal_tqdm
 
 log = logging.getLogger("membrane")
 
@@ -18,15 +18,19 @@ QUIET_S = 30.0
 """Without a bar a line is due after so many seconds at the latest."""
 
 
+def hidden(quiet: bool) -> bool | None:
+    """What tqdm calls ``disable``. None: where the error stream is no terminal; that of a notebook is none, but shows
+    bars."""
+    return True if quiet else False if "ipykernel" in sys.modules else None
+
+
 class Progress:
     """Of a run that is to last ``duration_s``, at ``begun_s`` now: one time scale, that of an endosome, in ms."""
 
     def __init__(self, name: str, duration_s: float, begun_s: float, quiet: bool):
         self.total_ms, self.begun_s, self.started = duration_s * 1e3, begun_s, time.monotonic()
         self.told = self.started
-        # None: no bar where the error stream is no terminal. A notebook's stream is none, but shows bars.
-        hidden = True if quiet else False if tqdm is not terminal_tqdm else None
-        shown = dict(unit="ms", disable=hidden, desc=name, bar_format=BAR)
+        shown = dict(unit="ms", disable=hidden(quiet), desc=name, bar_format=BAR)
         self.bar = tqdm(total=round(self.total_ms, 3), initial=round(begun_s * 1e3, 3), **shown)
         self.bar.set_postfix_str("compiling ...")
         if self.bar.disable:

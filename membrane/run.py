@@ -22,6 +22,12 @@ def main(argv: list[str] | None = None) -> int:
 def _main(argv: list[str] | None) -> int:
     arguments = _parser().parse_args(argv)
     set_up_logging(arguments.quiet)
+    if arguments.trial is not None and not arguments.check:
+        print(
+            f"membrane.run: --trial {arguments.trial:g} needs --check: it estimates a run without making it",
+            file=sys.stderr,
+        )
+        return BAD_INPUT
     if sys.platform == "win32":
         print(f"membrane.run: {UNSUPPORTED}", file=sys.stderr)
         return BAD_INPUT

@@ -11,6 +11,7 @@ from membrane.build import Physics
 from membrane.endosome import Books, Endosome, content
 from membrane.events import BudWatcher, with_tension
 from membrane.frames import frame_arrays, waiting_frames
+from membrane.landscape import Domain, Host
 from membrane.series import UNITS, Cadence, FrameRecorder, SeriesRecorder
 from membrane.simulate import NumericalFailure, simulate
 
@@ -151,6 +152,25 @@ class SheetReplica:
         model = self.physics.model
         named = dict(zip(model.species, np.asarray(fields), strict=True))
         return named | {"height": np.asarray(model.height(fields))}
+
+    @staticmethod
+    def compile_all(physics: Physics) -> None:
+        """The programs of a run, which are compiled when they are first asked for: a chunk, and a path of the law."""
+        model = physics.model
+        state = model.initial_state(jax.random.key(0), physics.first_step_ticks)
+        jax.block_until_ready(physics.stepper.chunk(model, state, jnp.asarray(0, jnp.int32)))
+        rules, budget = physics.rules, physics.new_endosome()
+        one = lambda value: np.array([value])
+        # An open bud of 60 nm, for of those the law solves the path in any case.
+        domain = Domain(
+            area=one(np.pi * 60.0**2),
+            spontaneous_curvature=one(0.05),
+            line_tension=one(rules.line_tension),
+            bending_rigidity=one(rules.bending_rigidity_lo),
+            gaussian_modulus_contrast=one(rules.gaussian_modulus_contrast),
+            open_bud=one(True),
+        )
+        rules.law(domain, Host(budget.tension, rules.bending_rigidity_ld, 0.0, budget.host_radius))
 
     @staticmethod
     def check(physics: Physics) -> list[str]:

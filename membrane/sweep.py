@@ -1,7 +1,7 @@
 """From a sweep to its members: points of a grid, of a list or of a design that fills a box, and replicas of each."""
 
-import itertools
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,25 +9,99 @@ from typing import Any
 import numpy as np
 from scipy.stats import qmc
 
-from membrane.config import Config, ConfigError, SweepConfig, changed, load, load_sweep
+from membrane.config import Config, ConfigError, SweepConfig, changed, cut, load, load_sweep, shortened
 from membrane.config.sweep import RangeConfig, SamplesConfig
 
 
-@dataclass(frozen=True)
+class Points:
+    """The points of a sweep, each made when it is asked for: a million of them would fill the memory."""
+
+    def __init__(self, config: SweepConfig, base: Config):
+        self.config, self.base = config, base
+        self.first_seed = int(np.random.SeedSequence(config.seed).generate_state(1)[0])
+        vary = config.vary
+        self._axes = [[{key: value} for value in values] for key, values in vary.grid.items()]
+        if vary.points:
+            self._axes.append(vary.points)
+        # Each design has a stream of its own; neither depends on the number of replicas.
+        for stream, (kind, section) in enumerate(((qmc.LatinHypercube, vary.latin_hypercube), (qmc.Sobol, vary.sobol))):
+            if section is not None:
+                self._axes.append(_Sampled(kind, section, np.random.default_rng([config.seed, stream])))
+
+    def __len__(self) -> int:
+        return math.prod(map(len, self._axes))
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        """What varies, by key; the last section of ``vary`` is the fastest."""
+        parts = []
+        for axis in reversed(self._axes):
+            number, at = divmod(number, len(axis))
+            parts.append(axis[at])
+        return {key: value for part in reversed(parts) for key, value in part.items()}
+
+
+class _Sampled:
+    """The points of one design."""
+
+    def __init__(self, kind: type, section: SamplesConfig, generator: np.random.Generator):
+        unit = kind(len(section.ranges), rng=generator).random(section.samples)
+        self._keys = list(section.ranges)
+        self._columns = [_scaled(u, section.ranges[key]) for u, key in zip(unit.T, self._keys)]
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    def __getitem__(self, at: int) -> dict[str, float]:
+        return {key: float(column[at]) for key, column in zip(self._keys, self._columns)}
+
+
+def _scaled(unit: np.ndarray, range_: RangeConfig) -> np.ndarray:
+    if range_.scale == "log":
+        return range_.low * (range_.high / range_.low) ** unit
+    return range_.low + (range_.high - range_.low) * unit
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Member:
-    """One run of a sweep. Members are numbered replica by replica, so that more replicas only append."""
+    """One run of a sweep. Members are numbered replica by replica, so that more replicas only append. All but the
+    number is made anew each time it is asked for."""
 
     number: int
-    point: int
-    replica: int
-    name: str
-    seed: int
-    varied: dict[str, Any]
-    base: Config
+    points: Points
+
+    @property
+    def point(self) -> int:
+        """Number of its point."""
+        return self.number % len(self.points)
+
+    @property
+    def replica(self) -> int:
+        """Number among the runs of its point."""
+        return self.number // len(self.points)
+
+    @property
+    def name(self) -> str:
+        """That of the sweep, with its number."""
+        return f"{self.points.config.name}-{self.number:06d}"
+
+    @property
+    def seed(self) -> int:
+        """Its own. Neighbouring seeds are as good as any: keys are hashed. No two members share one."""
+        return (self.points.first_seed + self.number) % 2**31
+
+    @property
+    def varied(self) -> dict[str, Any]:
+        """Dotted keys and values in which it differs from the base."""
+        return self.points[self.point]
+
+    @property
+    def base(self) -> Config:
+        """What it differs from."""
+        return self.points.base
 
     @property
     def config(self) -> Config:
-        """Made anew each time: ten thousand of them would fill the memory. Raises ConfigError where it is not valid."""
+        """The whole. Raises ConfigError where it is not valid."""
         values = self.varied | {"name": self.name, "seed": self.seed}
         return changed(self.base, values, f"member {self.number}, {self.said}")
 
@@ -53,61 +127,41 @@ class Sweep:
     members: list[Member]
 
 
-def read_sweep(path: str | Path) -> Sweep:
-    """All of a sweep; raises ConfigError with all faults at once, those of members by number."""
-    config = load_sweep(path)
-    base = load(Path(path).parent / config.base)
-    base = changed(base, config.set, f"{path}: set, upon {config.base}")
-    return Sweep(config, base, _members(config, base, str(path)))
+def read_sweep(path: str | Path, kept: bool = False) -> Sweep:
+    """All of a sweep; raises ConfigError with all faults at once, members by number. ``kept``: as for load_sweep."""
+    path = Path(path).expanduser()
+    config = load_sweep(path, kept)
+    base = load(path.parent / Path(config.base).expanduser())
+    base = changed(base, config.set, f"{path}: set, upon {shortened(config.base)}")
+    members = [Member(number, points) for points in [Points(config, base)] for number in range(config.members)]
+    _check(members[: config.members // config.replicas], str(path))
+    return Sweep(config, base, members)
 
 
-def _members(config: SweepConfig, base: Config, source: str) -> list[Member]:
-    points, members, faults = _points(config), [], []
-    first = int(np.random.SeedSequence(config.seed).generate_state(1)[0])
-    for number, (replica, (point, varied)) in enumerate(itertools.product(range(config.replicas), enumerate(points))):
-        # Neighbouring seeds are as good as any: keys are hashed. No two members share one.
-        seed = (first + number) % 2**31
-        members.append(Member(number, point, replica, f"{config.name}-{number:06d}", seed, varied, base))
+def _check(members: list[Member], source: str) -> None:
+    """One member of each point: replicas differ from it by name and seed only."""
+    faults = []
+    for member in members:
         try:
-            _ = members[-1].config
+            _ = member.config
         except ConfigError as error:
             faults.append(f"{source}: {error}")
             if len(faults) == _MOST_FAULTS:
                 break
     if faults:
         raise ConfigError("\n".join(faults))
-    return members
 
 
 _MOST_FAULTS = 5
 """A key that is misspelt is wrong in every member."""
 
 
-def _points(config: SweepConfig) -> list[dict[str, Any]]:
-    vary = config.vary
-    sections = [[dict(zip(vary.grid, values)) for values in itertools.product(*vary.grid.values())]]
-    if vary.points:
-        sections.append(vary.points)
-    # Each design has a stream of its own; neither depends on the number of replicas.
-    for stream, (kind, section) in enumerate(((qmc.LatinHypercube, vary.latin_hypercube), (qmc.Sobol, vary.sobol))):
-        if section is not None:
-            sections.append(_sampled(kind, section, np.random.default_rng([config.seed, stream])))
-    return [{k: v for part in parts for k, v in part.items()} for parts in itertools.product(*sections)]
-
-
-def _sampled(kind: type, section: SamplesConfig, generator: np.random.Generator) -> list[dict[str, float]]:
-    unit = kind(len(section.ranges), rng=generator).random(section.samples)
-    columns = [_scaled(u, section.ranges[key]) for u, key in zip(unit.T, section.ranges)]
-    return [dict(zip(section.ranges, map(float, row))) for row in zip(*columns)]
-
-
-def _scaled(unit: np.ndarray, range_: RangeConfig) -> np.ndarray:
-    if range_.scale == "log":
-        return range_.low * (range_.high / range_.low) ** unit
-    return range_.low + (range_.high - range_.low) * unit
-
-
 def shown(varied: dict[str, Any]) -> str:
     """Keys and values, in words."""
-    numbers = {key: f"{value:.6g}" if isinstance(value, float) else value for key, value in varied.items()}
-    return ", ".join(f"{key} = {value}" for key, value in numbers.items())
+    return ", ".join(f"{cut(key)} = {_said(value)}" for key, value in varied.items())
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return cut(value) if isinstance(value, str) else shortened(value)

@@ -39,7 +39,7 @@ class SweepFolder:
         for copy in (self.kept_base, self.kept_sweep):
             may_write(copy, remedy="give another --folder")
         if self.kept_sweep.exists():
-            self._refuse_changes(read_sweep(self.kept_sweep))
+            self._refuse_changes(read_sweep(self.kept_sweep, kept=True))
 
     def keep(self) -> None:
         """Write base and sweep. Raises ConfigError as :meth:`check`, OSError where the folder cannot be written."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from membrane import slabs
 from membrane.build_vesicle import VesiclePhysics
-from membrane.event_table import KINDS
+from membrane.event_table import EVENT_DTYPE, KINDS
 from membrane.frames import frame_arrays, waiting_frames
 from membrane.simulate import NumericalFailure
 from membrane.vesicle import Fission, Fusion, State, StokesFlow, Vesicle, describe, rebook
@@ -197,6 +197,12 @@ class VesicleReplica:
             "numerics.precision float64, a smaller numerics.transport_step_us, or line tension, rigidity and moduli "
             "nearer to those of membranes"
         )
+
+    @staticmethod
+    def compile_all(physics: VesiclePhysics) -> None:
+        """The programs of a run, which are compiled when they are first asked for: those of a round and of a look."""
+        trial = VesicleReplica(physics, 0, 0, None, np.zeros(0, EVENT_DTYPE))
+        trial.advance(physics.look_ticks, lambda: False)
 
     @staticmethod
     def check(physics: VesiclePhysics) -> list[str]:

@@ -23,7 +23,7 @@ from membrane import bud, canvas, paths, picture_command, predict
 from membrane.budlaw import route, solved
 from membrane.build import bud_law
 from membrane.canvas import Figure, Line2D, Patch, matplotlib, patheffects, style
-from membrane.config import load
+from membrane.config import changed, load
 from membrane.landscape import answer
 from membrane.plot import OKABE_ITO, WIDTH_INCH
 from membrane.sizes import EXOSOME_RANGE_NM
@@ -268,7 +268,7 @@ def main(arguments=None) -> int:
         predict.set_up_jax()
         config = load(options.config, options.set)
         exact, cap = (
-            bud_law(load(options.config, [*options.set, f"budding.law={law}"]), hopeless=np.inf)
+            bud_law(changed(config, {"budding.law": law}, str(options.config)), hopeless=np.inf)
             for law in ("exact", "cap")
         )
         situation = predict.situation_of(config)

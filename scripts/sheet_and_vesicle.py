@@ -24,7 +24,7 @@ from membrane import run
 from membrane.archive import ArchiveError, RunRecord, read
 from membrane.build import build
 from membrane.config import ConfigError, VesicleConfig, parse
-from membrane.sizes import median_interval
+from membrane.intervals import median_interval
 
 SECTIONS = ("temperature_C", "duration_s", "seed", "ceramide", "cargo")
 """What both configurations write alike."""

@@ -22,7 +22,7 @@ import jax
 import numpy as np
 
 from membrane.build_vesicle import build
-from membrane.config import ConfigError, VesicleConfig, load
+from membrane.config import ConfigError, VesicleConfig, changed, load
 from membrane.event_table import EVENT_DTYPE, is_ilv
 from membrane.vesicle_replica import VesicleReplica
 
@@ -41,7 +41,7 @@ def main(arguments=None) -> int:
         if not isinstance(config, VesicleConfig):
             raise ConfigError(f"{options.config}: kind {config.kind} has no membrane of finite width; give a vesicle")
         factors = sorted(set(options.factors), reverse=True)
-        scaled = [load(options.config, [*options.set, *overrides(config, factor)]) for factor in factors]
+        scaled = [changed(config, widths(config, factor), f"{options.config}, factor {factor:g}") for factor in factors]
         jax.config.update("jax_enable_x64", config.numerics.precision == "float64")
         physics = [build(c) for c in scaled]
     except (ConfigError, ValueError) as error:
@@ -70,18 +70,17 @@ def main(arguments=None) -> int:
     return 0
 
 
-def overrides(config: VesicleConfig, factor: float) -> list[str]:
+def widths(config: VesicleConfig, factor: float) -> dict[str, float]:
     """The keys that say how wide interfaces are, times ``factor``; the spacing is the next that divides the box."""
     wanted = factor * config.geometry.spacing_nm
     spacing = min(side / math.ceil(side / wanted - 1e-9) for side in config.geometry.box_nm)
-    widths = {
+    found = {
         "membrane.interface_width_nm": config.membrane.interface_width_nm,
         "lipids.interface_width_nm": config.lipids.interface_width_nm,
     }
     if config.numerics.smoothing_length_nm is not None:
-        widths["numerics.smoothing_length_nm"] = config.numerics.smoothing_length_nm
-    scaled = {key: round(factor * value, 9) for key, value in widths.items()} | {"geometry.spacing_nm": spacing}
-    return [f"{key}={value!r}" for key, value in scaled.items()]
+        found["numerics.smoothing_length_nm"] = config.numerics.smoothing_length_nm
+    return {key: round(factor * value, 9) for key, value in found.items()} | {"geometry.spacing_nm": spacing}
 
 
 def first_ilv(physics):

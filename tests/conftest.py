@@ -1,12 +1,55 @@
-"""Tests run in float64 with strict shapes; float32 enters where a test builds its grid so."""
+"""Tests run in float64 with strict shapes; float32 enters where a test builds its grid so.
+
+Compiled programs are kept on disk, the small ones too, for most of the time of the suite is compilation. Workers, the
+processes that tests start, and later runs share them. A program is filed under a digest of itself, its flags and the
+compiler: nothing stale is ever found. A damaged entry is compiled anew, and the folder may be deleted at any time.
+"""
 
 import logging
+import os
 
-import jax
+import platformdirs
 import pytest
+
+# Before jax is imported, and in the environment, for the processes that tests start.
+CACHE = platformdirs.user_cache_path("membrane-tests")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE / "membrane"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+import jax  # noqa: E402
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "allow")
+
+
+LONGEST = (
+    "test_bud",
+    "test_vesicle_species",
+    "test_ensemble",
+    "test_run",
+    "test_devices",
+    "test_batch",
+    "test_stepper",
+    "test_vesicle_shape",
+    "test_vesicle_run",
+    "test_budlaw",
+    "test_vesicle_stokes",
+    "test_sheet",
+    "test_endosome",
+    "test_vesicle_composition",
+    "test_vesicle_replica",
+    "test_vesicle_slab",
+    "test_bud_sealed",
+    "test_predict",
+)
+"""Files whose tests take longest, the longest first."""
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files go first to the workers, so that both end together; within a file the order stays."""
+    rank = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -25,14 +68,14 @@ JAX_SETTINGS = (
 
 
 @pytest.fixture(scope="module")
-def settings_of_main(tmp_path_factory):
-    """main() sets precision and cache of the whole process, and the root logger: restores them; cache in a folder of
-    ours. Yields what patches for as long."""
+def settings_of_main():
+    """main() sets precision and cache of the whole process, and the root logger: restores them; the caches of
+    main() are those of the tests. Yields what patches for as long."""
     before = {name: getattr(jax.config, name) for name in JAX_SETTINGS}
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_CACHE_HOME", str(CACHE))
         yield patch
     for name, value in before.items():
         jax.config.update(name, value)

@@ -17,6 +17,7 @@ import pytest
 from membrane import archive
 from membrane.archive import Archive, ArchiveError, read
 from membrane.archive.ownership import passing
+from membrane.archive.seals import seal
 from membrane.event_table import EVENT_DTYPE, is_ilv
 
 CONFIG = "name: trial\nduration_s: 0.5\n"
@@ -102,15 +103,15 @@ def test_every_documented_part_comes_back(path):
     assert list(path.parent.iterdir()) == [path]
     events, series = make_events(20), make_series(4)
     with h5py.File(path) as file:
-        assert set(file) == {"events", "size_distribution", "series", "frames", "checkpoint"}
+        assert set(file) == {"event", "events", "size_distribution", "series", "frames", "checkpoint"}
         attributes = dict(file.attrs)
-        assert attributes["schema_version"] == "1.2"
+        assert attributes["schema_version"] == "1.3"
         assert (attributes["name"], attributes["seed"], attributes["status"]) == ("trial", 5, "complete")
         assert (attributes["config_yaml"], attributes["wall_time_s"]) == (CONFIG, 12.5)
         assert (attributes["number_of_endosomes"], attributes["note"]) == (3, "kept")
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", attributes["created_utc"])
         versions = json.loads(attributes["versions"])
-        assert set(versions) == {"membrane", "jax", "jaxlib", "numpy", "h5py", "python"}
+        assert set(versions) == {"membrane", "jax", "jaxlib", "numpy", "h5py", "python", "XLA_FLAGS"}
         assert versions["numpy"] == np.__version__
         assert attributes["membrane_version"] == versions["membrane"]
         assert file["events"].dtype == EVENT_DTYPE
@@ -121,7 +122,7 @@ def test_every_documented_part_comes_back(path):
         assert file["series/time_s"].is_scale
         assert file["series/tension"].dims[0][0] == file["series/time_s"]
         units = {name: values.attrs["units"] for name, values in file["series"].items()}
-        assert units == {"time_s": "s", "tension": "uN/m", "ilvs": ""}
+        assert units == {"time_s": "s", "endosome": "", "tension": "uN/m", "ilvs": ""}
         np.testing.assert_allclose(file["frames/time_s"], [0, 0.1, 0.2])
         phi = file["frames/phi"]
         assert (phi.shape, phi.dtype, phi.chunks, phi.compression) == ((3, 3, 8, 12), "f4", (1, 1, 8, 12), "gzip")
@@ -130,8 +131,9 @@ def test_every_documented_part_comes_back(path):
         for index in range(3):
             np.testing.assert_array_equal(phi[index], make_fields(index)["phi"].astype(np.float32))
         sizes = file["size_distribution"]
-        assert set(sizes) == {"bin_edges_nm", "count", "probability_density_per_nm", "ci_low", "ci_high"}
-        assert set(sizes.attrs) == set(archive.SUMMARY)
+        histogram = {"bin_edges_nm", "bin_centre_nm", "count", "probability_density_per_nm", "ci_low", "ci_high"}
+        assert set(sizes) == histogram
+        assert set(sizes.attrs) == {*archive.SUMMARY, *archive.INTERVALS}
         ilvs = events[is_ilv(events)]
         assert 0 < len(ilvs) < 20
         assert sizes.attrs["n"] == sizes["count"][()].sum() == len(ilvs)
@@ -169,7 +171,7 @@ def test_documented_example_runs(path, monkeypatch, capsys):
 
 def test_every_column_is_documented():
     text = (Path(__file__).parent.parent / "docs" / "archive.md").read_text()
-    missing = [name for name in (*EVENT_DTYPE.names, *archive.SUMMARY) if f"`{name}`" not in text]
+    missing = [name for name in (*EVENT_DTYPE.names, *archive.SUMMARY, *archive.INTERVALS) if f"`{name}`" not in text]
     assert not missing
 
 
@@ -532,7 +534,8 @@ def test_writes_that_fail_half_way_do_not_bring_the_process_down(path):
         from membrane.archive import Archive, ArchiveError
         from membrane.event_table import EVENT_DTYPE
         run = Archive.create(sys.argv[1], config_yaml="", name="x", seed=0)
-        arguments = [{"a": np.zeros(20000)}], {}, np.zeros(3, EVENT_DTYPE), {"time_s": np.zeros(2)}
+        states = [{"a": np.random.default_rng(0).normal(size=20000)}]
+        arguments = states, {}, np.zeros(3, EVENT_DTYPE), {"time_s": np.zeros(2)}
         run.checkpoint(*arguments)
         finish = dict(status="failed", wall_time_s=0.0, units={}, grid_spacing_nm=(1.0, 1.0), number_of_endosomes=1)
         for limit in (100, 4000, 30000, 100000):
@@ -592,7 +595,7 @@ def test_what_is_no_archive(path):
         read(path)
     with h5py.File(path, "w") as file:
         file.attrs["schema_version"] = "1.7"
-    with pytest.raises(ArchiveError, match="is it the right file"):
+    with pytest.raises(ArchiveError, match="unreadable: its seals are gone"):
         read(path)
 
 
@@ -601,4 +604,5 @@ def test_later_minor_versions_are_read(path):
     with h5py.File(path, "a") as file:
         file.attrs["schema_version"] = "1.9"
         file["novelty"] = np.zeros(3)
+        seal(file)
     assert len(read(path).events) == 20

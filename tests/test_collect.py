@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -11,7 +12,7 @@ import pytest
 import xarray
 
 from membrane import collect
-from membrane.archive import Archive, collected, read
+from membrane.archive import Archive, ArchiveError, collected, read
 from membrane.event_table import EVENT_DTYPE, is_ilv
 from membrane.sizes import size_distribution
 from membrane.sweep import read_sweep
@@ -114,7 +115,7 @@ def test_complete_members(folder, capsys):
             np.testing.assert_array_equal(part[name], own[name])
     expected = size_distribution(record.ilvs["diameter_nm"], record.ilvs["endosome"], 6)
     for name, values in expected.items():
-        np.testing.assert_allclose(record.size_distribution[name], values, rtol=1e-12, err_msg=name)
+        np.testing.assert_array_equal(record.size_distribution[name], values, err_msg=name)
 
 
 def test_a_member_damaged_within(folder, capsys):
@@ -215,16 +216,6 @@ def test_without_a_checkpoint_there_is_nothing_to_collect(folder):
     assert record.attributes["number_of_endosomes"] == 12
 
 
-def test_parts_do_not_matter(folder, monkeypatch):
-    """However little is held at a time, sizes are the same."""
-    assert run("--output", "whole.h5") == 0
-    monkeypatch.setattr(collected, "_PART", 3)
-    assert run("--output", "parts.h5") == 0
-    whole, parts = read("whole.h5").size_distribution, read("parts.h5").size_distribution
-    for name in whole:
-        np.testing.assert_allclose(parts[name], whole[name], rtol=1e-12, err_msg=name)
-
-
 def test_again(folder):
     """Collecting again replaces what was collected, and nothing else: the archive of a member is refused, exit 2."""
     assert run() == 0
@@ -288,9 +279,50 @@ def test_documented_examples(folder, capsys):
 def test_xarray_is_lazy(folder):
     """Series and table open as data sets with their coordinates, unread."""
     assert run() == 0
-    with xarray.open_dataset("runs/trial.h5", group="series", engine="h5netcdf", phony_dims="sort") as series:
+    with xarray.open_dataset("runs/trial.h5", group="series", engine="h5netcdf") as series:
         assert series["free_energy_pN_nm"].dims == ("time_s", "endosome")
         assert not series["free_energy_pN_nm"].variable._in_memory
         assert float(series["free_energy_pN_nm"].sel(endosome=4).isel(time_s=-1)) == 4.0
     with h5py.File("runs/trial.h5") as file:
         assert file["events"].chunks is not None
+
+
+def test_pruning(folder, capsys):
+    """After the archive is whole, complete members lose checkpoint and frames and nothing else, and collecting again
+    gives the same; members in any other state stay as they are."""
+    archives = [folder.archive(member) for member in folder.sweep.members]
+    others = {n: archives[n].read_bytes() for n in (1, 3)}
+    before, size = [read(archives[n]) for n in (0, 4)], archives[0].stat().st_size
+    assert run("--prune") == 0
+    assert "2 members pruned" in capsys.readouterr().out
+    whole = read("runs/trial.h5")
+    for n, record in zip((0, 4), before):
+        after = read(archives[n])
+        assert after.events.tobytes() == record.events.tobytes()
+        for name in record.series:
+            np.testing.assert_array_equal(after.series[name], record.series[name])
+        assert after.units == record.units
+        assert after.attributes["pruned"] == "checkpoint, frames"
+        assert len(after.frames) == 0
+        kept = {name: value for name, value in after.attributes.items() if name not in ("pruned", "seals")}
+        assert kept == {name: value for name, value in record.attributes.items() if name != "seals"}
+        with pytest.raises(ArchiveError, match="cannot be extended"):
+            Archive.resume(archives[n])
+    assert archives[0].stat().st_size < size
+    assert {n: archives[n].read_bytes() for n in others} == others
+    assert run("--prune") == 0
+    assert "0 members pruned" in capsys.readouterr().out
+    assert read("runs/trial.h5").events.tobytes() == whole.events.tobytes()
+
+
+def test_what_was_not_collected_is_not_pruned(folder, monkeypatch):
+    """Where the collected archive does not hold a member as it is: exit 3, and nothing is removed."""
+    add = collected.Collection.add
+
+    def fewer(self, row, record):
+        add(self, row, replace(record, events=record.events[1:]))
+
+    monkeypatch.setattr(collected.Collection, "add", fewer)
+    before = folder.archive(folder.sweep.members[0]).read_bytes()
+    assert run("--prune") == 3
+    assert folder.archive(folder.sweep.members[0]).read_bytes() == before

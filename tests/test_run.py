@@ -2,6 +2,7 @@
 behind."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -212,6 +213,48 @@ def test_check_writes_nothing(config, tmp_path, monkeypatch, capsys):
     assert "(bare wall 2.000 pN)" in said
 
 
+def test_trial_estimates_without_running(config, tmp_path, monkeypatch, capsys):
+    """--check --trial: a bound in core seconds, the memory of the process, a time in words; no file. Alone it is
+    refused, and so short a run that nothing is left to time says so."""
+    monkeypatch.chdir(tmp_path)
+    long = ("--set", "duration_s=60", "--set", "endosomes=3", "--set", "budding.law=exact")
+    assert run.main([str(config), "--check", "--trial", "0.5", *long]) == 0
+    said = capsys.readouterr().out
+    found = re.search(r"estimate: at most (\S+) core s, (\d+) MiB; about (\S+) (s|min|h|days) on \d+ core", said)
+    assert found, said
+    assert 10 < float(found[1]) < 1e5
+    whole = re.search(r"memory of the process: about (\d+) MiB", said)
+    # This process, compilers and all.
+    assert 100 < int(whole[1]) <= int(found[2])
+    assert run.main([str(config), "--check", "--trial", "30", "--set", "duration_s=0.0003"]) == 0
+    assert "all of the run" in capsys.readouterr().out
+    assert run.main([str(config), "--trial", "1"]) == 2
+    assert "--trial 1 needs --check" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failing_endosome_stops_the_others(config, tmp_path, monkeypatch):
+    """Nobody waits for four endosomes that could go on for a minute: they stop at their next chunk."""
+    from membrane import sheet_replica
+    from membrane.simulate import NumericalFailure
+
+    simulate, longest = sheet_replica.simulate, []
+
+    def fails(model, stepper, state, *, should_stop, **how):
+        if not longest:
+            longest.append(None)
+            raise NumericalFailure("on purpose", state)
+        new = simulate(model, stepper, state, should_stop=should_stop, **how)
+        longest.append(int(new.tick))
+        return new
+
+    monkeypatch.setattr(sheet_replica, "simulate", fails)
+    options = ["--set", "duration_s=60", "--set", "endosomes=5", "--set", "output.checkpoint_interval_ms=6e4"]
+    assert start(config, tmp_path / "run.h5", "--no-picture", "--threads", 2, *options) == 3
+    assert max(tick for tick in longest if tick is not None) < 1e6
+    assert read(tmp_path / "run.h5").attributes["failure"] == "on purpose"
+
+
 def test_default_output(config, tmp_path, monkeypatch, capsys):
     """Without --output the archive is runs/<name>.h5, its picture beside it, and the summary names both; no ILV is
     said so."""
@@ -227,11 +270,11 @@ def test_default_output(config, tmp_path, monkeypatch, capsys):
 
 
 def test_summary_of_a_run_that_buds(config, whole, tmp_path, capsys):
-    """Number, median with its interval, quartiles and share in 40-100 nm stand in the summary."""
+    """Number, median, quartiles and share in 40-100 nm stand in the summary; of two endosomes there is no interval."""
     assert start(config, tmp_path / "out.h5") == 0
     said, sizes = capsys.readouterr().out, read(whole).size_distribution
     assert f"{sizes['n']} ILVs from " in said
-    assert f"median {sizes['median_nm']:.1f} nm (95 % " in said
+    assert f"median {sizes['median_nm']:.1f} nm (no interval, 2 endosomes: too few)" in said
     assert f"IQR {sizes['q25_nm']:.1f}-{sizes['q75_nm']:.1f} nm" in said
     assert "% in 40-100 nm" in said
 
@@ -248,7 +291,7 @@ def bad_input(config, tmp_path, case):
     cases = {
         "absent configuration": ([tmp_path / "absent.yaml"], "cannot be read"),
         "bad key": ([config, "--set", "lipids.line_tensionpN=1"], "did you mean 'line_tension_pN'?"),
-        "two bad values": ([config, "--set", "duration_s=-1", "--set", "endosomes=0"], "2 fault(s)"),
+        "two bad values": ([config, "--set", "duration_s=-1", "--set", "endosomes=0"], "2 faults"),
         "bad override": ([config, "--set", "duration_s"], "dotted.key=VALUE"),
         "output is a picture": ([config, "--output", tmp_path / "x.png"], "ends in .h5"),
         "output is the configuration": ([config, "--output", "same", "--overwrite"], "reads"),

@@ -1,15 +1,8 @@
-from math import erf
-
 import numpy as np
 import pytest
 
-from membrane.sizes import (
-    median_interval,
-    shell_density,
-    size_distribution,
-    size_distribution_of,
-    thin_section_mean,
-)
+from membrane.intervals import share_interval
+from membrane.sizes import shell_density, size_distribution, thin_section_mean
 
 DIAMETERS_NM = [30, 40, 50, 80, 100, 200]
 
@@ -30,19 +23,13 @@ def test_histogram_and_moments():
     assert (sizes["q25_nm"], sizes["q75_nm"]) == (44.9, 100)
 
 
-def test_parts_are_as_good_as_the_whole():
-    """Any partition, empty parts and repeated values included; quartiles are numpy's to the bit."""
+def test_quartiles_are_numpys():
+    """To the bit, of repeated values too."""
     rng = np.random.default_rng(4)
     for n in (1, 2, 3, 10, 1001):
-        diameter, endosome = rng.lognormal(4, 1, n).round(rng.integers(0, 6)) + 1, rng.integers(0, 7, n)
-        cuts = np.sort(rng.integers(0, n + 1, 5))
-        parts = list(zip(np.split(diameter, cuts), np.split(endosome, cuts)))
-        whole, found = size_distribution(diameter, endosome, 7), size_distribution_of(lambda p=parts: p, 7)
-        assert whole.keys() == found.keys()
-        for name in whole:
-            np.testing.assert_allclose(found[name], whole[name], rtol=1e-12, err_msg=name)
-        quartiles = [found[name] for name in ("q25_nm", "median_nm", "q75_nm")]
-        assert quartiles == np.percentile(diameter, [25, 50, 75]).tolist()
+        diameter = rng.lognormal(4, 1, n).round(rng.integers(0, 6)) + 1
+        found = size_distribution(diameter, rng.integers(0, 7, n), 7)
+        assert [found[f"{q}_nm"] for q in ("q25", "median", "q75")] == np.percentile(diameter, [25, 50, 75]).tolist()
 
 
 def test_range_grows_with_the_largest():
@@ -61,46 +48,23 @@ def test_no_ilvs():
         assert np.isnan(sizes[name])
     assert np.isnan(sizes["ci_low"]).all()
     assert np.isnan(sizes["probability_density_per_nm"]).all()
-    assert np.isnan(median_interval([], [], 4)).all()
 
 
-def test_unknown_diameters_are_left_out_and_one_endosome_has_no_interval():
+def test_unknown_diameters_are_left_out():
     sizes = size_distribution([50.0, np.nan, 60.0], [0, 0, 0], 1)
     assert sizes["n"] == 2
-    assert np.isnan(sizes["ci_high"]).all()
 
 
-def test_interval_covers_and_knows_that_ilvs_of_one_endosome_resemble_each_other():
-    rng = np.random.default_rng(3)
-    endosome = np.repeat(np.arange(12), 10)
-    covered_density = covered_median = 0
-    widths, independent = [], []
-    for trial in range(40):
-        shift = rng.normal(0, 6, 12)[endosome]
-        diameter = 60 + shift + rng.normal(0, 6, endosome.size)
-        low, high = median_interval(diameter, endosome, 12, resamples=200, seed=trial)
-        covered_median += low <= 60 <= high
-        widths.append(high - low)
-        low, high = median_interval(rng.permutation(diameter), endosome, 12, resamples=200, seed=trial)
-        independent.append(high - low)
-        sizes = size_distribution(diameter, endosome, 12, bin_width_nm=20.0, resamples=200, seed=trial)
-        truth = _normal_share(60, 80, 60, np.hypot(6, 6)) / 20
-        covered_density += sizes["ci_low"][3] <= truth <= sizes["ci_high"][3]
-    assert covered_median >= 32
-    assert covered_density >= 32
-    assert np.mean(widths) > 1.3 * np.mean(independent)
-
-
-def _normal_share(low, high, mean, sd):
-    return 0.5 * (erf((high - mean) / sd / 2**0.5) - erf((low - mean) / sd / 2**0.5))
-
-
-def test_same_seed_same_interval():
-    rng = np.random.default_rng(0)
-    diameter, endosome = rng.normal(60, 10, 80), rng.integers(0, 9, 80)
-    first, again, other = (size_distribution(diameter, endosome, 9, seed=seed)["ci_high"] for seed in (1, 1, 2))
-    assert np.array_equal(first, again)
-    assert not np.array_equal(first, other)
+def test_intervals_say_what_they_rest_on():
+    """Number of endosomes, level and method stand beside the ends, which are those of shares over the width."""
+    diameter, endosome = np.random.default_rng(0).normal(60, 10, 80), np.arange(80) % 9
+    sizes = size_distribution(diameter, endosome, 9)
+    assert (sizes["endosomes"], sizes["interval_level"]) == (9, 0.95)
+    assert "over endosomes" in sizes["interval_method"]
+    low, high = share_interval(np.bincount(endosome[(diameter >= 60) & (diameter < 65)], minlength=9), [9] * 8 + [8])
+    assert (sizes["ci_low"][12], sizes["ci_high"][12]) == pytest.approx((low / 5, high / 5))
+    assert (sizes["ci_low"] <= sizes["probability_density_per_nm"]).all()
+    assert (sizes["probability_density_per_nm"] <= sizes["ci_high"]).all()
 
 
 @pytest.mark.parametrize(

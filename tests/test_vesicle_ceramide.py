@@ -75,7 +75,7 @@ def test_the_small_quench_makes_an_ilv(tmp_path, settings_of_main):
     """28 ms: at least one ILV by resolved fission of 40-100 nm, rich in Lo and ceramide; as many rows as ILVs in the
     lumen at every later look; int W phi is at the end what it was at the start, and every vesicle has of every species
     what its books say, to 1e-4 of all there is; the shape goes on moving after the fission."""
-    settings_of_main.setattr(run, "_summary", lambda output, picture: None)
+    settings_of_main.setattr(run, "summarise", lambda output, picture: None)
     output = tmp_path / "quench.h5"
     assert run.main([str(SMALL), "--output", str(output), "--set", "duration_s=0.028", "--quiet"]) == run.COMPLETE
     made_an_ilv(output)

@@ -66,16 +66,16 @@ FAULTS = {
     "ceramide.cytosolic_fraction=0.1": "ceramide.patch_area_nm2: required, but missing",
     "cargo.fracton=0.1": "cargo.fracton: unknown key; did you mean 'fraction'?",
     "composition.cap.area_nm2=5000": "composition.cap: give the size of the cap once",
-    "composition.cap.closed_diameter_nm=150": "must be smaller than the membrane of geometry.shape, 70686 nm2",
+    "composition.cap.closed_diameter_nm=150": "geometry.shape (geometry.shape.diameter_nm), 70686 nm2",
     "composition.cap=null": "composition: give one of the sections cap and quench",
     "composition.quench.mean_order=0": "composition: give one of the sections cap and quench",
     "geometry.shape.kind=prolate": "give reduced_volume, 0.4 to below 1",
     "geometry.shape.reduced_volume=0.9": "leave reduced_volume out",
     "geometry.box_nm=[30,30,30]": "must span at least 16 spacings",
-    "membrane.osmosis.modulus_kPa=0": "membrane.osmosis.modulus_kPa: Input should be greater than 0",
+    "membrane.osmosis.modulus_kPa=0": "membrane.osmosis.modulus_kPa: must be greater than 0",
     "numerics.mobility=stokes": "mobility stokes and viscosity_mPa_s do not fit: give viscosity_mPa_s",
     "numerics.viscosity_mPa_s=1": "mobility sobolev and viscosity_mPa_s do not fit: leave viscosity_mPa_s out",
-    "endosomes=true": "endosomes: Input should be a valid value of its kind",
+    "endosomes=true": "endosomes: give a whole number (given: true)",
 }
 
 
@@ -88,7 +88,7 @@ def test_fault_is_told_with_its_remedy(override, expected):
 def test_all_faults_at_once():
     """Three wrong values of three sections are told together; the sheet's sections are unknown to a vesicle."""
     said = fault("lipids.line_tension_pN=-1", "membrane.inertia=1", "numerics.inertia=1", "budding.law=exact")
-    assert "4 fault(s)" in said
+    assert "4 faults" in said
     for words in (
         "lipids.line_tension_pN: ",
         "membrane.inertia: unknown key",

@@ -11,12 +11,15 @@ import pytest
 import yaml
 from matplotlib.colors import to_rgb
 from PIL import Image
+from test_plot import assert_within, durations
 
 from membrane import plot_vesicle, raycast
 from membrane.archive import Archive, read
 from membrane.archive.record import Frames
 from membrane.event_table import EVENT_DTYPE
 from membrane.mesh import surface_mesh
+from membrane.paths import signed
+from membrane.units import thermal_energy
 from membrane.vesicle_frame import VesicleFrame
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
@@ -46,7 +49,7 @@ def archive(tmp_path_factory):
     column = lambda *values: np.array(values, float)[:, None]
     series = {"time_s": np.array(TIMES), "vesicle_number": column(1, 2, 2), "ilv_number": column(0, 1, 1)}
     series |= {name: column(3, 2, 1) for name, *_ in plot_vesicle.PARTS}
-    config = yaml.safe_dump({"kind": "vesicle", "membrane": {"interface_width_nm": EPS}})
+    config = yaml.safe_dump({"kind": "vesicle", "temperature_C": 37.0, "membrane": {"interface_width_nm": EPS}})
     with Archive.create(path, config_yaml=config, name="bud", seed=0) as run:
         run.checkpoint([{"x": np.zeros(1)}], {}, events, series)
         for index, time in enumerate(TIMES):
@@ -104,6 +107,7 @@ def test_export_writes_what_the_mesh_holds(archive, tmp_path):
     assert script.main([str(archive), "-o", str(tmp_path / "out")]) == 0
     names = [f"bud-{index:06d}.vtp" for index in range(3)]
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [*names, "bud.pvd"]
+    assert all(signed(file) for file in (tmp_path / "out").iterdir())
     table = ElementTree.parse(tmp_path / "out" / "bud.pvd").getroot()
     assert table.get("type") == "Collection"
     assert [(d.get("file"), float(d.get("timestep"))) for d in table.iter("DataSet")] == list(zip(names, TIMES))
@@ -142,6 +146,17 @@ def test_scripts_refuse_in_words(name, archive, sheet, tmp_path, capsys):
         assert script.main([*arguments, *output]) == 2
         assert words in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["export_surface", "figure_vesicle", "movie_vesicle"])
+@pytest.mark.parametrize("value", [np.nan, -1.0, 1.0, np.inf])
+def test_frames_without_a_membrane(name, value, archive, monkeypatch, tmp_path, capsys):
+    """Fields that hold no vesicle: exit 2 or 3 and one line."""
+    monkeypatch.setattr(Frames, "frame", lambda *_: np.full((POINTS,) * 3, value, np.float32))
+    assert load(name).main([str(archive), "--output", str(tmp_path / "out.gif")]) in (2, 3)
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
 
 
 def scene(archive, index=1, cut=True):
@@ -187,12 +202,33 @@ def test_camera_axes_are_orthonormal():
 def test_figure(archive, tmp_path):
     """Two rows for the frames chosen, their times, the ILV and its size; PNG and PDF at the width of a page."""
     figure = plot_vesicle.vesicle_figure(read(archive))
-    assert [axes.get_title() for axes in figure.axes[1::2]] == ["t = 0", "t = 20 µs"]
+    assert [axes.get_title() for axes in figure.axes[1::2]] == ["lipids: t = 0", "lipids: t = 20 µs"]
     assert "1 ILV: 36.0 nm" in [text.get_text() for text in figure.texts]
+    written = [[text.get_text() for text in axes.texts] for axes in figure.axes]
+    # Bars of length on the first of each row; the ILV's number in both views of the second frame.
+    assert written == [["20 nm"], ["20 nm"], ["1"], ["1"]]
+    names = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    assert names == ["Lo", "Ld", "lumen", "cytosol"]
     assert load("figure_vesicle").main([str(archive), "--frames", "0", "1", "2", "--output", str(tmp_path / "f")]) == 0
     with Image.open(tmp_path / "f.png") as picture:
         assert picture.size[0] == 300 * 7
     assert (tmp_path / "f.pdf").stat().st_size > 1000
+
+
+def test_ilvs_are_numbered_in_their_order(archive):
+    """The number goes to the vesicle that is there, at its centre; before it has left, and of those that have fused
+    again, there is none."""
+    record = read(archive)
+    ((number, centre, radius),) = plot_vesicle.numbered(record, 0, VesicleFrame(record, 1))
+    assert number == 1
+    np.testing.assert_allclose(centre, MIDDLE, atol=0.5 * SPACING)
+    assert radius == pytest.approx(ILV, rel=0.03)
+    assert plot_vesicle.numbered(record, 0, VesicleFrame(record, 0)) == []
+    # A second one, far away and not in the field any more: the first keeps its number, be it the later row.
+    events = np.repeat(record.events, 2)
+    events["time_s"], events["x_nm"] = [0.8e-5, 0.5e-5], [MIDDLE, MIDDLE + 30]
+    two = plot_vesicle.numbered(replace(record, events=events), 0, VesicleFrame(record, 1))
+    assert [number for number, *_ in two] == [2]
 
 
 @pytest.mark.parametrize(("times", "chosen"), [((1.5, 2.5), [0, 1, 2, 4]), ((7.0, 8.0), [0, 2, 4])])
@@ -208,8 +244,13 @@ def test_frames_that_tell_the_story(archive, times, chosen):
 def test_summary_and_movie(archive, tmp_path):
     """The summary shows frames, energies and ILVs; the movie has a picture a frame and refuses other suffixes."""
     figure = plot_vesicle.summary_figure(read(archive))
-    assert [axes.get_ylabel() for axes in figure.axes[-2:]] == ["energy of endosome 0 (pN nm)", "ILVs in the lumen"]
+    left, right = figure.axes[-2:]
+    assert [left.get_ylabel(), right.get_ylabel()] == ["energy of endosome 0 ($k_BT$)", "ILVs in the lumen"]
+    np.testing.assert_allclose(left.lines[0].get_ydata(), np.array([3, 2, 1]) / thermal_energy(37.0))
+    assert left.get_xlabel() == "time of the lipids (µs)"
+    assert_within(figure, tmp_path)
     assert load("movie_vesicle").main([str(archive), "--output", str(tmp_path / "m.gif")]) == 0
+    assert sum(durations(tmp_path / "m.gif")) == 5000
     with Image.open(tmp_path / "m.gif") as movie:
         assert movie.n_frames == 3
     with pytest.raises(ValueError, match=r"a movie is a \.gif or an \.mp4"):

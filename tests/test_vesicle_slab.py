@@ -20,9 +20,14 @@ SLAB += ["membrane.interface_width_nm=7", "composition.cap.closed_diameter_nm=36
 AREA = 2 * 119.0 * 112.0
 
 
+def slab(*overrides):
+    """The configuration of SLAB; an override takes the place of the same key there."""
+    return load(BUD, list({setting.partition("=")[0]: setting for setting in (*SLAB, *overrides)}.values()))
+
+
 def started(*overrides):
     """Physics, state and vesicles of a slab."""
-    physics = build(load(BUD, [*SLAB, *overrides]))
+    physics = build(slab(*overrides))
     state = physics.initial_state(0)
     return physics, state, describe(physics.membrane, state, find(state.psi, physics.grid, 7.0))
 
@@ -86,16 +91,16 @@ FAULTS = {
 def test_fault_is_told_with_its_remedy(override, expected):
     """What does not belong to a slab, or to a sphere, and what does not fit."""
     with pytest.raises(ConfigError) as caught:
-        load(BUD, [*SLAB, override])
+        slab(override)
     assert expected in str(caught.value)
 
 
 def test_planes_need_room():
     """Ten interface widths between them, on both sides."""
     with pytest.raises(ValueError, match="leaves less than 70 nm"):
-        build(load(BUD, [*SLAB, "geometry.shape.thickness_nm=60"]))
+        build(slab("geometry.shape={kind: slab, thickness_nm: 60}"))
     with pytest.raises(ValueError, match="leaves less than 70 nm"):
-        build(load(BUD, [*SLAB, "geometry.box_nm=[119,112,150]"]))
+        build(slab("geometry.box_nm=[119,112,150]"))
     grid = Grid((20, 20, 20), (70.0, 70.0, 70.0))
     with pytest.raises(ValueError, match="does not fit a plane of 70"):
         initial.disc(grid, np.pi * 36.0**2)

@@ -1,22 +1,31 @@
 """The walls of the house: which file may import which, read from the source (design.md section 7)."""
 
 import ast
+import re
+import sys
+import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from membrane.version import VERSION, version
 
 ROOT = Path(__file__).parents[1] / "membrane"
 
 WALLS = {
     # Ground: nothing of ours. `model` is abstract and stands on no grid; `mixing` is the ground of `energy`.
     "units": "",
+    "version": "",
     "grid": "",
     "config": "",
     "slabs": "",
     "model": "",
     "hydrodynamics": "",
     "endosome": "",
-    "sizes": "units",
+    # What a number read off a few endosomes is worth: arrays only, for sizes, sweeps and sensitivities alike.
+    "intervals": "",
+    "sizes": "intervals",
     # slabs: a transform of a box on several devices is an exchange between them, and so are the neighbours of a point.
     "fft": "slabs",
     "landscape": "",
@@ -48,8 +57,8 @@ WALLS = {
     # A new file for /series, beside events: what is recorded of one endosome.
     "series": "domains endosome events model units",
     # event_table: the archive keeps EVENT_DTYPE and counts ILVs; sizes: it summarises them.
-    # paths: what is not of this package is never replaced.
-    "archive": "event_table paths sizes",
+    # paths: what is not of this package is never replaced. version: archives name that of the package.
+    "archive": "event_table paths sizes version",
     # Two halves of one border: the sheet and the vesicle share sections of the configuration, what is dissolved in a
     # membrane among them, and no other physics.
     "build_species": "energy units",
@@ -64,7 +73,7 @@ WALLS = {
     "predict": "backend build config console landscape paths units wall",
     # What differs between the geometries in a run: one endosome from checkpoint to checkpoint. The sheet's part of run,
     # now beside that of the vesicle. slabs: a restored state goes to the devices it belongs on.
-    "sheet_replica": "build endosome events frames series simulate",
+    "sheet_replica": "build endosome events frames landscape series simulate",
     "vesicle_record": "build_vesicle energy event_table units vesicle",
     "vesicle_replica": "build_vesicle event_table frames simulate slabs vesicle vesicle_record",
     # Places for endosomes on several devices: it knows devices as slabs does, and of what is advanced only a function.
@@ -88,8 +97,8 @@ WALLS = {
     "mesh": "vesicle vesicle_frame",
     "vtp": "mesh paths",
     # Statistics of a sweep know arrays only; its figures have the style of the others.
-    "sensitivity": "",
-    "plot_sweep": "archive canvas plot sensitivity sizes",
+    "sensitivity": "intervals",
+    "plot_sweep": "archive canvas intervals plot sensitivity sizes",
     "plot_vesicle": "archive canvas grid plot raycast units vesicle_frame",
     # A member is a process of its own, so none of these imports run.
     "cluster": "console paths",
@@ -97,15 +106,16 @@ WALLS = {
     "console": "",
     "backend": "",
     "ensemble": "cluster config console cores local paths stop sweep sweep_folder",
-    "collect": "archive config console paths stop sweep sweep_folder",
+    # event_table: the columns by which members and collection are compared before anything is pruned.
+    "collect": "archive config console event_table paths stop sweep sweep_folder",
     # By the key ``kind``: the one door from a configuration to physics and to an endosome of a run.
     "geometries": "build build_vesicle sheet_replica vesicle_replica",
     # The parts of the command run: its loop, what it says before and after.
-    "engine": "archive batch config event_table geometries progress sheet_replica simulate stop",
+    "engine": "archive batch config event_table geometries progress simulate stop",
     # A bar or lines: what is shown of numbers.
     "progress": "",
-    "check": "config console event_table geometries simulate",
-    "summary": "archive canvas event_table paths plot plot_vesicle sizes",
+    "check": "config console cores event_table geometries simulate",
+    "summary": "archive canvas event_table intervals paths plot plot_vesicle sizes",
     "launch": "archive backend batch check config console engine geometries paths stop summary",
     # Read before jax is imported, which takes seconds: launch, the last of its parts, is imported when it is needed.
     "run": "console cores launch paths stop",
@@ -221,10 +231,39 @@ def test_hdf5_in_one_file():
     assert {name for name in sources() if "h5py" in foreign(name)} == {"archive"}
 
 
+def test_matplotlib_in_one_file():
+    """Only canvas imports matplotlib, so that nothing of the user's setup decides what a figure looks like; scripts
+    and raycast take it from there."""
+    libraries = {"matplotlib", "mpl_toolkits", "pylab"}
+    assert {name for name in sources() if libraries & foreign(name)} == {"canvas"}
+    for script in sorted((ROOT.parent / "scripts").glob("*.py")):
+        assert not {name.split(".")[0] for name in imports(script)} & libraries, script.name
+
+
+def test_commands_import_matplotlib_late():
+    """What a command imports when it starts does not reach matplotlib: a broken setup of it stops no run."""
+
+    def at_once(path):
+        tree = ast.parse(path.read_text())
+        for function in [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]:
+            function.body = [ast.Pass()]
+        found = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module]
+        return {p for n in found for p in (*n.module.split(".")[1:2], *(a.name for a in n.names)) if p in sources()}
+
+    for start in ("run", "ensemble", "predict", "collect", "cluster", "picture_command"):
+        reached, ahead = set(), {start}
+        while ahead:
+            name = ahead.pop()
+            reached.add(name)
+            ahead |= {found for path in sources()[name] for found in at_once(path)} - reached
+        assert "canvas" not in reached, start
+    assert "canvas" in {found for path in sources()["plot"] for found in at_once(path)}
+
+
 def test_yaml_border():
-    """Only build turns a configuration into physics: config knows no jax and no numpy, and no file of physics knows
-    config."""
-    assert foreign("config") <= {"difflib", "math", "types", "typing", "pathlib", "yaml", "pydantic", "collections"}
+    """Only build turns a configuration into physics: config knows no jax and no numpy, but pydantic and YAML, and no
+    file of physics knows config."""
+    assert foreign("config") - sys.stdlib_module_names == {"yaml", "pydantic"}
     assert {name for name in sources() if "config" in ours(name)} <= {
         "build",
         "build_vesicle",
@@ -238,7 +277,7 @@ def test_yaml_border():
 
 def test_mechanics_without_jax():
     """The bud law, books, units and size statistics need numpy and scipy only."""
-    for name in ("landscape", "cap", "endosome", "units", "sizes", "grid", "event_table", "archive"):
+    for name in ("landscape", "cap", "endosome", "units", "intervals", "sizes", "grid", "event_table", "archive"):
         assert not foreign(name) & {"jax", "equinox", "jaxlib"}, name
 
 
@@ -260,3 +299,19 @@ def test_table_has_no_dead_lines():
     """Every line of the table is a file, and grants only what exists."""
     assert set(WALLS) == set(sources())
     assert set(" ".join(WALLS.values()).split()) <= set(sources())
+
+
+def test_no_stranger_is_installed():
+    """Nothing tells a user to install ``membrane`` from PyPI, where that name is another project's; the version of the
+    distribution is that of the package, wherever a stranger's lies beside it."""
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())
+    assert project["project"]["name"] != "membrane"
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "membrane.version.VERSION"}
+    assert version("membrane") == VERSION
+    assert version("numpy") == np.__version__
+    told = [*ROOT.rglob("*.py"), *ROOT.parent.glob("docs/*.md"), *ROOT.parent.glob("*.md"), ROOT.parent / "Makefile"]
+    installs = re.compile(r"pip3? install [^`\n]*\bmembrane(?![-\w])")
+    found = {p.name: installs.findall(p.read_text()) for p in told}
+    # README says why not to.
+    assert {name: len(lines) for name, lines in found.items() if lines} == {"README.md": 1}
+    assert "installs a stranger's" in (ROOT.parent / "README.md").read_text()

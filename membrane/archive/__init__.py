@@ -3,11 +3,13 @@
 from membrane.archive.collected import MEMBER_DTYPE, Collection, common_times
 from membrane.archive.files import SCHEMA_VERSION, ArchiveError
 from membrane.archive.ownership import clear, owner_here
+from membrane.archive.pruning import prune
 from membrane.archive.record import Frames, Glance, Outline, RunRecord, glance, outline, read
-from membrane.archive.tables import SUMMARY
+from membrane.archive.tables import INTERVALS, SUMMARY
 from membrane.archive.writing import Archive
 
 __all__ = [
+    "INTERVALS",
     "MEMBER_DTYPE",
     "SCHEMA_VERSION",
     "SUMMARY",
@@ -23,5 +25,6 @@ __all__ = [
     "glance",
     "outline",
     "owner_here",
+    "prune",
     "read",
 ]

@@ -1,19 +1,20 @@
 """One archive of many runs: their events, series and sizes, and a table that says what each run was."""
 
 import json
-import tempfile
 from contextlib import ExitStack
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from membrane.archive.files import SCHEMA_VERSION, ArchiveError, new_hdf5, opened, replacing
+from membrane.archive.border import opened
+from membrane.archive.files import SCHEMA_VERSION, ArchiveError, new_hdf5, replacing
 from membrane.archive.ownership import clear, now, passing
 from membrane.archive.record import RunRecord
-from membrane.archive.tables import STORAGE, SUMMARY, write
+from membrane.archive.seals import seal
+from membrane.archive.tables import STORAGE, SUMMARY, attach, coordinate, label_events, put, write_sizes
 from membrane.event_table import EVENT_DTYPE, is_ilv
-from membrane.sizes import size_distribution_of
+from membrane.sizes import size_distribution
+from membrane.version import version
 
 MEMBER_DTYPE = np.dtype([*EVENT_DTYPE.descr, ("member", "i4")])
 """One row an event of a collected archive."""
@@ -25,7 +26,6 @@ _ROWS = 4096
 _TOGETHER = 16
 # HDF5 holds this much of every data set in memory.
 _CACHE = 2**20
-_PART = 1_000_000
 
 
 def common_times(several: list[np.ndarray]) -> np.ndarray:
@@ -49,6 +49,8 @@ class Collection:
         self.members |= {"first_endosome": [-1] * count, "ilv_count": [0] * count}
         self.members |= {name: [np.nan] * count for name in SUMMARY[1:]}
         self._first = 0
+        # In memory: some 12 bytes an ILV.
+        self._diameters, self._owners = [np.zeros(0)], [np.zeros(0, np.int64)]
 
     def __enter__(self):
         if self.path.is_dir() or (self.path.exists() and not _is_collected(self.path)):
@@ -59,8 +61,6 @@ class Collection:
             temporary = passing(self.path, "new")
             stack.enter_context(replacing(self.path, temporary))
             self._file = stack.enter_context(new_hdf5(temporary, rdcc_nbytes=_CACHE))
-            # Diameters are asked for again and again; a file of them alone costs the least.
-            self._diameters = stack.enter_context(tempfile.TemporaryFile(dir=self.path.parent))
             self._events = self._file.create_dataset(
                 "events", (0,), MEMBER_DTYPE, maxshape=(None,), chunks=(_ROWS,), **STORAGE
             )
@@ -91,7 +91,8 @@ class Collection:
             self._events[-len(events) :] = events
         self._add_series(record, count)
         ilvs = events[is_ilv(events)]
-        self._diameters.write(np.stack([ilvs["diameter_nm"], ilvs["endosome"].astype(float)], axis=1).tobytes())
+        self._diameters.append(ilvs["diameter_nm"].copy())
+        self._owners.append(ilvs["endosome"].copy())
         self.members["first_endosome"][row] = self._first
         self.members["ilv_count"][row] = len(ilvs)
         for name in SUMMARY[1:]:
@@ -155,35 +156,29 @@ class Collection:
         self._scales()
         group = self._file.create_group("members")
         for name, column in self.members.items():
-            group[name] = [str(value) for value in column] if isinstance(column[0], str) else column
+            if isinstance(column[0], str):
+                group[name] = [str(value) for value in column]
+            else:
+                put(group, name, column)
         group["member"].make_scale("member")
         for name, column in group.items():
             if name != "member":
-                column.dims[0].attach_scale(group["member"])
-        sizes = size_distribution_of(self._parts, max(1, self.endosomes))
-        group = self._file.create_group("size_distribution")
-        group.attrs.update({key: sizes.pop(key) for key in SUMMARY})
-        write(group, sizes)
+                attach(column, group["member"])
+        diameters, owners = np.concatenate(self._diameters), np.concatenate(self._owners)
+        sizes = size_distribution(diameters, owners, max(1, self.endosomes))
+        write_sizes(self._file.create_group("size_distribution"), sizes)
         # Fields stay with the members.
         group = self._file.create_group("frames")
-        group["time_s"], group["index"], group.attrs["spacing_nm"] = np.zeros(0), np.zeros(0, np.int64), np.zeros(0)
+        group.attrs["spacing_nm"] = np.zeros(0)
+        attach(put(group, "index", np.zeros(0, np.int64)), coordinate(group, "time_s", np.zeros(0), "s"))
+        seal(self._file)
 
     def _scales(self) -> None:
-        series = self._series
-        series["time_s"], series["endosome"] = self.times_s, np.arange(self.endosomes)
-        series["time_s"].attrs["units"] = "s"
-        for name in ("time_s", "endosome"):
-            series[name].make_scale(name)
-        for name, values in series.items():
-            if name not in ("time_s", "endosome"):
-                values.dims[0].attach_scale(series["time_s"])
-                values.dims[1].attach_scale(series["endosome"])
-
-    def _parts(self):
-        self._diameters.seek(0)
-        while part := self._diameters.read(16 * _PART):
-            diameter, endosome = np.frombuffer(part).reshape(-1, 2).T
-            yield np.ascontiguousarray(diameter), endosome
+        label_events(self._file)
+        scales = [coordinate(self._series, "time_s", self.times_s, "s")]
+        scales.append(coordinate(self._series, "endosome", np.arange(self.endosomes)))
+        for values in self._columns.values():
+            attach(values, *scales)
 
 
 def _is_collected(path: Path) -> bool:

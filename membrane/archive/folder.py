@@ -1,22 +1,40 @@
-"""The folder of an unfinished run: its header, its checkpoints (generations), each a sealed file, and its frames."""
+"""The folder of an unfinished run: its header, its checkpoints (generations) and its frames, each a sealed file."""
 
 import hashlib
 import json
-import warnings
+import os
+import platform
+import re
+from contextlib import contextmanager
 
 import h5py
+import numpy as np
 
-from membrane.archive.files import ArchiveError, new_hdf5, replacing
-from membrane.archive.tables import read, write
+from membrane.archive import schema
+from membrane.archive.border import closed, shortened, understood, warn
+from membrane.archive.files import SCHEMA_VERSION, ArchiveError, new_hdf5, replacing
+from membrane.archive.schema import HEADER
+from membrane.archive.tables import create_field, field_names, write
+from membrane.version import version
 
-HEADER = ("config_yaml", "name", "seed", "created_utc", "versions")
+_PACKAGES = ("membrane", "jax", "jaxlib", "numpy", "h5py")
+_DECISIVE = ("membrane", "jax", "jaxlib", "numpy", "XLA_FLAGS")
+"""What may change the numbers of a run that goes on."""
 
 _SEAL_BYTES = 512
+_HDF5 = b"\x89HDF"
 
 
 def numbered(partial, kind):
-    """Files ``kind``-NNNNNN.h5 in the order of their numbers."""
-    return sorted(partial.glob(f"{kind}-*.h5"), key=number_of)
+    """Files ``kind``-NNNNNN.h5 in the order of their numbers; others that are called alike are passed over, with a
+    warning."""
+    found = []
+    for path in sorted(partial.glob(f"{kind}-*.h5")):
+        if re.fullmatch(rf"{kind}-\d{{6,12}}\.h5", path.name) and path.is_file() and not path.is_symlink():
+            found.append(path)
+        else:
+            warn(f"{path} is none of the files of this run; it is passed over")
+    return sorted(found, key=number_of)
 
 
 def number_of(file):
@@ -24,12 +42,21 @@ def number_of(file):
     return int(file.stem.partition("-")[2])
 
 
-def write_generation(path, content, scalars):
+def set_aside(partial):
+    """Give another name to whatever has the name of a frame or a checkpoint and is no file: its place is needed."""
+    for kind in ("generation", "frame"):
+        for path in partial.glob(f"{kind}-*.h5"):
+            if not path.is_file() or path.is_symlink():
+                path.rename(path.with_name(f"{path.name}.aside-{os.getpid()}"))
+                warn(f"{path} is no file of this run; it was renamed to {path.name}.aside-{os.getpid()}")
+
+
+@contextmanager
+def _new_sealed(path):
     """HDF5 ignores a block in front of its own: there stands the SHA-256 of all that follows."""
     with replacing(path) as temporary:
         with new_hdf5(temporary, userblock_size=_SEAL_BYTES) as file:
-            write(file, content)
-            file.attrs["scalars"] = scalars
+            yield file
         with open(temporary, "rb+") as raw:
             raw.seek(_SEAL_BYTES)
             seal = hashlib.file_digest(raw, "sha256").hexdigest()
@@ -37,17 +64,44 @@ def write_generation(path, content, scalars):
             raw.write(seal.encode())
 
 
+def check_seal(path, *, older=False):
+    """ArchiveError where a single bit of a sealed file is wrong; with ``older`` a file without a seal is let pass."""
+    with understood(path), open(path, "rb") as raw:
+        seal = raw.read(_SEAL_BYTES)
+        if older and seal.startswith(_HDF5):
+            return
+        written = (seal.rstrip(b"\0")).decode(errors="replace")
+        if written != hashlib.file_digest(raw, "sha256").hexdigest():
+            raise ArchiveError("its checksum does not fit")
+
+
+@contextmanager
+def _opened_sealed(path, *, older=False):
+    check_seal(path, older=older)
+    with understood(path), h5py.File(path) as file:
+        closed(file)
+        yield file
+
+
+def write_generation(path, states, scalars, events, series):
+    """One checkpoint; it changes soon and is not packed."""
+    states = {f"{i:06d}": state for i, state in enumerate(states)}
+    with _new_sealed(path) as file:
+        write(file, {"states": states, "events": events, "series": series}, storage={})
+        file.attrs["scalars"] = scalars
+
+
 def read_generation(path):
-    """(states, scalars, events, series); OSError where a single bit is wrong."""
-    with open(path, "rb") as raw:
-        seal = raw.read(_SEAL_BYTES).rstrip(b"\0").decode(errors="replace")
-        if seal != hashlib.file_digest(raw, "sha256").hexdigest():
-            raise OSError("its checksum does not fit")
-    with h5py.File(path) as file:
-        content = read(file)
-        scalars = json.loads(file.attrs["scalars"])
-    states = [content["states"][name] for name in sorted(content["states"])]
-    return states, scalars, content["events"], content["series"]
+    """(states, scalars, events, series); ArchiveError where a single bit is wrong or something is not what it must
+    be."""
+    with _opened_sealed(path) as file:
+        scalars = schema.scalars(file.attrs["scalars"])
+        states = schema.states(schema.child(file, "states"))
+        endosomes = max(len(states), 1)
+        series = schema.child(file, "series")
+        # A run that has recorded nothing has no time either.
+        series = schema.series(series, endosomes) if len(series) else {}
+        return states, scalars, schema.events(file, endosomes), series
 
 
 def latest(partial):
@@ -56,24 +110,64 @@ def latest(partial):
     for path in reversed(generations):
         try:
             return read_generation(path)
-        except OSError as error:
-            warnings.warn(f"{path} is damaged ({error}); falling back to the checkpoint before it", stacklevel=3)
+        except ArchiveError as error:
+            warn(f"{path} is damaged ({error}); falling back to the checkpoint before it")
     if generations:
         raise ArchiveError(f"no checkpoint in {partial} is readable; start anew with --overwrite")
     return None
 
 
+def newest_sound(generations):
+    """The newest whose seal fits; None where there is none."""
+    for path in reversed(generations):
+        try:
+            check_seal(path)
+        except ArchiveError:
+            continue
+        return path
+    return None
+
+
+def write_frame(path, index, time_s, fields):
+    """One frame: fields (endosome, [z,] y, x)."""
+    with _new_sealed(path) as file:
+        file["time_s"], file["index"] = np.array([time_s], float), np.array([index], np.int64)
+        for name, values in fields.items():
+            values = np.asarray(values, np.float32)[None]
+            create_field(file, name, values.shape)[...] = values
+
+
+@contextmanager
+def opened_frame(path):
+    """The file of one frame, its seal and content checked; ArchiveError where a single bit is wrong."""
+    with _opened_sealed(path, older=True) as segment:
+        names = field_names(segment)
+        endosomes = segment[names[0]].shape[1] if names else 0
+        schema.fields(segment, names, 1, endosomes)
+        if schema.times(segment).shape != (1,) or schema.array(segment, "index", (1,), "iu") != [number_of(path)]:
+            raise ArchiveError("it is another frame than its name says")
+        yield segment
+
+
 def frame_files(partial):
-    """The files of readable frames in their order and their times (s), with a warning for each that is damaged."""
-    files, times = [], []
+    """The files of readable frames in their order, their times (s) and the fields of each, with a warning for each
+    that is damaged or of another shape than those before it."""
+    files, times, names, layout = [], [], [], {}
     for path in numbered(partial, "frame"):
         try:
-            with h5py.File(path) as segment:
+            with opened_frame(path) as segment:
+                fields = field_names(segment)
+                shapes = {name: segment[name].shape for name in fields}
+                if any(layout.setdefault(name, shape) != shape for name, shape in shapes.items()):
+                    raise ArchiveError("it has another shape than the frames before it")
+                if len(set(layout.values())) > 1:
+                    raise ArchiveError("it has another grid than the frames before it")
                 times.append(float(segment["time_s"][0]))
             files.append(path)
-        except (OSError, KeyError) as error:
-            warnings.warn(f"{path} is damaged ({error}); the archive will lack this frame", stacklevel=3)
-    return files, times
+            names.append(fields)
+        except ArchiveError as error:
+            warn(f"{path} is damaged ({error}); the archive will lack this frame")
+    return files, times, names
 
 
 def segments(files):
@@ -83,15 +177,75 @@ def segments(files):
             yield segment, 0
 
 
+def environment():
+    """Versions of what computes a run, and the flags of its compiler."""
+    versions = {package: version(package) for package in _PACKAGES} | {"python": platform.python_version()}
+    return versions | {"XLA_FLAGS": os.environ.get("XLA_FLAGS", "")}
+
+
+def resumed(header, now):
+    """``header`` of a run that goes on, with what it goes on with where that is not what it went on with before; one
+    warning then."""
+    before = ([header["versions"], *header.get("resumed_with", [])])[-1]
+    found = environment()
+    other = [name for name in _DECISIVE if name in before and before[name] != found[name]]
+    if not other:
+        return header
+    words = ", ".join(f"{name} {shortened(before[name], 80) or 'none'} -> {found[name] or 'none'}" for name in other)
+    warn(f"this run goes on with others than before: {words}; it will not equal an uninterrupted one bit for bit")
+    return header | {"resumed_with": [*header.get("resumed_with", []), {"resumed_utc": now, **found}]}
+
+
 def read_header(partial):
-    """What the folder says of its run; ArchiveError where it does not."""
+    """What the folder says of its run; ArchiveError where it does not, or a single character is wrong."""
+    path = partial / "header.json"
     try:
-        return json.loads((partial / "header.json").read_text())
-    except (OSError, ValueError) as error:
-        raise ArchiveError(f"{partial} has no readable header ({error}); start anew with --overwrite") from error
+        if path.stat().st_size > 4 * schema.MOST_TEXT:
+            raise ArchiveError("it is too long")
+        return _checked_header(json.loads(path.read_text()))
+    except (OSError, ValueError, RecursionError, ArchiveError) as error:
+        raise ArchiveError(
+            f"{partial} has no readable header ({shortened(error)}); start anew with --overwrite"
+        ) from error
+
+
+def _checked_header(header):
+    if not isinstance(header, dict):
+        raise ArchiveError("it is no object of JSON")
+    # Folders of a schema before 1.3 have no seal.
+    if not header.keys() == set(HEADER) and header.pop("sha256", None) != _header_digest(header):
+        raise ArchiveError("its checksum does not fit")
+    header.pop("schema_version", None)
+    resumed_with = header.get("resumed_with", [])
+    if not isinstance(resumed_with, list) or not all(map(_texts, [header.get("versions"), *resumed_with])):
+        raise ArchiveError("its versions are no texts")
+    schema.checked_attributes(header | {"versions": ""}, HEADER)
+    return header
+
+
+def _texts(found):
+    return isinstance(found, dict) and "membrane" in found and all(isinstance(value, str) for value in found.values())
+
+
+def _header_digest(header):
+    return hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
 
 
 def write_header(folder, header):
-    """``header``: the keys of HEADER."""
+    """``header``: the keys of HEADER, and what it was resumed with."""
+    header = {"schema_version": SCHEMA_VERSION} | header
     with replacing(folder / "header.json") as temporary:
-        temporary.write_text(json.dumps(header, indent=2))
+        temporary.write_text(json.dumps(header | {"sha256": _header_digest(header)}, indent=2))
+
+
+def header_of(attributes):
+    """The header of a finished archive."""
+    header = {key: attributes[key] for key in HEADER} | {"versions": json.loads(attributes["versions"])}
+    if "resumed_with" in attributes:
+        header["resumed_with"] = json.loads(attributes["resumed_with"])
+    return _checked_header(header | {"sha256": _header_digest(header)})
+
+
+def attributes_of(header):
+    """Root attributes that a header makes."""
+    return {key: json.dumps(value) if isinstance(value, dict | list) else value for key, value in header.items()}

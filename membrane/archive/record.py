@@ -1,7 +1,7 @@
 """Reading: a run as its archive tells it, or as far as it has come."""
 
-import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,41 +10,61 @@ import h5py
 import numpy as np
 import yaml
 
-from membrane.archive.files import SCHEMA_VERSION, ArchiveError, opened
-from membrane.archive.folder import frame_files, latest, read_header, segments
+from membrane.archive import schema
+from membrane.archive.border import opened, shortened, understood, warn
+from membrane.archive.files import SCHEMA_VERSION, ArchiveError
+from membrane.archive.folder import attributes_of, frame_files, latest, read_header
 from membrane.archive.ownership import partial_of
+from membrane.archive.seals import Seals
 from membrane.archive.tables import field_names, plain, sizes_of
-from membrane.archive.tables import read as read_group
 from membrane.event_table import EVENT_DTYPE, is_ilv
 
 
 class Frames:
     """The frames of a run, read when asked for.
 
-    ``frame_times_s`` (frames,); ``field_names``, a tuple; ``frame(name, index, endosome)``, one field.
+    ``frame_times_s`` (frames,); ``field_names``, a tuple; ``frame(name, index, endosome)``, one field. Frames that
+    have changed since they were written are none of them: ``sound`` tells, when frames are first asked for, which
+    numbers of ``rows`` are left.
     """
 
-    def __init__(self, rows: list, frame_times_s: np.ndarray, field_names: tuple):
-        self._rows, self.frame_times_s, self.field_names = rows, frame_times_s, field_names
+    def __init__(
+        self, rows: list, frame_times_s: np.ndarray, field_names: tuple, sound: Callable[[], list[int]] | None = None
+    ):
+        self._rows, self._times, self.field_names, self._sound = rows, frame_times_s, field_names, sound
+
+    @cached_property
+    def _kept(self) -> list[int]:
+        return self._sound() if self._sound else list(range(len(self._times)))
+
+    @property
+    def frame_times_s(self) -> np.ndarray:
+        """Time of each frame in s."""
+        return self._times[self._kept]
 
     def __len__(self):
-        return len(self._rows)
+        return len(self._kept)
 
     def frame(self, name: str, index: int, endosome: int = 0) -> np.ndarray:
-        """Field ``name`` ([z,] y, x), float32, of one endosome; a negative ``index`` counts from the end.
+        """Field ``name`` ([z,] y, x), float32, of one endosome; a negative ``index`` counts from the end; NaN where
+        this frame lacks the field.
 
-        Raises ValueError where the field, the frame or the endosome does not exist.
+        Raises ValueError where the field, the frame or the endosome does not exist, ArchiveError where it cannot be
+        read any more.
         """
         if name not in self.field_names:
             raise ValueError(f"no field {name!r} in the frames; there are {', '.join(self.field_names) or 'none'}")
         if not -len(self) <= index < len(self):
             raise ValueError(f"no frame {index}; there are {len(self)}, counted from 0")
-        path, group, row = self._rows[index]
-        with h5py.File(path) as file:
-            values = file[group][name]
-            if not 0 <= endosome < values.shape[1]:
-                raise ValueError(f"no endosome {endosome}; there are {values.shape[1]}, counted from 0")
-            return values[row, endosome]
+        path, group, row = self._rows[self._kept[index]]
+        with understood(path), h5py.File(path) as file:
+            here = file[group]
+            values = here[name if name in here else field_names(here)[0]]
+            endosomes = values.shape[1]
+            if 0 <= endosome < endosomes:
+                found = values[row, endosome]
+                return found if name in here else np.full_like(found, np.nan)
+        raise ValueError(f"no endosome {endosome}; there are {endosomes}, counted from 0")
 
 
 @dataclass(frozen=True)
@@ -75,12 +95,20 @@ class RunRecord:
         if not self.path.is_file():
             return {}
         with opened(self.path) as file:
-            return {name: values.attrs.get("units", "") for name, values in file["series"].items()}
+            units = {name: plain(values.attrs.get("units", "")) for name, values in file["series"].items()}
+            return {name: unit if isinstance(unit, str) else "" for name, unit in units.items() if name != "endosome"}
 
     @cached_property
     def config(self) -> dict:
-        """The configuration with its defaults."""
-        return yaml.safe_load(self.attributes["config_yaml"])
+        """The configuration with its defaults. ArchiveError where its text says something else."""
+        try:
+            found = yaml.safe_load(self.attributes["config_yaml"])
+        # What is no YAML tells with any of these: a date of month 13, a number of 5000 digits, ten thousand brackets.
+        except (yaml.YAMLError, ValueError, TypeError, RecursionError, AttributeError) as error:
+            raise ArchiveError(f"{self.path} is unreadable: its config_yaml is no YAML ({shortened(error)})") from error
+        if not isinstance(found, dict):
+            raise ArchiveError(f"{self.path} is unreadable: its config_yaml holds no keys")
+        return found
 
 
 def read(path) -> RunRecord:
@@ -88,7 +116,8 @@ def read(path) -> RunRecord:
 
     Where a finished archive is being extended or replaced, it is the finished one that is read; give the name of
     the ``.partial`` folder for the other. Raises ArchiveError where there is nothing to read, the file is no archive,
-    or its schema is not 1.x.
+    its schema is not 1.x, or its attributes, events or series do not fit their seals or are not what they must be. A
+    damaged frame is left out, and a damaged size distribution made anew from the events, each with a warning.
     """
     path = Path(path)
     if path.is_file():
@@ -96,6 +125,8 @@ def read(path) -> RunRecord:
             return _finished(path, file)
     partial = path if path.suffix == ".partial" else partial_of(path)
     if not partial.is_dir():
+        if path.exists():
+            raise ArchiveError(f"{path} is no file; give the name of an archive")
         raise ArchiveError(f"{path} does not exist, finished or unfinished; check the name")
     return _unfinished(partial)
 
@@ -119,11 +150,19 @@ def glance(path) -> Glance:
         return Glance("missing", "nothing was saved yet")
     try:
         with opened(path) as file:
-            duration = re.search(r"^duration_s: (\S+)", file.attrs["config_yaml"], re.MULTILINE)
-            reason = str(file.attrs.get("failure", ""))
-            return Glance(str(file.attrs["status"]), reason, float(duration[1]) if duration else float("nan"))
+            Seals(file)
+            attributes = schema.attributes(file)
     except ArchiveError as error:
         return Glance("unreadable", str(error))
+    return Glance(attributes["status"], attributes.get("failure", ""), _duration(attributes["config_yaml"]))
+
+
+def _duration(config_yaml: str) -> float:
+    found = re.search(r"^duration_s: (\S+)", config_yaml, re.MULTILINE)
+    try:
+        return float(found[1]) if found else float("nan")
+    except ValueError:
+        return float("nan")
 
 
 @dataclass(frozen=True)
@@ -140,39 +179,81 @@ def outline(path) -> Outline:
     path = Path(path)
     if path.is_file():
         with opened(path) as file:
-            attributes = file.attrs
-            numbers = int(attributes["number_of_endosomes"]), float(attributes["wall_time_s"])
-            return Outline(file["series/time_s"][()], *numbers)
+            Seals(file)
+            attributes = schema.attributes(file)
+            times = schema.times(schema.child(file, "series"))
+            return Outline(times, attributes["number_of_endosomes"], float(attributes["wall_time_s"]))
     record = read(path)
     return Outline(record.series["time_s"], int(record.attributes["number_of_endosomes"]), float("nan"))
 
 
 def _finished(path, file):
-    attributes = {key: plain(value) for key, value in file.attrs.items()}
-    group = file["size_distribution"]
-    sizes = read_group(group) | {key: plain(value) for key, value in group.attrs.items()}
-    frames = file["frames"]
-    times = frames["time_s"][()]
-    fields = Frames([(path, "frames", row) for row in range(len(times))], times, field_names(frames))
-    spacing = tuple(frames.attrs["spacing_nm"].tolist())
-    members = {name: v.asstr()[()] if v.dtype == object else v[()] for name, v in file.get("members", {}).items()}
-    return RunRecord(path, attributes, file["events"][()], read_group(file["series"]), sizes, fields, spacing, members)
+    seals, attributes = Seals(file), schema.attributes(file)
+    endosomes = attributes["number_of_endosomes"]
+    for part in ("events", "series", "members"):
+        seals.verify(part)
+    events = schema.events(file, endosomes)
+    series = schema.series(schema.child(file, "series"), endosomes)
+    members = schema.members(schema.child(file, "members")) if "members" in file else {}
+    try:
+        seals.verify("size_distribution")
+        sizes = schema.sizes(schema.child(file, "size_distribution"))
+    except (ArchiveError, OSError, RuntimeError) as error:
+        warn(f"{path}: the size distribution is damaged ({error}); it is made anew from the events")
+        sizes = sizes_of(events, max(1, endosomes))
+    frames, spacing = _frames_of(path, file, seals, endosomes)
+    return RunRecord(path, attributes, events, series, sizes, frames, spacing, members)
+
+
+def _frames_of(path, file, seals, endosomes):
+    """Frames and grid spacing; none, and a warning, where what all frames share is damaged."""
+    try:
+        group = schema.child(file, "frames")
+        seals.verify("frames")
+        times, names = schema.times(group), field_names(group)
+        spacing = schema.spacing(group.attrs["spacing_nm"])
+        if schema.array(group, "index", (1,), "iuf").shape != times.shape:
+            raise ArchiveError("/frames has not a number a time")
+        schema.fields(group, names, len(times), endosomes)
+        if names and group[names[0]].ndim != 2 + len(spacing):
+            raise ArchiveError("/frames have other axes than their grid spacing")
+    except (ArchiveError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        warn(f"{path}: the frames are damaged ({error}); they are left out")
+        return Frames([], np.zeros(0), ()), None
+    rows = [(path, "frames", row) for row in range(len(times))]
+    return Frames(rows, times, names, lambda: sound_frames(path)), spacing
+
+
+def sound_frames(path) -> list[int]:
+    """Numbers of the frames of a finished archive that fit their seals, with a warning for each that does not."""
+    with opened(path) as file:
+        return sound_rows(path, file, Seals(file))
+
+
+def sound_rows(path, file, seals) -> list[int]:
+    """As `sound_frames`, of an open archive."""
+    kept = []
+    for row in range(len(file["frames/time_s"])):
+        try:
+            seals.verify_frame(row)
+            kept.append(row)
+        except ArchiveError as error:
+            warn(f"{path}: {error}; it is left out")
+    return kept
 
 
 def _unfinished(partial):
     header = read_header(partial)
-    states, scalars, events, series = latest(partial) or ([], {}, np.zeros(0, EVENT_DTYPE), {"time_s": np.zeros(0)})
+    states, scalars, events, series = latest(partial) or ([], {}, np.zeros(0, EVENT_DTYPE), {})
     endosomes = max(len(states), 1)
-    files, times = frame_files(partial)
-    names = next((field_names(segment) for segment, _ in segments(files[-1:])), ())
-    attributes = header | {
-        "versions": json.dumps(header["versions"]),
+    files, times, names = frame_files(partial)
+    attributes = attributes_of(header) | {
         "schema_version": SCHEMA_VERSION,
         "membrane_version": header["versions"]["membrane"],
         "status": "partial",
         "number_of_endosomes": endosomes,
     }
-    frames = Frames([(segment, "/", 0) for segment in files], np.array(times), names)
-    spacing = scalars.get("grid_spacing_nm")
-    sizes = sizes_of(events, endosomes)
-    return RunRecord(partial, attributes, events, series, sizes, frames, tuple(spacing) if spacing else None)
+    frames = Frames([(segment, "/", 0) for segment in files], np.array(times), names[-1] if names else ())
+    spacing = schema.spacing(scalars.get("grid_spacing_nm") or ())
+    series = {"time_s": np.zeros(0)} | series
+    return RunRecord(partial, attributes, events, series, sizes_of(events, endosomes), frames, spacing or None)

@@ -11,17 +11,89 @@ from membrane.sizes import size_distribution
 SUMMARY = ("n", "mean_nm", "sd_nm", "median_nm", "q25_nm", "q75_nm", "fraction_40_100_nm")
 """Scalars of a size distribution, kept as attributes of its group."""
 
-STORAGE = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
-_NOT_FIELDS = ("time_s", "index")
+INTERVALS = ("endosomes", "interval_level", "interval_method")
+"""What the intervals of a size distribution rest on, kept likewise."""
+
+STORAGE = {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
+"""Of what stays: packed, and every chunk with a checksum that HDF5 verifies as it reads."""
+
+CHUNK_BYTES = 2**20
+# What netCDF writes as the name of a dimension that has a length and no coordinates.
+_NO_COORDINATES = "This is a netCDF dimension but not a netCDF variable."
 
 
-def write(group, content):
+def write(group, content, storage=STORAGE):
     """Nested mappings of arrays as groups of data sets."""
     for name, value in content.items():
         if isinstance(value, Mapping):
-            write(group.create_group(name), value)
+            write(group.create_group(name), value, storage)
         else:
-            group[name] = np.asarray(value)
+            put(group, name, value, storage)
+
+
+def put(group, name, value, storage=STORAGE):
+    """One array as a data set; scalars and empty ones cannot be cut into chunks, and are stored as they are."""
+    value = np.asarray(value)
+    if not value.ndim or not value.size or not storage:
+        return group.create_dataset(name, data=value)
+    rows = min(len(value), max(1, CHUNK_BYTES // max(1, value[0].nbytes)))
+    return group.create_dataset(name, data=value, chunks=(rows, *value.shape[1:]), **storage)
+
+
+def dimension(group, name, length):
+    """A dimension scale without coordinates, as netCDF has them: it takes no space. One that is there is used again."""
+    if name not in group:
+        scale = group.create_dataset(name, (length,), ">f4", track_times=False)
+        scale.make_scale(f"{_NO_COORDINATES}{length:10d}")
+    return group[name]
+
+
+def is_dimension(dataset):
+    """Whether a data set is what `dimension` makes."""
+    name = dataset.attrs.get("NAME", b"")
+    return isinstance(name, bytes | np.bytes_) and name.startswith(_NO_COORDINATES.encode())
+
+
+def coordinate(group, name, values, units=""):
+    """A dimension scale with a coordinate."""
+    scale = put(group, name, values)
+    scale.make_scale(name)
+    scale.attrs["units"] = units
+    return scale
+
+
+def attach(values, *scales):
+    """One dimension scale an axis."""
+    for axis, scale in enumerate(scales):
+        values.dims[axis].attach_scale(scale)
+
+
+def label_events(file):
+    """The axis of the table of events."""
+    attach(file["events"], dimension(file, "event", len(file["events"])))
+
+
+def write_sizes(group, sizes):
+    """A size distribution: scalars as attributes, the histogram on its bins."""
+    scalars = (*SUMMARY, *INTERVALS)
+    group.attrs.update({key: sizes[key] for key in scalars})
+    edges = coordinate(group, "bin_edges_nm", sizes["bin_edges_nm"], "nm")
+    middle = (edges[1:] + edges[:-1]) / 2
+    centre = coordinate(group, "bin_centre_nm", middle, "nm")
+    for name, values in sizes.items():
+        if name not in scalars and name != "bin_edges_nm":
+            found = put(group, name, values)
+            known = {len(edges): edges, len(centre): centre}
+            attach(found, *(known.get(n) or dimension(group, f"axis{i}_{n}", n) for i, n in enumerate(found.shape)))
+
+
+def write_states(group, states, scalars):
+    """The last state of each endosome; axes are called by their place and length."""
+    group.attrs["scalars"] = scalars
+    write(group, {"states": {f"{i:06d}": state for i, state in enumerate(states)}})
+    for state in group["states"].values():
+        for values in state.values():
+            attach(values, *(dimension(group, f"axis{i}_{n}", n) for i, n in enumerate(values.shape)))
 
 
 def read(node):
@@ -36,33 +108,40 @@ def plain(value):
     return value.item() if isinstance(value, np.generic) else value
 
 
-def write_series(group, series, units):
-    """Series on their common time."""
-    write(group, {"time_s": np.zeros(0)} | series)
-    time = group["time_s"]
-    time.make_scale("time_s")
-    for name, values in group.items():
-        values.attrs["units"] = units.get(name, "s" if name == "time_s" else "")
+def write_series(group, series, units, endosomes):
+    """Series (time, endosome) on their common time."""
+    time = coordinate(group, "time_s", series.get("time_s", np.zeros(0)), "s")
+    endosome = coordinate(group, "endosome", np.arange(endosomes))
+    for name, values in series.items():
         if name != "time_s":
-            values.dims[0].attach_scale(time)
+            found = put(group, name, values)
+            found.attrs["units"] = units.get(name, "")
+            attach(found, time, endosome)
 
 
 def write_frames(group, rows, count, units, spacing_nm):
-    """``count`` frames, as `gather` takes them, on their time."""
+    """``count`` frames, as `gather` takes them, on their time and in space."""
     gather(rows, count, group)
     group.attrs["spacing_nm"] = np.array(spacing_nm, float)
-    time = group["time_s"]
+    time, names = group["time_s"], field_names(group)
     time.make_scale("time_s")
     time.attrs["units"] = "s"
-    for name in field_names(group):
+    attach(group["index"], time)
+    if not names:
+        return
+    axes = ("z_nm", "y_nm", "x_nm")[-len(spacing_nm) :]
+    points = zip(axes, spacing_nm, group[names[0]].shape[2:], strict=True)
+    scales = [time, coordinate(group, "endosome", np.arange(group[names[0]].shape[1]))]
+    scales += [coordinate(group, axis, h * np.arange(n), "nm") for axis, h, n in points]
+    for name in names:
         field = group[name]
         field.attrs.update({"units": units.get(name, ""), "spacing_nm": np.array(spacing_nm, float)})
-        field.dims[0].attach_scale(time)
+        attach(field, *scales)
 
 
 def field_names(group):
-    """The fields of a group of frames."""
-    return tuple(name for name in group if name not in _NOT_FIELDS)
+    """The fields of a group of frames: all that has an axis of frames, one of endosomes and two or three of space."""
+    return tuple(name for name, values in group.items() if isinstance(values, h5py.Dataset) and values.ndim > 3)
 
 
 def create_field(group, name, shape):
@@ -79,7 +158,8 @@ def gather(rows, count, group):
             if name not in group:
                 create_field(group, name, (count, *source[name].shape[1:]))
             _copy_row(source[name], row, group[name], target_row)
-    group["time_s"], group["index"] = times, indices
+    put(group, "time_s", times)
+    put(group, "index", indices)
 
 
 def _copy_row(source, row, target, target_row):

@@ -6,40 +6,47 @@ whatever can be seen is whole at every instant. docs/archive.md describes the sc
 """
 
 import json
-import platform
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from membrane.archive.files import SCHEMA_VERSION, ArchiveError, explained, new_hdf5, opened, replacing
+from membrane.archive import schema
+from membrane.archive.border import opened, warn
+from membrane.archive.files import SCHEMA_VERSION, ArchiveError, explained, new_hdf5, replacing
 from membrane.archive.folder import (
-    HEADER,
+    attributes_of,
+    environment,
     frame_files,
+    header_of,
     latest,
+    newest_sound,
     number_of,
     numbered,
     read_header,
+    resumed,
     segments,
+    set_aside,
+    write_frame,
     write_generation,
     write_header,
 )
 from membrane.archive.ownership import discard, new_partial, now, own, partial_of, refuse_foreign
+from membrane.archive.record import sound_rows
+from membrane.archive.schema import HEADER
+from membrane.archive.seals import Seals, seal
 from membrane.archive.tables import (
-    SUMMARY,
-    create_field,
-    gather,
-    plain,
-    read,
+    field_names,
+    label_events,
+    put,
     sizes_of,
-    write,
     write_frames,
     write_series,
+    write_sizes,
+    write_states,
 )
 from membrane.event_table import EVENT_DTYPE
 from membrane.paths import followed
-
-_PACKAGES = ("membrane", "jax", "jaxlib", "numpy", "h5py")
+from membrane.version import version
 
 
 class Archive:
@@ -48,7 +55,7 @@ class Archive:
     def __init__(self, path: Path, header: dict):
         self.path, self.header = path, header
         self._partial = partial_of(path)
-        self._held = True
+        self._held, self._spare = True, False
 
     @classmethod
     def create(cls, path, *, config_yaml: str, name: str, seed: int, overwrite: bool = False) -> "Archive":
@@ -79,8 +86,7 @@ class Archive:
                     )
                 own(partial)
                 discard(path)
-        versions = {package: version(package) for package in _PACKAGES} | {"python": platform.python_version()}
-        header = dict(zip(HEADER, (config_yaml, name, int(seed), now(), versions), strict=True))
+        header = dict(zip(HEADER, (config_yaml, name, int(seed), now(), environment()), strict=True))
         with new_partial(path) as folder:
             write_header(folder, header)
         return cls(path, header)
@@ -89,8 +95,9 @@ class Archive:
     def resume(cls, path) -> "Archive":
         """Continue the run of ``path``: the unfinished one if there is one, else the finished archive is reopened.
 
-        Raises ArchiveError where there is neither, where the header or archive is unreadable, or where another
-        process is writing.
+        A warning tells where jax, numpy, this package or the flags of the compiler are others than before; the archive
+        keeps both. Raises ArchiveError where there is neither, where the header or archive is unreadable, where the
+        archive has no sound checkpoint, or where another process is writing.
         """
         path = followed(Path(path))
         partial = partial_of(path)
@@ -98,29 +105,64 @@ class Archive:
             with explained(partial):
                 own(partial)
                 try:
-                    header = read_header(partial)
-                except ArchiveError:
-                    (partial / "lock").unlink()
+                    before = read_header(partial)
+                    header = resumed(before, now())
+                    if header != before:
+                        write_header(partial, header)
+                    set_aside(partial)
+                    # But for those of locks: who tries to take this one needs its own.
+                    for leftover in partial.glob("*.h5.tmp"):
+                        leftover.unlink(missing_ok=True)
+                except BaseException:
+                    (partial / "lock").unlink(missing_ok=True)
                     raise
-                # But for those of locks: who tries to take this one needs its own.
-                for leftover in partial.glob("*.h5.tmp"):
-                    leftover.unlink(missing_ok=True)
             return cls(path, header)
         if not path.is_file():
             raise ArchiveError(f"nothing to resume: neither {path} nor {partial} exists; start without --resume")
         with opened(path) as file, new_partial(path) as folder:
-            header = {key: plain(file.attrs[key]) for key in HEADER}
-            header["versions"] = json.loads(header["versions"])
-            write_header(folder, header)
-            if "checkpoint" in file:
-                content = {"events": file["events"][()], "series": read(file["series"])}
-                content["states"] = read(file["checkpoint/states"])
-                write_generation(folder / "generation-000000.h5", content, file["checkpoint"].attrs["scalars"])
-            frames = file["frames"]
-            for row, index in enumerate(frames["index"]):
-                with replacing(folder / f"frame-{index:06d}.h5") as temporary, new_hdf5(temporary) as segment:
-                    gather([(frames, row)], 1, segment)
-        return cls(path, header)
+            header = cls._reopen(path, file, folder)
+        run = cls(path, header)
+        run._spare = True
+        return run
+
+    @staticmethod
+    def _reopen(path, file, folder):
+        """Fill a folder with what a finished archive holds; returns its header."""
+        seals, attributes = Seals(file), schema.attributes(file)
+        header = resumed(header_of(attributes), now())
+        write_header(folder, header)
+        endosomes = attributes["number_of_endosomes"]
+        for part in ("events", "series", "checkpoint"):
+            seals.verify(part)
+        events = schema.events(file, endosomes)
+        series = schema.series(schema.child(file, "series"), endosomes)
+        if "checkpoint" in file:
+            states = schema.states(schema.child(file, "checkpoint/states"))
+            if len(states) != endosomes:
+                raise ArchiveError(f"its checkpoint holds {len(states)} endosomes of {endosomes}")
+            scalars = json.dumps(schema.scalars(file["checkpoint"].attrs["scalars"]))
+            write_generation(folder / "generation-000000.h5", states, scalars, events, series)
+        elif len(series["time_s"]):
+            raise ArchiveError(
+                f"{path} keeps no checkpoint (output.keep_checkpoint was false, or membrane.collect --prune removed "
+                "it), so that it cannot be extended; run it anew with --overwrite"
+            )
+        frames = schema.child(file, "frames")
+        try:
+            seals.verify("frames")
+            schema.fields(frames, field_names(frames), len(schema.times(frames)), endosomes)
+            rows = sound_rows(path, file, seals)
+        except ArchiveError as error:
+            warn(f"{path}: the frames are damaged ({error}); they are left out")
+            rows = []
+        index = schema.array(frames, "index", (1,), "iu") if rows else ()
+        for row in rows:
+            fields = {name: frames[name][row] for name in field_names(frames)}
+            # Where a frame had no such field.
+            known = {name: values for name, values in fields.items() if not np.isnan(values).all()}
+            number = int(index[row])
+            write_frame(folder / f"frame-{number:06d}.h5", number, float(frames["time_s"][row]), known)
+        return header
 
     def __enter__(self):
         return self
@@ -129,27 +171,35 @@ class Archive:
         self.close()
 
     def close(self):
-        """Free the lock; the files stay."""
+        """Free the lock; the files stay, but for those of a reopened archive to which nothing was added."""
         if self._held:
-            (self._partial / "lock").unlink(missing_ok=True)
             self._held = False
+            if self._spare:
+                discard(self.path)
+            else:
+                (self._partial / "lock").unlink(missing_ok=True)
 
     def checkpoint(self, states: list, scalars: dict, events: np.ndarray, series: dict):
-        """Write one generation; the one before is kept, older ones are deleted.
+        """Write one generation; the newest sound one before is kept, all others are deleted.
 
         ``states``: one dict of arrays (any numeric type) an endosome. ``scalars``: anything JSON can say.
         ``events``: rows of EVENT_DTYPE. ``series``: ``time_s`` (time,), the others (time, endosome).
-        Raises ArchiveError where it cannot be written (the generations before stay), ValueError for other events.
+        Raises ArchiveError where it cannot be written, or holds what would be refused when it is read (the generations
+        before stay), ValueError for other events.
         """
         self._writable()
         if events.dtype != EVENT_DTYPE:
             raise ValueError(f"events have the columns {events.dtype.names}; they must be rows of EVENT_DTYPE")
-        content = {"states": {f"{i:06d}": state for i, state in enumerate(states)}, "events": events, "series": series}
+        schema.checked_events(events, max(len(states), 1))
         before = numbered(self._partial, "generation")
         number = number_of(before[-1]) + 1 if before else 0
-        write_generation(self._partial / f"generation-{number:06d}.h5", content, json.dumps(scalars))
-        for old in before[:-1]:
-            old.unlink(missing_ok=True)
+        path = self._partial / f"generation-{number:06d}.h5"
+        write_generation(path, states, json.dumps(scalars), events, series)
+        self._spare = False
+        kept = newest_sound(before)
+        for old in before:
+            if old != kept:
+                old.unlink(missing_ok=True)
 
     def latest(self) -> tuple[list, dict, np.ndarray, dict] | None:
         """(states, scalars, events, series) of the newest readable generation; None before the first.
@@ -161,16 +211,13 @@ class Archive:
     def add_frame(self, index: int, time_s: float, fields: dict):
         """Keep the fields (endosome, [z,] y, x) at ``time_s`` as frame ``index``, float32; the same index replaces."""
         self._writable()
-        with replacing(self._partial / f"frame-{index:06d}.h5") as temporary, new_hdf5(temporary) as file:
-            file["time_s"], file["index"] = np.array([time_s], float), np.array([index], np.int64)
-            for name, values in fields.items():
-                values = np.asarray(values, np.float32)[None]
-                create_field(file, name, values.shape)[...] = values
+        write_frame(self._partial / f"frame-{index:06d}.h5", index, time_s, fields)
+        self._spare = False
 
     def drop_frames_after(self, time_s: float):
         """Remove the frames later than the state that the run goes on from; they will be written anew."""
         self._writable()
-        for file, time in zip(*frame_files(self._partial), strict=True):
+        for file, time in zip(*frame_files(self._partial)[:2], strict=True):
             if time > time_s:
                 file.unlink()
 
@@ -183,12 +230,14 @@ class Archive:
         grid_spacing_nm: tuple,
         number_of_endosomes: int,
         attributes: dict | None = None,
+        keep_checkpoint: bool = True,
     ) -> Path:
         """Assemble the archive from the last generation, the frames and the header; the folder then goes.
 
         ``status``: complete, failed or partial. ``units``: unit of each series and field by name ("" if absent).
         ``grid_spacing_nm``: ([dz,] dy, dx). ``attributes``: further root attributes, which may replace those of the
-        header. Raises ArchiveError where it cannot be written: the folder then stays and nothing is lost.
+        header. ``keep_checkpoint``: without it the archive of a complete run is smaller and cannot be extended. Raises
+        ArchiveError where it cannot be written: the folder then stays and nothing is lost.
         """
         self._writable()
         states, scalars, events, series = self.latest() or ([], {}, np.zeros(0, EVENT_DTYPE), {})
@@ -196,25 +245,21 @@ class Archive:
             replacing(self.path, self._partial / "archive.h5.tmp") as temporary,
             new_hdf5(temporary) as file,
         ):
-            header = self.header | {"versions": json.dumps(self.header["versions"])}
             file.attrs.update(
                 {"schema_version": SCHEMA_VERSION, "membrane_version": version("membrane"), "status": status}
                 | {"wall_time_s": float(wall_time_s), "number_of_endosomes": number_of_endosomes}
-                | header
+                | attributes_of(self.header)
                 | (attributes or {})
             )
-            file["events"] = events
-            sizes = sizes_of(events, number_of_endosomes)
-            group = file.create_group("size_distribution")
-            group.attrs.update({key: sizes.pop(key) for key in SUMMARY})
-            write(group, sizes)
-            write_series(file.create_group("series"), series, units)
-            files, _ = frame_files(self._partial)
+            put(file, "events", events)
+            label_events(file)
+            write_sizes(file.create_group("size_distribution"), sizes_of(events, number_of_endosomes))
+            write_series(file.create_group("series"), series, units, number_of_endosomes)
+            files, *_ = frame_files(self._partial)
             write_frames(file.create_group("frames"), segments(files), len(files), units, grid_spacing_nm)
-            if states:
-                group = file.create_group("checkpoint")
-                group.attrs["scalars"] = json.dumps(scalars)
-                write(group, {"states": {f"{i:06d}": state for i, state in enumerate(states)}})
+            if states and (keep_checkpoint or status != "complete"):
+                write_states(file.create_group("checkpoint"), states, json.dumps(scalars))
+            seal(file)
         self._held = False
         discard(self.path)
         return self.path

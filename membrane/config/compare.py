@@ -2,8 +2,9 @@
 
 from membrane.config.sections import RunConfig
 
-FREE_TO_CHANGE = ("duration_s", "numerics.devices")
-"""Keys that may be others when a run goes on: it may last longer; another number of devices changes rounding only."""
+FREE_TO_CHANGE = ("duration_s", "numerics.devices", "output.keep_checkpoint")
+"""Keys that may be others when a run goes on: it may last longer; another number of devices changes rounding only; what
+stays of the last state changes nothing before the end."""
 
 
 def changes(before: RunConfig, now: RunConfig) -> list[str]:

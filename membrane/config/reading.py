@@ -1,37 +1,21 @@
 """From a YAML file to a valid configuration, or to all its faults at once."""
 
-import difflib
-import types
-import typing
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
-from membrane.config.sections import Section
+from membrane.config.faults import error_from, error_of, hint, leaves
+from membrane.config.provenance import outside
+from membrane.config.sections import RunConfig, Section
 from membrane.config.sheet import SheetConfig
-from membrane.config.sweep import SweepConfig
+from membrane.config.sweep import SweepConfig, nested
+from membrane.config.text import MOST_BYTES, MOST_KEPT_BYTES, ConfigError, cut, read_text, read_yaml, shortened
 from membrane.config.vesicle import VesicleConfig
 
-
-class ConfigError(ValueError):
-    """Everything that is wrong with a configuration, one fault a line."""
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML that refuses a key given twice, where the safe loader silently takes the last."""
-
-    def construct_mapping(self, node, deep=False):
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
+log = logging.getLogger("membrane")
 
 Config = SheetConfig | VesicleConfig
 
@@ -41,51 +25,76 @@ KINDS = {"sheet": SheetConfig, "vesicle": VesicleConfig}
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """Read, override (``dotted.key=VALUE``) and validate a YAML file; raises ConfigError with all faults at once."""
-    return parse(_text(path, "configs/ceramide.yaml"), overrides, source=str(path))
+    path = Path(path).expanduser()
+    return parse(read_text(path, "configs/ceramide.yaml"), overrides, source=str(path))
+
+
+def tell(config: Config, source: str | Path) -> None:
+    """Log what a reader should know of a valid configuration: values outside their documented range (warnings), and
+    keys that have no effect (information)."""
+    for line in outside(config):
+        log.warning("%s: %s", source, line)
+    for key in config.unused:
+        section = key.partition(".")[2].partition("_")[0]
+        log.info("%s: %s has no effect, since there is no section %s", source, key, section)
 
 
 def parse(text: str, overrides: Sequence[str] = (), source: str = "configuration") -> Config:
     """As :func:`load`, from the text itself."""
     raw = _mapping(text, source)
-    for override in overrides:
-        _apply(raw, override)
+    if "vary" in raw or "base" in raw:
+        raise ConfigError(f"{source}: this is a sweep; run it with python -m membrane.ensemble {source}")
+    settings = [_setting(override) for override in overrides]
+    kind = next((value for key, value, _ in settings if key == "kind"), raw.get("kind", "sheet"))
+    if isinstance(kind, str) and kind in KINDS:
+        settings = [(_full(key, KINDS[kind], given), value, given) for key, value, given in settings]
+    _refuse_overlaps(settings)
+    for key, value, given in settings:
+        _set(raw, key, value, f"--set {shortened(given)}")
     return _of_kind(raw, source)
 
 
-def load_sweep(path: str | Path) -> SweepConfig:
-    """Read and validate a sweep, without its base; raises ConfigError with all faults at once."""
-    return _valid(_mapping(_text(path, "configs/sweep_tension.yaml"), str(path)), SweepConfig, str(path))
+def load_sweep(path: str | Path, kept: bool = False) -> SweepConfig:
+    """Read and validate a sweep, without its base; raises ConfigError with all faults at once. ``kept``: it is one that
+    the folder of a sweep keeps, where it takes more room."""
+    path = Path(path).expanduser()
+    raw = _mapping(read_text(path, "configs/sweep_tension.yaml", MOST_KEPT_BYTES if kept else MOST_BYTES), str(path))
+    if not {"vary", "base"} & raw.keys() and {"geometry", "lipids", "membrane", "output"} & raw.keys():
+        raise ConfigError(
+            f"{path}: this is the configuration of one run; run it with python -m membrane.run {path}, or write a "
+            "sweep such as configs/sweep_tension.yaml with this file as its base"
+        )
+    return _valid(raw, SweepConfig, str(path))
 
 
 def changed(config: Config, values: dict[str, Any], source: str) -> Config:
-    """``config`` with other ``values`` by dotted key, validated; raises ConfigError with all faults at once."""
-    raw = config.model_dump(mode="json")
+    """``config`` with other ``values`` by dotted key, validated; raises ConfigError with all faults at once.
+
+    Sections that no key touches are taken over as they are, so that ten thousand members are checked in a second."""
+    raw = {name: getattr(config, name) for name in type(config).model_fields}
+    for key in values:
+        if isinstance(section := raw.get(key.partition(".")[0]), BaseModel):
+            raw[key.partition(".")[0]] = section.model_dump(mode="json")
     for key, value in values.items():
-        _set(raw, key, value, f"{key}: {value!r}")
+        _set(raw, key, value, f"{source}: {cut(key)}")
     return _of_kind(raw, source)
-
-
-def _text(path: str | Path, example: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}); give the path of a YAML file such as {example}") from None
 
 
 def _mapping(text: str, source: str) -> dict:
     try:
-        raw = yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from None
+        raw = read_yaml(text)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: not valid YAML: {error}") from None
     if not isinstance(raw, dict):
-        raise ConfigError(f"{source}: must be a mapping of keys to values, not {type(raw).__name__}")
+        kinds = {type(None): "nothing", list: "a list", str: "text", bool: "true or false"}
+        raise ConfigError(f"{source}: must hold keys with their values, not {kinds.get(type(raw), 'a number')}")
     return raw
 
 
 def _of_kind(raw: dict, source: str) -> Config:
     kind = raw.get("kind", "sheet")
     if not isinstance(kind, str) or kind not in KINDS:
-        raise ConfigError(f"{source}: 1 fault(s)\n  kind: {_hint(str(kind), KINDS)} (given: {kind!r})")
+        raise error_of([f"kind: {hint(str(kind), KINDS)} (given: {shortened(kind)})"], source)
     return _valid(raw, KINDS[kind], source)
 
 
@@ -93,19 +102,42 @@ def _valid(raw: dict, model: type[Section], source: str):
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        faults = [_sentence(fault, model) for fault in error.errors()]
-        raise ConfigError("\n".join([f"{source}: {len(faults)} fault(s)", *(f"  {f}" for f in faults)])) from None
+        raise error_from(error, model, source) from None
 
 
-def _apply(raw: dict, override: str) -> None:
-    key, equals, value = override.partition("=")
+def _setting(override: str) -> tuple[str, Any, str]:
+    """(key, value, as given) of ``dotted.key=VALUE``."""
+    key, equals, value = (part.strip() for part in override.partition("="))
     if not equals or not key:
-        raise ConfigError(f"--set {override!r}: write it as dotted.key=VALUE, for example lipids.line_tension_pN=1.2")
+        raise ConfigError(
+            f"--set {shortened(override)}: write it as dotted.key=VALUE, for example lipids.line_tension_pN=1.2"
+        )
     try:
-        value = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise ConfigError(f"--set {override!r}: {value!r} is not a YAML value") from None
-    _set(raw, key.strip(), value, f"--set {override!r}")
+        return key, read_yaml(value), override
+    except ConfigError as error:
+        raise ConfigError(f"--set {shortened(override)}: {shortened(value)} is not a YAML value ({error})") from None
+
+
+def _full(key: str, kind: type[RunConfig], given: str) -> str:
+    """The whole key where only its end was given; raises ConfigError where several keys end so."""
+    if key.partition(".")[0] in kind.model_fields:
+        return key
+    found = [leaf for leaf in leaves(kind) if leaf.endswith(f".{key}")]
+    if len(found) > 1:
+        raise ConfigError(f"--set {shortened(given)}: which one? There are {', '.join(found)}")
+    if found:
+        log.info("--set %s: %s is %s", shortened(given), key, found[0])
+    return found[0] if found else key
+
+
+def _refuse_overlaps(settings: list[tuple[str, Any, str]]) -> None:
+    """Raises ConfigError where one of two settings would be lost."""
+    keys = [key for key, _, _ in settings]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise ConfigError(f"--set {cut(key)} is given twice; give it once")
+    for outer, inner in nested(keys):
+        raise ConfigError(f"--set {cut(inner)} is given, and so is {cut(outer)}, which holds it; give one of them")
 
 
 def _set(raw: dict, key: str, value: Any, source: str) -> None:
@@ -116,37 +148,5 @@ def _set(raw: dict, key: str, value: Any, source: str) -> None:
             target[part] = {}
         target = target[part]
         if not isinstance(target, dict):
-            raise ConfigError(f"{source}: {part!r} is a value, not a section that could hold {last!r}")
+            raise ConfigError(f"{source}: {cut(part)!r} is a value, not a section that could hold {cut(last)!r}")
     target[last] = value
-
-
-def _hint(given: str, known) -> str:
-    near = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(sorted(known))}"
-
-
-def _sentence(fault: dict, config: type[Section]) -> str:
-    path = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        return f"{path}: unknown key; {_hint(str(fault['loc'][-1]), _section_at(config, fault['loc'][:-1]))}"
-    if fault["type"] == "missing":
-        return f"{path}: required, but missing"
-    given = fault["input"]
-    shown = f" (given: {given!r})" if not isinstance(given, dict) else ""
-    message = fault["msg"].removeprefix("Value error, ")
-    return f"{path}: {message}{shown}" if path else message
-
-
-def _section_at(config: type[Section], location) -> list[str]:
-    section: Any = config
-    for part in location:
-        if typing.get_origin(section) is dict:
-            section = typing.get_args(section)[1]
-            continue
-        field = section.model_fields.get(part) if isinstance(section, type) and issubclass(section, BaseModel) else None
-        if field is None:
-            return []
-        section = field.annotation
-        if isinstance(section, types.UnionType) or typing.get_origin(section) is typing.Union:
-            section = next(a for a in typing.get_args(section) if a is not type(None))
-    return list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []

@@ -3,114 +3,268 @@
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Order = Annotated[float, Field(gt=-1, lt=1)]
-Dilute = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+from membrane.config.provenance import NO_SOURCE, NUMERICAL, Provenance
+from membrane.config.text import EXPONENT
+
+LEAST, MOST = 1e-12, 1e12
+"""No quantity is smaller or larger in its unit: products of a few of them stay within the numbers of a computer."""
+
+# Strict: text, yes and no are no numbers, 1 and 0 are no yes and no.
+Number = Annotated[float, Field(strict=True, ge=-MOST, le=MOST, allow_inf_nan=False)]
+Whole = Annotated[int, Field(strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
+Positive = Annotated[float, Field(strict=True, ge=LEAST, le=MOST, allow_inf_nan=False)]
+NonNegative = Annotated[Number, Field(ge=0)]
+Fraction = Annotated[Number, Field(ge=0, le=1)]
+Order = Annotated[Number, Field(gt=-1, lt=1)]
+Dilute = Annotated[Number, Field(gt=0, lt=1)]
+
+ENDINGS = (".h5", ".partial", ".png")
+"""What the package itself appends to a name."""
+
+DEVICES = {"con", "prn", "aux", "nul"} | {f"{device}{number}" for device in ("com", "lpt") for number in range(10)}
+"""Names that are no files on Windows, whatever their ending."""
+
+
+def _is_name(name: str) -> str:
+    letters = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+    if not name or not set(name) <= letters:
+        raise ValueError("a name is made of the letters a to z and A to Z, digits, '.', '_' and '-'")
+    if name[0] in ".-" or name[-1] == ".":
+        raise ValueError("a name begins with a letter, a digit or '_' and does not end with '.'")
+    if len(name) > 100:
+        raise ValueError("a name has at most 100 characters")
+    if name.lower().endswith(ENDINGS):
+        raise ValueError(f"a name does not end with {', '.join(ENDINGS)}: these endings are given to files")
+    if EXPONENT.fullmatch(name):
+        raise ValueError("this name is read as a number: add a letter")
+    if name.lower().partition(".")[0] in DEVICES:
+        raise ValueError("this name is reserved for a device on Windows: take another")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_is_name)]
+"""Files and folders are named after it."""
 
 
 class Section(BaseModel):
-    """A part of the configuration: immutable, unknown keys are errors, and yes is no number."""
+    """A part of the configuration: immutable, unknown keys are errors, and only a number is a number."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_yes_for_a_number(cls, value, info):
-        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
-            raise ValueError("Input should be a valid value of its kind; yes, no, true and false are none here")
-        return value
 
 
 class PhasesConfig(Section):
     """The phases Ld and Lo and the wall between them."""
 
-    line_tension_pN: Positive
-    interface_width_nm: Positive = Field(description="xi: the wall is tanh(x/(sqrt2 xi))")
-    diffusion_ld_um2_per_s: Positive
-    diffusion_lo_um2_per_s: Positive
-    area_per_lipid_ld_nm2: Positive
-    area_per_lipid_lo_nm2: Positive
+    line_tension_pN: Annotated[
+        Positive,
+        Provenance(
+            (0.3, 3.0),
+            "Baumgart, Hess & Webb 2003 Nature 425:821: 0.9(3); Semrau et al 2008 PRL 100:088101: 1.2(3)",
+            "recalled",
+            "near a critical point 0 to 0.5",
+        ),
+        Provenance(None, "Usery et al 2017 Biophys J 112:1431: domain size jumps at about 0.3", "read in part"),
+    ] = Field(description="of the bare wall; ceramide and cargo change it")
+    interface_width_nm: Annotated[Positive, Provenance(None, "a few nm, well below a domain", "numerical")] = Field(
+        description="xi: the wall is tanh(x/(sqrt2 xi))"
+    )
+    diffusion_ld_um2_per_s: Annotated[
+        Positive,
+        Provenance(
+            (2.0, 10.0),
+            "taken for cell membranes; synthetic bilayers 5, Kahya et al 2003 JBC 278:28109",
+            "unverified",
+            "synthetic",
+        ),
+    ]
+    diffusion_lo_um2_per_s: Annotated[
+        Positive,
+        Provenance((0.2, 3.0), "taken for cell membranes; synthetic 0.5, Kahya et al 2003 JBC 278:28109", "unverified"),
+    ]
+    area_per_lipid_ld_nm2: Annotated[Positive, Provenance((0.60, 0.72), "-", "unverified")]
+    area_per_lipid_lo_nm2: Annotated[
+        Positive, Provenance((0.38, 0.48), "per lipid, cholesterol included", "unverified")
+    ]
+
+
+def _contrast_per_kappa(section) -> float | None:
+    """The size of the contrast in units of kappa_Ld; 0 means that none is set."""
+    return abs(section.gaussian_modulus_contrast_kBT) / section.bending_rigidity_ld_kBT or None
+
+
+GaussianContrast = Annotated[
+    Number,
+    Provenance(
+        (1.0, 4.0),
+        "0: not set. Ld minus Lo is reported as 3.6 kappa_Ld (Baumgart et al 2005 Biophys J 89:1067), sign to be "
+        "re-checked; the key is Lo minus Ld",
+        "unverified",
+        "kappa_Ld in size",
+        of=_contrast_per_kappa,
+    ),
+]
+"""kappa_G,Lo - kappa_G,Ld."""
 
 
 class RigidityConfig(Section):
     """Bending rigidity of the phases."""
 
-    bending_rigidity_ld_kBT: Positive
-    bending_rigidity_lo_kBT: Positive
+    bending_rigidity_ld_kBT: Annotated[Positive, Provenance((10.0, 45.0), "DOPC, many methods", "recalled")]
+    bending_rigidity_lo_kBT: Annotated[
+        Positive,
+        Provenance((40.0, 200.0), "published values (Semrau 2008: about 190); 40 is their lower end", "unverified"),
+        Provenance(
+            (10.0, 20.0),
+            "real vesicles are softer: red-cell EVs about 15, Vorselen et al 2018 Nat Commun, doi "
+            "10.1038/s41467-018-07445-x",
+            "read in part",
+        ),
+    ]
 
 
 class Sphingomyelinase(Section):
     """The enzyme: dc/dt = rate w(phi) (saturation - c) on its leaflet."""
 
-    leaflet: Literal["cytosolic", "luminal"]
-    rate_per_s: NonNegative
-    saturation_fraction: Fraction
+    leaflet: Annotated[
+        Literal["cytosolic", "luminal"],
+        Provenance(
+            None,
+            "sign: enzyme outside giant vesicles buds inward, Holopainen et al 2000 Biophys J 78:830. SM is mostly "
+            "luminal; that it reaches the cytosolic leaflet is shown in damaged lysosomes (Niekamp et al 2022 Nat "
+            "Commun 13:1875)",
+            "read in part",
+        ),
+    ]
+    rate_per_s: Annotated[NonNegative, Provenance(None, "no number found", "unverified")]
+    saturation_fraction: Annotated[Fraction, NO_SOURCE]
 
 
 class CeramideConfig(Section):
     """Ceramide in both leaflets, area fractions."""
 
-    cytosolic_fraction: Dilute
-    luminal_fraction: Dilute
-    patch_area_nm2: Positive
-    affinity_lo: Finite = Field(description="chi_c, kT a patch at the wall between p = -1 and p = +1, halved")
-    monolayer_curvature_ceramide_per_nm: Finite
-    monolayer_curvature_sphingomyelin_per_nm: Finite
-    diffusion_ld_um2_per_s: Positive
-    diffusion_lo_um2_per_s: Positive
+    cytosolic_fraction: Annotated[
+        Dilute,
+        Provenance(
+            (0.003, 0.1),
+            'as enriched by the enzyme, an assumption; "up to 10 mol%" on stimulation (Carter Ramirez et al 2013 '
+            "Langmuir 29:3380, introduction; total, read in part)",
+            "unverified",
+        ),
+    ]
+    luminal_fraction: Annotated[Dilute, Provenance((0.001, 0.01), "resting cell, 0.3 mol%", "unverified")]
+    patch_area_nm2: Annotated[Positive, Provenance(None, "coarse-graining area", "numerical")]
+    affinity_lo: Annotated[Number, NO_SOURCE] = Field(
+        description="chi_c, kT a patch at the wall between p = -1 and p = +1, halved"
+    )
+    monolayer_curvature_ceramide_per_nm: Annotated[
+        Number,
+        Provenance(
+            (-1.0, -0.2),
+            "no value found; negative sign for long chains: Goni et al 2005 Biochem Soc Symp 72:177 (read in part)",
+            "unverified",
+        ),
+    ]
+    monolayer_curvature_sphingomyelin_per_nm: Annotated[
+        Number,
+        Provenance((-0.20, -0.06), "egg SM -0.13 +- 0.07, Kollmitzer et al 2013 Soft Matter 9:10877", "unverified"),
+    ]
+    diffusion_ld_um2_per_s: Annotated[Positive, Provenance(None, "as for lipids", "unverified")]
+    diffusion_lo_um2_per_s: Annotated[Positive, Provenance(None, "as for lipids", "unverified")]
     sphingomyelinase: Sphingomyelinase | None = None
-    turnover_rate_per_s: NonNegative
-    flip_flop_rate_per_s: NonNegative
+    turnover_rate_per_s: Annotated[NonNegative, NO_SOURCE]
+    flip_flop_rate_per_s: Annotated[
+        NonNegative,
+        Provenance((0.01, 10.0), "no source; must be finite, it destroys the asymmetry", "unverified"),
+        Provenance(
+            (0.01, 1.0),
+            "half-time below 1 min at 37 C, Lopez-Montero et al 2005 JBC 280:25811 (title page read): a bound from the "
+            "slow side",
+            "unverified",
+        ),
+    ]
 
 
 class OligomersConfig(Section):
     """n-mers of the cargo."""
 
-    size: Annotated[int, Field(ge=2, le=100)]
-    bond_energy_kBT: NonNegative
-    affinity_lo: Annotated[float, Field(ge=-2, le=2)] = Field(
-        description="chi_n an n-mer; beyond 2 the drift is too stiff"
-    )
-    spontaneous_curvature_per_nm: Finite = Field(description="c0 per unit area fraction of n-mers")
-    dissociation_rate_per_s: NonNegative
-    diffusion_ld_um2_per_s: Positive
-    diffusion_lo_um2_per_s: Positive
+    size: Annotated[
+        Whole,
+        Field(ge=2, le=100),
+        Provenance(
+            (4.0, 20.0),
+            "copies in a cluster; clusters below 120 nm: Zuidscherwoude et al 2015 Sci Rep 5:12201 (read in part)",
+            "unverified",
+        ),
+    ]
+    bond_energy_kBT: Annotated[
+        Number, Field(ge=0, le=100), Provenance((2.0, 8.0), "**no measurement found**", "unverified")
+    ]
+    affinity_lo: Annotated[
+        Number,
+        Field(ge=-2, le=2),
+        Provenance((-2.0, 2.0), "no source; 2 is the largest that the scheme takes", "unverified"),
+    ] = Field(description="chi_n an n-mer; beyond 2 the drift is too stiff")
+    spontaneous_curvature_per_nm: Annotated[
+        Number,
+        Provenance(
+            (0.05, 0.2),
+            "assumed; sign: TSPAN4 and CD9 prefer tubes pulled outward, Dharan et al 2022 PNAS 119(43), doi "
+            "10.1073/pnas.2208993119 (read in part)",
+            "unverified",
+        ),
+    ] = Field(description="c0 per unit area fraction of n-mers")
+    dissociation_rate_per_s: Annotated[NonNegative, NO_SOURCE]
+    diffusion_ld_um2_per_s: Annotated[Positive, Provenance(None, "slower than monomers; no source", "unverified")]
+    diffusion_lo_um2_per_s: Annotated[Positive, Provenance(None, "slower than monomers; no source", "unverified")]
 
 
 class CargoConfig(Section):
     """Cargo proteins; without ``oligomers`` they stay monomers."""
 
-    fraction: Annotated[float, Field(gt=0, lt=0.9)]
-    footprint_nm2: Positive
-    affinity_lo: Annotated[float, Field(ge=-2, le=2)]
-    diffusion_ld_um2_per_s: Positive
-    diffusion_lo_um2_per_s: Positive
+    fraction: Annotated[Number, Field(gt=0, lt=0.9), Provenance(None, "of the membrane area; no source", "unverified")]
+    footprint_nm2: Annotated[Positive, Provenance((7.0, 13.0), "tetraspanin, four helices, CD81 crystal", "unverified")]
+    affinity_lo: Annotated[Number, Field(ge=-2, le=2), NO_SOURCE]
+    diffusion_ld_um2_per_s: Annotated[
+        Positive,
+        Provenance(
+            (0.05, 0.3), "CD9, Espenel et al 2008 J Cell Biol 182:765 (mostly Brownian: read in part)", "unverified"
+        ),
+    ]
+    diffusion_lo_um2_per_s: Annotated[Positive, Provenance(None, "0.3 of Ld, as for lipids", "unverified")]
     oligomers: OligomersConfig | None = None
 
 
 class OutputConfig(Section):
     """What is kept; intervals in simulated time."""
 
-    series_interval_ms: Positive
-    frame_interval_ms: Positive
-    checkpoint_interval_ms: Positive
+    series_interval_ms: Annotated[Positive, NUMERICAL]
+    frame_interval_ms: Annotated[Positive, NUMERICAL]
+    checkpoint_interval_ms: Annotated[Positive, NUMERICAL]
+    keep_checkpoint: Annotated[bool, NUMERICAL] = Field(
+        default=True, description="whether the archive holds the last state, to be extended from"
+    )
 
 
 class RunConfig(Section):
     """What every run has."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+    name: Annotated[Name, NUMERICAL] = Field(description="of the files that the run leaves")
     kind: str
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    endosomes: Annotated[int, Field(ge=1, le=100_000)]
-    duration_s: Positive
-    temperature_C: Annotated[float, Field(ge=0, le=100)] = 37.0
+    seed: Annotated[Whole, Field(ge=0, lt=2**31), NUMERICAL] = 0
+    endosomes: Annotated[Whole, Field(ge=1, le=100_000), Provenance(None, "the run's size", "numerical")]
+    duration_s: Annotated[Positive, Provenance(None, "the run's size", "numerical")]
+    temperature_C: Annotated[
+        Number, Field(ge=0, le=100), Provenance(None, "body temperature; kT = 4.2821 pN nm", "-")
+    ] = 37.0
 
     def to_yaml(self) -> str:
         """The complete configuration, defaults included."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+    @property
+    def unused(self) -> list[str]:
+        """Keys that are passed over, since the section that they belong to is absent."""
+        return []

@@ -1,15 +1,19 @@
 """The configuration of a sheet: the limiting membrane unrolled, and a law of budding."""
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from membrane.config.provenance import NO_SOURCE, NUMERICAL, Provenance
 from membrane.config.sections import (
     CargoConfig,
     CeramideConfig,
     Dilute,
-    Finite,
+    Flag,
+    GaussianContrast,
     NonNegative,
+    Number,
     Order,
     OutputConfig,
     PhasesConfig,
@@ -18,12 +22,11 @@ from membrane.config.sections import (
     RunConfig,
     Section,
 )
+from membrane.config.text import Inconsistent
+from membrane.config.times import count_faults, time_faults
 
 MOST_POINTS = 2**26
 """8192 x 8192: a state of five fields takes 5 GiB."""
-
-MOST_TICKS = 2**31
-"""Time is counted in 32 bits."""
 
 MOST_STEP_TICKS = 2**16
 
@@ -31,34 +34,62 @@ MOST_STEP_TICKS = 2**16
 class Geometry(Section):
     """The piece of limiting membrane that one endosome is represented by."""
 
-    box_nm: tuple[Positive, Positive] = Field(description="side lengths (x, y)")
-    spacing_nm: Positive = Field(
-        description="grid spacing asked for; the sides are divided into the nearest whole number"
-    )
+    box_nm: Annotated[
+        tuple[Positive, Positive],
+        Provenance(
+            (200.0, 1000.0),
+            "area of a 433-nm sphere; endosomes (MVBs) of 400 nm",
+            "unverified",
+            "nm, diameter of the sphere of the box's area",
+            of=lambda section: math.sqrt(math.prod(section.box_nm) / math.pi),
+        ),
+    ] = Field(description="side lengths (x, y)")
+    spacing_nm: Annotated[
+        Positive, Provenance(None, "0.8 of the interface width", "numerical", "at most the interface width")
+    ] = Field(description="grid spacing asked for; the sides are divided into the nearest whole number")
 
 
 class LipidsConfig(PhasesConfig):
     """Lo/Ld segregation from a mixed membrane."""
 
-    mean_order: Order = Field(description="mean of phi, +1 all Lo, -1 all Ld")
+    mean_order: Annotated[Order, Provenance((-1.0, 1.0), "-0.4: Lo share 0.3; for endosomes unknown", "unverified")] = (
+        Field(description="mean of phi, +1 all Lo, -1 all Ld")
+    )
 
 
 class MembraneConfig(RigidityConfig):
     """Elasticity."""
 
-    gaussian_modulus_contrast_kBT: Finite = Field(description="kappa_G,Lo - kappa_G,Ld")
-    tension_uN_per_m: Positive
-    spontaneous_curvature_other_per_nm: Finite = 0.0
+    gaussian_modulus_contrast_kBT: GaussianContrast = Field(description="kappa_G,Lo - kappa_G,Ld")
+    tension_uN_per_m: Annotated[
+        Positive,
+        Provenance(
+            (0.1, 100.0),
+            "**unknown**; no absolute value of an endosome found. Neighbours: Golgi about 5, ER about 13 (Upadhyaya & "
+            "Sheetz 2004 Biophys J 86:2923)",
+            "unverified",
+        ),
+    ]
+    spontaneous_curvature_other_per_nm: Annotated[Number, NO_SOURCE] = Field(
+        default=0.0, description="curvature from whatever else, uniform"
+    )
 
 
 class HydrodynamicsConfig(Section):
     """In-plane flow of the membrane."""
 
-    membrane_viscosity_nPa_s_m: Positive
-    cytosol_viscosity_mPa_s: Positive
-    lumen_viscosity_mPa_s: Positive
-    in_plane_flow: bool = True
-    agitation_interval_us: Positive = Field(
+    membrane_viscosity_nPa_s_m: Annotated[
+        Positive,
+        Provenance(
+            (1.0, 20.0),
+            "SOPC, bead on a vesicle. Values for one system differ by orders of magnitude (Faizi et al 2022 Biophys J)",
+            "read in part",
+        ),
+    ]
+    cytosol_viscosity_mPa_s: Annotated[Positive, Provenance((1.0, 10.0), "-", "unverified")]
+    lumen_viscosity_mPa_s: Annotated[Positive, Provenance((1.0, 3.0), "-", "unverified")]
+    in_plane_flow: Annotated[Flag, NUMERICAL] = Field(default=True, description="false: diffusion only")
+    agitation_interval_us: Annotated[Positive, NUMERICAL] = Field(
         default=128.0, description="time between random displacements of the membrane"
     )
 
@@ -66,54 +97,117 @@ class HydrodynamicsConfig(Section):
 class ScissionAid(Section):
     """ESCRT-III at the neck of an open bud."""
 
-    constriction_force_pN: Positive = Field(description="what it adds to the energy per nm of neck radius")
-    waiting_time_s: NonNegative = Field(description="time from the bud to the aid")
+    constriction_force_pN: Annotated[
+        Positive,
+        Provenance(
+            None,
+            "about 100 was estimated: Agudo-Canalejo & Lipowsky 2018 PLoS Comput Biol 14:e1006422",
+            "read in part",
+        ),
+    ] = Field(description="what it adds to the energy per nm of neck radius")
+    waiting_time_s: Annotated[
+        NonNegative, Provenance(None, "ESCRT-III events last 3-45 s: Adell et al 2017 eLife 6:e31652", "read")
+    ] = Field(description="time from the bud to the aid")
 
 
 class BuddingConfig(Section):
     """From a domain to a vesicle."""
 
-    law: Literal["exact", "cap"] = "exact"
-    neck_radius_nm: Positive
-    circularity: Annotated[float, Field(gt=0, le=1)] = 0.9
-    look_interval_ms: Positive = 1.024
+    law: Annotated[Literal["exact", "cap"], Provenance(None, "-", "-")] = Field(
+        default="exact", description="exact: the axisymmetric shapes; cap: the spherical cap"
+    )
+    neck_radius_nm: Annotated[
+        Positive,
+        Provenance(
+            (3.0, 5.0),
+            "fission needs a neck of 3-5 nm lumen radius: Kozlovsky & Kozlov 2003 Biophys J 85:85",
+            "unverified",
+        ),
+    ]
+    circularity: Annotated[Number, Field(gt=0, le=1), NUMERICAL] = Field(
+        default=0.9, description="roundness from which a domain is put to the bud law"
+    )
+    look_interval_ms: Annotated[Positive, NUMERICAL] = Field(
+        default=1.024, description="time between looks for domains that bud"
+    )
     scission_aid: ScissionAid | None = None
-    shell_density_g_per_ml: Positive
-    lumen_density_g_per_ml: Positive
+    shell_density_g_per_ml: Annotated[
+        Positive,
+        Provenance(
+            (1.08, 1.20), "illustration of the shell model; its arithmetic is derived", "unverified", "examples"
+        ),
+    ]
+    lumen_density_g_per_ml: Annotated[
+        Positive,
+        Provenance(
+            (1.06, 1.15), "illustration of the shell model; its arithmetic is derived", "unverified", "examples"
+        ),
+    ]
 
 
 class EndosomeConfig(Section):
     """The budget of the whole organelle, a sphere of the box's area."""
 
-    area_modulus_mN_per_m: Positive = 240.0
-    lysis_tension_mN_per_m: Positive = 7.0
-    shortest_undulation_nm: Positive = Field(default=5.0, description="half the shortest wavelength that stores area")
-    volume_regulation_time_s: Positive | None = Field(default=None, description="none: the lumen keeps its fluid")
+    area_modulus_mN_per_m: Annotated[Positive, Provenance(None, "-", "unverified")] = Field(
+        default=240.0, description="stretching of the membrane"
+    )
+    lysis_tension_mN_per_m: Annotated[
+        Positive, Provenance((5.0, 10.0), "depends on the loading rate", "unverified")
+    ] = 7.0
+    shortest_undulation_nm: Annotated[
+        Positive, Provenance(None, "a convention near the bilayer's thickness", "unverified")
+    ] = Field(default=5.0, description="half the shortest wavelength that stores area")
+    volume_regulation_time_s: Annotated[Positive | None, NO_SOURCE] = Field(
+        default=None,
+        description="none: the lumen keeps its fluid; a time lets fluid leave while the tension is above rest",
+    )
 
 
 class SupplyConfig(Section):
     """Membrane for new vesicles: a reserve and fusing vesicles, both of the composition given; fractions default to the
-    means of the sheet at the start."""
+    means of the sheet at the start. What it says of ceramide or cargo is passed over where that section is absent."""
 
-    reserve_fraction: NonNegative = Field(description="area in hand at the start, in units of the endosome's area")
-    fusion_rate_per_s: NonNegative = Field(description="vesicles that fuse with one endosome")
-    fusion_diameter_nm: Positive
-    order: Annotated[float, Field(ge=-1, le=1)] = -1.0
-    ceramide_cytosolic_fraction: Dilute | None = None
-    ceramide_luminal_fraction: Dilute | None = None
-    cargo_fraction: Annotated[float, Field(gt=0, lt=0.9)] | None = None
+    reserve_fraction: Annotated[
+        NonNegative,
+        Provenance(
+            None,
+            "20 ILVs of 50 nm take 31 % of a 400-nm endosome; 20 % at 40 nm, 45 % at 60 nm",
+            "derived",
+        ),
+        Provenance(
+            None, "mean of 21 ILVs an endosome (yeast): Adell et al 2017 eLife 6:e31652", "read", "to about 65 ILVs"
+        ),
+    ] = Field(description="area in hand at the start, in units of the endosome's area")
+    fusion_rate_per_s: Annotated[NonNegative, Provenance(None, "rate of fusing vesicles unknown", "unverified")] = (
+        Field(description="vesicles that fuse with one endosome")
+    )
+    fusion_diameter_nm: Annotated[Positive, Provenance(None, "early endosomal carriers, assumed", "unverified")]
+    order: Annotated[
+        Number, Field(ge=-1, le=1), Provenance((-1.0, 1.0), "arriving membrane is taken as Ld", "unverified")
+    ] = -1.0
+    ceramide_cytosolic_fraction: Annotated[
+        Dilute | None, Provenance((0.001, 0.01), "resting membrane", "unverified")
+    ] = Field(default=None, description="of arriving membrane; none: as ceramide.cytosolic_fraction")
+    ceramide_luminal_fraction: Annotated[Dilute | None, Provenance((0.001, 0.01), "resting membrane", "unverified")] = (
+        Field(default=None, description="of arriving membrane; none: as ceramide.luminal_fraction")
+    )
+    cargo_fraction: Annotated[Annotated[Number, Field(gt=0, lt=0.9)] | None, NO_SOURCE] = Field(
+        default=None, description="of arriving membrane; none: as cargo.fraction"
+    )
 
 
 class NumericsConfig(Section):
     """Accuracy."""
 
-    precision: Literal["float32", "float64"] = "float32"
-    tick_us: Positive = 1.0
-    max_step_us: Positive = 64.0
-    error_tolerance: Positive = 0.1
-    max_courant: Positive = 0.3
-    thermal_noise: bool = True
-    initial_noise: NonNegative = 0.02
+    precision: Annotated[Literal["float32", "float64"], NUMERICAL] = "float32"
+    tick_us: Annotated[Positive, NUMERICAL] = Field(default=1.0, description="unit of time")
+    max_step_us: Annotated[Positive, NUMERICAL] = Field(default=64.0, description="longest step")
+    error_tolerance: Annotated[Positive, NUMERICAL] = Field(default=0.1, description="of a step")
+    max_courant: Annotated[Positive, NUMERICAL] = Field(default=0.3, description="of a step")
+    thermal_noise: Annotated[Flag, NUMERICAL] = Field(default=True, description="noise of phi and agitation")
+    initial_noise: Annotated[NonNegative, NUMERICAL] = Field(
+        default=0.02, description="standard deviation of phi at the start"
+    )
 
 
 class SheetConfig(RunConfig):
@@ -151,11 +245,7 @@ class SheetConfig(RunConfig):
                 f"geometry.box_nm {list(self.geometry.box_nm)} holds {points[0]:.3g} x {points[1]:.3g} spacings of "
                 f"geometry.spacing_nm {spacing:g}; {MOST_POINTS:.2g} points are the most"
             )
-        if self.duration_s * 1e6 >= MOST_TICKS * self.numerics.tick_us:
-            faults.append(
-                f"duration_s {self.duration_s:g} is more than {MOST_TICKS:.3g} times numerics.tick_us "
-                f"{self.numerics.tick_us:g}: take a longer tick"
-            )
+        faults += self._time_faults()
         if self.numerics.max_step_us > MOST_STEP_TICKS * self.numerics.tick_us:
             faults.append(
                 f"numerics.max_step_us {self.numerics.max_step_us:g} is more than {MOST_STEP_TICKS} times "
@@ -172,10 +262,27 @@ class SheetConfig(RunConfig):
                 f"membrane.tension_uN_per_m {rest:g} must lie below endosome.lysis_tension_mN_per_m {lysis:g} "
                 f"({1e3 * lysis:g} uN/m)"
             )
-        if self.cargo is None and self.supply.cargo_fraction is not None:
-            faults.append("supply.cargo_fraction is given, but there is no section cargo")
-        if self.ceramide is None and (self.supply.ceramide_cytosolic_fraction or self.supply.ceramide_luminal_fraction):
-            faults.append("supply.ceramide_*_fraction is given, but there is no section ceramide")
+        if not faults:
+            # The largest step is a power of two of ticks, so at least half of what is asked for.
+            faults += count_faults(self, self.numerics.max_step_us * 0.5e-6, points[0] * points[1])
         if faults:
-            raise ValueError("; ".join(faults))
+            raise Inconsistent(faults)
         return self
+
+    def _time_faults(self) -> list[str]:
+        """Times that hold too many ticks."""
+        output, tick_us = self.output, self.numerics.tick_us
+        look, agitation = self.budding.look_interval_ms, self.hydrodynamics.agitation_interval_us
+        times = {
+            "duration_s": (self.duration_s, self.duration_s),
+            "budding.look_interval_ms": (look, look * 1e-3),
+            "hydrodynamics.agitation_interval_us": (agitation, agitation * 1e-6),
+        } | {f"output.{name}": (value, value * 1e-3) for name, value in output}
+        return time_faults(times, "numerics.tick_us", tick_us, tick_us * 1e-6)
+
+    @property
+    def unused(self) -> list[str]:
+        """Keys of ``supply`` that are passed over, since the section that they belong to is absent."""
+        given = [name for name, value in self.supply if value is not None]
+        absent = [section for section in ("ceramide", "cargo") if getattr(self, section) is None]
+        return [f"supply.{name}" for name in given for section in absent if name.startswith(f"{section}_")]

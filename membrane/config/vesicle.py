@@ -5,10 +5,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from membrane.config.provenance import NO_SOURCE, NUMERICAL, Provenance
 from membrane.config.sections import (
     CargoConfig,
     CeramideConfig,
-    Finite,
+    GaussianContrast,
+    Number,
     Order,
     OutputConfig,
     PhasesConfig,
@@ -16,17 +18,27 @@ from membrane.config.sections import (
     RigidityConfig,
     RunConfig,
     Section,
+    Whole,
 )
+from membrane.config.text import Inconsistent
+from membrane.config.times import count_faults, time_faults
+
+MOST_POINTS = 2**30
+"""1024^3: one field of them takes 4 GiB."""
 
 
 class ShapeConfig(Section):
     """The membrane at the start: a sphere, or a spheroid of its area and less volume, about the z axis, or a slab of
     lumen between two planes across it, which are booked as one vesicle."""
 
-    kind: Literal["sphere", "prolate", "oblate", "slab"]
-    diameter_nm: Positive | None = Field(default=None, description="of the sphere of the same area; not of a slab")
-    thickness_nm: Positive | None = Field(default=None, description="of a slab: from plane to plane")
-    reduced_volume: Annotated[float, Field(ge=0.4, lt=1)] | None = Field(
+    kind: Annotated[Literal["sphere", "prolate", "oblate", "slab"], NUMERICAL]
+    diameter_nm: Annotated[Positive | None, Provenance((200.0, 1000.0), "endosomes (MVBs) of 400 nm", "unverified")] = (
+        Field(default=None, description="of the sphere of the same area; not of a slab")
+    )
+    thickness_nm: Annotated[Positive | None, NUMERICAL] = Field(
+        default=None, description="of a slab: from plane to plane"
+    )
+    reduced_volume: Annotated[Annotated[Number, Field(ge=0.4, lt=1)] | None, NO_SOURCE] = Field(
         default=None, description="of a spheroid: volume over that of the sphere of its area"
     )
 
@@ -44,8 +56,8 @@ class ShapeConfig(Section):
 class VesicleGeometry(Section):
     """The box and the closed membrane in it."""
 
-    box_nm: tuple[Positive, Positive, Positive] = Field(description="side lengths (x, y, z)")
-    spacing_nm: Positive = Field(
+    box_nm: Annotated[tuple[Positive, Positive, Positive], NUMERICAL] = Field(description="side lengths (x, y, z)")
+    spacing_nm: Annotated[Positive, NUMERICAL] = Field(
         description="grid spacing asked for; the sides are divided into the nearest whole number"
     )
     shape: ShapeConfig
@@ -67,14 +79,21 @@ class CapConfig(Section):
     """One Lo domain about the +z pole of a membrane of Ld, or on the upper plane of a slab; its size by diameter or by
     area."""
 
-    closed_diameter_nm: Positive | None = Field(default=None, description="L of the vesicle it closes into: pi L^2")
-    area_nm2: Positive | None = None
+    closed_diameter_nm: Annotated[Positive | None, NO_SOURCE] = Field(
+        default=None, description="L of the vesicle it closes into: pi L^2"
+    )
+    area_nm2: Annotated[Positive | None, NO_SOURCE] = None
 
     @model_validator(mode="after")
     def _consistent(self):
         if (self.closed_diameter_nm is None) == (self.area_nm2 is None):
             raise ValueError("give the size of the cap once: closed_diameter_nm or area_nm2")
         return self
+
+    @property
+    def given(self) -> str:
+        """The key that its size was given by."""
+        return f"composition.cap.{'closed_diameter_nm' if self.area_nm2 is None else 'area_nm2'}"
 
     @property
     def area(self) -> float:
@@ -85,8 +104,10 @@ class CapConfig(Section):
 class QuenchConfig(Section):
     """A mixed membrane: everywhere the mean order, and white noise from the seed."""
 
-    mean_order: Order = Field(description="mean of phi, +1 all Lo, -1 all Ld")
-    noise: Annotated[float, Field(gt=0, le=0.5)] = Field(
+    mean_order: Annotated[Order, Provenance((-1.0, 1.0), "-0.4: Lo share 0.3; for endosomes unknown", "unverified")] = (
+        Field(description="mean of phi, +1 all Lo, -1 all Ld")
+    )
+    noise: Annotated[Number, Field(gt=0, le=0.5), NUMERICAL] = Field(
         default=0.1, description="standard deviation of phi at a point"
     )
 
@@ -107,18 +128,26 @@ class CompositionConfig(Section):
 class OsmosisConfig(Section):
     """What resists a change of the lumen's volume: (modulus/2) (V - V0)^2/V0."""
 
-    modulus_kPa: Positive
-    rest_volume_ratio: Positive = Field(default=1.0, description="V0 over the volume at the start")
+    modulus_kPa: Annotated[Positive, NO_SOURCE]
+    rest_volume_ratio: Annotated[Positive, NO_SOURCE] = Field(
+        default=1.0, description="V0 over the volume at the start"
+    )
 
 
 class VesicleMembraneConfig(RigidityConfig):
     """Elasticity of the closed membrane."""
 
-    interface_width_nm: Positive = Field(description="eps: psi = tanh(d/(sqrt2 eps)), d from the mid-plane")
-    spontaneous_curvature_ld_per_nm: Finite = Field(default=0.0, description="c0, positive buds into the lumen")
-    spontaneous_curvature_lo_per_nm: Finite
-    gaussian_modulus_contrast_kBT: Finite = Field(default=0.0, description="kappa_G,Lo - kappa_G,Ld")
-    area_modulus_mN_per_m: Positive = 240.0
+    interface_width_nm: Annotated[Positive, NUMERICAL] = Field(
+        description="eps: psi = tanh(d/(sqrt2 eps)), d from the mid-plane"
+    )
+    spontaneous_curvature_ld_per_nm: Annotated[Number, NO_SOURCE] = Field(
+        default=0.0, description="c0, positive buds into the lumen"
+    )
+    spontaneous_curvature_lo_per_nm: Annotated[Number, NO_SOURCE]
+    gaussian_modulus_contrast_kBT: GaussianContrast = Field(default=0.0, description="kappa_G,Lo - kappa_G,Ld")
+    area_modulus_mN_per_m: Annotated[Positive, Provenance(None, "-", "unverified")] = Field(
+        default=240.0, description="stretching of the membrane"
+    )
     osmosis: OsmosisConfig | None = Field(default=None, description="none: the volume is free")
 
 
@@ -126,30 +155,36 @@ class VesicleNumericsConfig(Section):
     """Accuracy: a round is a number of steps of the shape, or its motion in the fluid for the time of a round, then
     lipids move for one step in time."""
 
-    precision: Literal["float32", "float64"] = "float32"
-    devices: Annotated[int, Field(ge=1, le=1024)] = Field(
+    precision: Annotated[Literal["float32", "float64"], NUMERICAL] = "float32"
+    devices: Annotated[Whole, Field(ge=1, le=1024), NUMERICAL] = Field(
         default=1, description="the box is cut along z in slabs for so many devices"
     )
-    transport_step_us: Positive = Field(default=4.0, description="time of a round")
-    mobility: Literal["sobolev", "stokes"] = Field(
+    transport_step_us: Annotated[Positive, NUMERICAL] = Field(default=4.0, description="time of a round")
+    mobility: Annotated[Literal["sobolev", "stokes"], NUMERICAL] = Field(
         default="sobolev", description="sobolev: the shape has no clock; stokes: it moves with the fluid, in time"
     )
-    viscosity_mPa_s: Positive | None = Field(default=None, description="of lumen and cytosol; of stokes only")
-    shape_steps: Annotated[int, Field(ge=1, le=10_000)] = Field(
+    viscosity_mPa_s: Annotated[Positive | None, Provenance(None, "water: 0.7", "unverified")] = Field(
+        default=None, description="of lumen and cytosol; of stokes only"
+    )
+    shape_steps: Annotated[Whole, Field(ge=1, le=10_000), NUMERICAL] = Field(
         default=10, description="steps of the shape a round; of sobolev only"
     )
-    look_rounds: Annotated[int, Field(ge=1, le=1000)] = Field(default=2, description="rounds between looks for fission")
-    smoothing_length_nm: Positive | None = Field(
+    look_rounds: Annotated[Whole, Field(ge=1, le=1000), NUMERICAL] = Field(
+        default=2, description="rounds between looks for fission"
+    )
+    smoothing_length_nm: Annotated[Positive | None, NUMERICAL] = Field(
         default=None, description="of the velocity; none: three eps; of sobolev only"
     )
-    mending: Positive | None = Field(
+    mending: Annotated[Positive | None, NUMERICAL] = Field(
         default=None, description="pace of the profile, and of fission, over that of the shape; none: 8, stokes 1.5"
     )
-    inertia: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.9, description="of sobolev only")
-    max_courant: Annotated[float, Field(gt=0, le=0.5)] = Field(
+    inertia: Annotated[Number, Field(ge=0, lt=1), NUMERICAL] = Field(default=0.9, description="of sobolev only")
+    max_courant: Annotated[Number, Field(gt=0, le=0.5), NUMERICAL] = Field(
         default=0.3, description="largest displacement of a step in spacings"
     )
-    max_area_strain: Positive = Field(default=5e-4, description="the most that a step may add to the strain of an area")
+    max_area_strain: Annotated[Positive, NUMERICAL] = Field(
+        default=5e-4, description="the most that a step may add to the strain of an area"
+    )
 
     @model_validator(mode="after")
     def _consistent(self):
@@ -177,9 +212,17 @@ class VesicleConfig(RunConfig):
     @model_validator(mode="after")
     def _consistent(self):
         faults, geometry, eps = [], self.geometry, self.membrane.interface_width_nm
+        points = math.prod(side / geometry.spacing_nm for side in geometry.box_nm)
+        if points > MOST_POINTS:
+            # So many that their number may be no number of a computer: nothing else is asked of them.
+            raise ValueError(
+                f"geometry.box_nm {list(geometry.box_nm)} holds {points:.3g} cubes of geometry.spacing_nm "
+                f"{geometry.spacing_nm:g}; {MOST_POINTS:.3g} are the most: take a coarser grid or a smaller box"
+            )
         if min(geometry.points) < 16:
             faults.append(
-                f"geometry.box_nm {list(geometry.box_nm)} must span at least 16 spacings of {geometry.spacing_nm:g} nm"
+                f"geometry.box_nm {list(geometry.box_nm)} must span at least 16 spacings "
+                f"(geometry.spacing_nm) of {geometry.spacing_nm:g} nm"
             )
         else:
             spacing = max(side / n for side, n in zip(geometry.box_nm, geometry.points, strict=True))
@@ -214,11 +257,19 @@ class VesicleConfig(RunConfig):
             if geometry.shape.kind == "slab":
                 room = math.pi / 4 * min(geometry.box_nm[:2]) ** 2
             if self.composition.cap.area >= room:
+                size = "geometry.box_nm" if geometry.shape.kind == "slab" else "geometry.shape.diameter_nm"
                 what = "largest disc of the plane" if geometry.shape.kind == "slab" else "membrane"
                 faults.append(
-                    f"composition.cap of {self.composition.cap.area:.5g} nm2 must be smaller than the {what} of "
-                    f"geometry.shape, {room:.5g} nm2"
+                    f"composition.cap of {self.composition.cap.area:.5g} nm2 ({self.composition.cap.given}) must be "
+                    f"smaller than the {what} of "
+                    f"geometry.shape ({size}), {room:.5g} nm2"
                 )
+        step_us, output = self.numerics.transport_step_us, self.output
+        times = {"duration_s": (self.duration_s, self.duration_s)}
+        times |= {f"output.{name}": (value, value * 1e-3) for name, value in output}
+        faults += time_faults(times, "numerics.transport_step_us", step_us, step_us * 1e-6)
+        if not faults:
+            faults += count_faults(self, step_us * 1e-6, points)
         if faults:
-            raise ValueError("; ".join(faults))
+            raise Inconsistent(faults)
         return self

@@ -1,0 +1,158 @@
+"""What pydantic finds wrong with a configuration, in plain words."""
+
+import difflib
+import types
+import typing
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from membrane.config.sections import LEAST, Section
+from membrane.config.text import ConfigError, Inconsistent, cut, shortened
+
+MOST_SHOWN = 20
+"""So many faults are told one by one."""
+
+
+def error_of(faults: list[str], source: str, more: int = 0) -> ConfigError:
+    """All faults of one source as one error, a line each; ``more`` are only counted."""
+    total = len(faults) + more
+    lines = [f"{source}: {total} fault{'s' if total > 1 else ''}", *(f"  {fault}" for fault in faults)]
+    return ConfigError("\n".join(lines + [f"  and {more} more"] * (more > 0)))
+
+
+def error_from(error: ValidationError, config: type[Section], source: str) -> ConfigError:
+    """What pydantic found in ``config``, a sentence for each fault: key, what is allowed, what was given."""
+    found: list[str] = []
+    faults = error.errors(include_url=False)
+    for fault in faults[:MOST_SHOWN]:
+        cause = fault.get("ctx", {}).get("error")
+        if isinstance(cause, Inconsistent):
+            path = f"{_path(fault['loc'])}: " if fault["loc"] else ""
+            found += [f"{path}{sentence}" for sentence in cause.faults[:MOST_SHOWN]]
+        else:
+            found.append(_sentence(fault, config))
+    # A short list lacks its members one by one; that is one fault.
+    return error_of(list(dict.fromkeys(found)), source, max(0, len(faults) - MOST_SHOWN))
+
+
+def hint(given: str, known: Iterable[str]) -> str:
+    """The nearest known name, or all of them."""
+    known = sorted(known)
+    near = difflib.get_close_matches(cut(given), known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
+
+
+def leaves(config: type[Section]) -> list[str]:
+    """The dotted keys of all values of a configuration, those of optional sections included."""
+    found = []
+    for name, field in config.model_fields.items():
+        inner = section_of(field.annotation)
+        found += [f"{name}.{leaf}" for leaf in leaves(inner)] if inner else [name]
+    return found
+
+
+def section_of(annotation: Any) -> type[Section] | None:
+    """The section that an annotation stands for, also one that may be absent; None for a value."""
+    kinds = [annotation]
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
+        kinds = typing.get_args(annotation)
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+
+
+def _sentence(fault: dict, config: type[Section]) -> str:
+    location, given, kind = fault["loc"], fault["input"], fault["type"]
+    sides = _sides(config, location) if kind in ("missing", "too_long", "tuple_type") else None
+    if kind == "value_error":
+        told = str(fault["ctx"]["error"])
+    elif kind == "extra_forbidden":
+        return f"{_path(location)}: unknown key; {_home(str(location[-1]), location[:-1], config)}"
+    elif sides is not None:
+        # Whatever is wrong with it as a list, also that it lacks a number.
+        depth, number = sides
+        location, told = location[:depth], f"give a list of {number} numbers"
+    elif kind == "missing":
+        return f"{_path(location)}: required, but missing"
+    else:
+        told = _words(fault)
+    shown = "" if isinstance(given, dict | BaseModel) else f" (given: {shortened(given)})"
+    return f"{_path(location)}: {told}{shown}" if location else told
+
+
+def _home(given: str, location, config: type[Section]) -> str:
+    """Where an unknown key may belong: the nearest name of its own section, else the sections that have such a key."""
+    known, everywhere = _known(config, location), {}
+    for leaf in leaves(config):
+        everywhere.setdefault(leaf.rpartition(".")[2], []).append(leaf)
+    if given not in everywhere and difflib.get_close_matches(cut(given), known, n=1, cutoff=0.5):
+        return hint(given, known)
+    near = [given] if given in everywhere else difflib.get_close_matches(cut(given), everywhere, n=1, cutoff=0.7)
+    return f"did you mean {' or '.join(map(repr, everywhere[near[0]]))}?" if near else hint(given, known)
+
+
+def _words(fault: dict) -> str:
+    kind, context = fault["type"], fault.get("ctx", {})
+    limits = {
+        "greater_than": "must be greater than {gt:g}",
+        "greater_than_equal": "must be at least {ge:g}",
+        "less_than": "must be less than {lt:g}",
+        "less_than_equal": "must be at most {le:g}",
+    }
+    if kind == "greater_than_equal" and context["ge"] == LEAST and float(fault["input"]) <= 0:
+        return "must be greater than 0"
+    if kind in limits:
+        return limits[kind].format(**context)
+    if kind == "literal_error":
+        return f"give {context['expected']}"
+    if kind == "too_short":
+        return "must not be empty"
+    if kind == "too_long":
+        return f"must hold at most {context['max_length']}"
+    plain = {
+        "finite_number": "give a finite number",
+        "bool": "give true or false",
+        "int": "give a whole number",
+        "float": "give a number",
+        "string": "give text",
+        "list": "give a list",
+        "tuple": "give a list",
+        "dict": "give a section: keys with their values",
+        "model": "give a section: keys with their values",
+    }
+    for start, words in plain.items():
+        if kind.startswith(start):
+            return words
+    return fault["msg"]
+
+
+def _path(location) -> str:
+    return ".".join(cut(str(part), 60) for part in location)
+
+
+def _sides(config: type[Section], location) -> tuple[int, int] | None:
+    """Where in the location a list of a fixed number of numbers stands, and that number; None where there is none."""
+    section: Any = config
+    for depth, part in enumerate(location, 1):
+        field = section.model_fields.get(part) if section else None
+        if field is None:
+            return None
+        if typing.get_origin(field.annotation) is tuple:
+            return depth, len(typing.get_args(field.annotation))
+        section = section_of(field.annotation)
+    return None
+
+
+def _known(config: type[Section], location) -> list[str]:
+    """The keys of the section at a location."""
+    section: Any = config
+    for part in location:
+        if typing.get_origin(section) is dict:
+            section = typing.get_args(section)[1]
+            continue
+        field = section.model_fields.get(part) if section else None
+        if field is None:
+            return []
+        inner = field.annotation
+        section = inner if typing.get_origin(inner) is dict else section_of(inner)
+    return list(section.model_fields) if section else []
