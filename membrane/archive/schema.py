@@ -14,8 +14,8 @@ from membrane.archive.files import ArchiveError
 from membrane.archive.tables import SUMMARY, is_dimension, plain
 from membrane.event_table import EVENT_DTYPE, is_ilv
 
-MOST_DIAMETER_NM = 1e6
-"""No vesicle of a cell is as large."""
+MOST_DIAMETER_NM = 1e5
+"""No vesicle of a cell is as large; bins of a histogram reach up to it."""
 MOST_ENDOSOMES = 10**8
 MOST_TEXT = 2**22
 """Characters of an attribute."""
