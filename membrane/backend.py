@@ -34,6 +34,8 @@ def set_up_jax(*, float64: bool = False, cache_from_s: float = 0.0) -> None:
             f"{what} no such device here{why}; unset JAX_PLATFORMS or set it to cpu, and for a GPU install "
             "jax for CUDA (pip install 'jax[cuda12]')"
         ) from None
+    # Once jax is imported: a level that it finds at its import it hands on to XLA, which then tells too much.
+    logging.getLogger("jax").setLevel(logging.WARNING)
     jax.config.update("jax_enable_x64", float64)
     jax.config.update("jax_default_matmul_precision", "highest")
     jax.config.update("jax_persistent_cache_min_compile_time_secs", cache_from_s)

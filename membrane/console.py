@@ -18,7 +18,6 @@ def set_up_logging(quiet: bool) -> None:
     logging.basicConfig(
         level=logging.WARNING if quiet else logging.INFO, format="%(message)s", stream=sys.stderr, force=True
     )
-    logging.getLogger("jax").setLevel(logging.WARNING)
 
 
 def command(name: str, body: Callable[[], int]) -> int:

@@ -1,5 +1,6 @@
 """Collecting members: nothing lost, nothing double, whatever state the members are in."""
 
+import os
 import re
 import textwrap
 from dataclasses import replace
@@ -326,3 +327,16 @@ def test_what_was_not_collected_is_not_pruned(folder, monkeypatch):
     before = folder.archive(folder.sweep.members[0]).read_bytes()
     assert run("--prune") == 3
     assert folder.archive(folder.sweep.members[0]).read_bytes() == before
+
+
+@pytest.mark.parametrize("number", collect.Stop.signals)
+def test_interrupted(folder, monkeypatch, capsys, number):
+    """Told to stop between two members: 75, one line, what was there before is left, and nothing beside it."""
+    assert run() == 0
+    before, names = Path("runs/trial.h5").read_bytes(), sorted(Path("runs").iterdir())
+    capsys.readouterr()
+    monkeypatch.setattr(collect, "read", lambda path: (os.kill(os.getpid(), number), read(path))[1])
+    assert run() == 75
+    assert capsys.readouterr().err.endswith("membrane.collect: interrupted\n")
+    assert Path("runs/trial.h5").read_bytes() == before
+    assert sorted(Path("runs").iterdir()) == names

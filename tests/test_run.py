@@ -333,7 +333,9 @@ def test_bad_input(config, tmp_path, case, capsys):
     before = sorted(tmp_path.rglob("*"))
     assert run.main([str(a) for a in arguments]) == 2
     said = capsys.readouterr()
-    assert said.err.startswith("membrane.run: ")
+    # What comes before are warnings of values outside their documented range.
+    assert sum(line.startswith("membrane.run: ") for line in said.err.splitlines()) == 1
+    assert "Traceback" not in said.err
     assert words in said.err
     assert said.out == ""
     assert sorted(tmp_path.rglob("*")) == before
@@ -468,7 +470,7 @@ def test_signal_before_the_run_begins(config, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(REPLICAS, "sheet", (told, replica))
     for options in ([], ["--check"]):
         assert start(config, output, *options) == 75
-        assert capsys.readouterr().err == "membrane.run: interrupted\n"
+        assert capsys.readouterr().err.endswith("membrane.run: interrupted\n")
     assert list(tmp_path.iterdir()) == []
 
 
