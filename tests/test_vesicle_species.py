@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.linalg import eigh_tridiagonal
 from scipy.special import eval_legendre
+from test_vesicle_composition import energy, stepped
 
 from membrane.energy import Cargo, Ceramide, Lipids, Oligomers
 from membrane.energy.cargo import MONOMER, OLIGOMER
@@ -53,18 +54,6 @@ def content(model, state):
     """int W X of every species in double precision."""
     weight = np.asarray(model.weight(surface.derivatives(state.psi, model.grid)), float)
     return np.array([np.sum(weight * np.asarray(field, float)) for field in state.fields]) * model.grid.cell_volume
-
-
-@eqx.filter_jit
-def stepped(transport, model, psi, fields, books, dt):
-    """Transport.step. What is large is given, for the compiler computes with what is enclosed."""
-    return transport.step(model, psi, fields, books, dt)
-
-
-@eqx.filter_jit
-def energy(model, psi, fields, books):
-    """F of fields as they are."""
-    return sum(model.terms(psi, fields, books))
 
 
 def quotient(energy, step):
