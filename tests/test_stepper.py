@@ -73,23 +73,35 @@ def rates(sheet: Sheet, fields):
 # Order -------------------------------------------------------------------------------------------------------------
 
 
+SPAN, TICKS = 1.536e-3, 36864
+"""Time in which errors grow, and its ticks: one program serves all steps, for each is so many ticks."""
+
+
+def after_span(repeats, pattern):
+    """Fields after SPAN in ``repeats`` times the steps of ``pattern``."""
+    grid = Grid((18, 25), (190.0, 230.0), "float64")
+    sheet, stepper = ceramide_sheet(grid), Bdf2(SPAN / TICKS, 0, 1.0)
+    unit, rest = divmod(TICKS, repeats * sum(pattern))
+    assert rest == 0
+    state = sheet.state_of(smooth(grid, 3), jax.random.key(0), pattern[0] * unit)
+    for _ in range(repeats if len(pattern) > 1 else 1):
+        for steps in pattern:
+            n = 1 if len(pattern) > 1 else repeats
+            state, _ = stepper.chunk(sheet, with_step(state, steps * unit), count(n))
+    return np.asarray(state.fields)
+
+
+@pytest.fixture(scope="module")
+def exact_after_span():
+    """The same without error in time, extrapolated."""
+    return (4 * after_span(4096, (1,)) - after_span(2048, (1,))) / 3
+
+
 @pytest.mark.parametrize("pattern", [(2,), (1, 3), (1, 1, 4)], ids=["constant", "alternating", "bursts"])
-def test_second_order_in_time(pattern):
+def test_second_order_in_time(pattern, exact_after_span):
     """Error at 1.536 ms falls by 4 (within 3.5 to 4.6) when all steps are halved, steps equal or changing up
     to fourfold."""
-    grid = Grid((18, 25), (190.0, 230.0), "float64")
-    sheet, span = ceramide_sheet(grid), 1.536e-3
-
-    def end(repeats, pattern):
-        stepper = Bdf2(span / (repeats * sum(pattern)), 0, 1.0)
-        state = sheet.state_of(smooth(grid, 3), jax.random.key(0), pattern[0])
-        for _ in range(repeats if len(pattern) > 1 else 1):
-            for ticks in pattern:
-                state, _ = stepper.chunk(sheet, with_step(state, ticks), count(1 if len(pattern) > 1 else repeats))
-        return np.asarray(state.fields)
-
-    exact = (4 * end(4096, (1,)) - end(2048, (1,))) / 3
-    errors = [np.max(np.abs(end(repeats, pattern) - exact)) for repeats in (48, 96, 192)]
+    errors = [np.max(np.abs(after_span(repeats, pattern) - exact_after_span)) for repeats in (48, 96, 192)]
     orders = [errors[i] / errors[i + 1] for i in range(2)]
     assert 3.5 < orders[1] < 4.6, (errors, orders)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.linalg import eigh_tridiagonal
 from scipy.special import eval_legendre
+from test_vesicle_composition import energy, stepped
 
 from membrane.energy import Cargo, Ceramide, Lipids, Oligomers
 from membrane.energy.cargo import MONOMER, OLIGOMER
@@ -70,14 +71,16 @@ def test_shape_derivative_is_that_of_the_free_energy(vesicles):
     books = eqx.tree_at(lambda b: (b.area, b.content), books, (0.97 * books.area, 1.02 * books.content))
     near = surface.derivatives(psi, BOX)
     first, second = ripples(BOX)
-    fields = model.settled(near, fields.at[1:].multiply(1 + 0.1 * second), books)
-    value, force, settled = model.shape_derivative(near, fields, books)
-    assert float(value) == pytest.approx(float(model.free_energy(psi, fields, books)), rel=1e-12)
+    fields = eqx.filter_jit(model.settled)(near, fields.at[1:].multiply(1 + 0.1 * second), books)
+    value, force, settled = eqx.filter_jit(model.shape_derivative)(near, fields, books)
+    free_energy = eqx.filter_jit(model.free_energy)
+    assert float(value) == pytest.approx(float(free_energy(psi, fields, books)), rel=1e-12)
     assert np.allclose(jnp.stack(settled), fields, atol=1e-12)
     ripple = (1 - psi**2) * first
-    energy = jax.jit(lambda s: model.free_energy(psi + s * ripple, fields, books))
     found = float(jnp.vdot(force, ripple)) * BOX.cell_volume
-    assert quotient(lambda s: float(energy(s)), 1e-4) == pytest.approx(found, rel=1e-7)
+    assert quotient(lambda s: float(free_energy(psi + s * ripple, fields, books)), 1e-4) == pytest.approx(
+        found, rel=1e-7
+    )
 
 
 def test_chemical_potentials_are_those_of_the_free_energy():
@@ -87,10 +90,10 @@ def test_chemical_potentials_are_those_of_the_free_energy():
     near, books = surface.derivatives(psi, BOX), model.open_books(psi, fields)
     ripple, _ = ripples(BOX)
     fields = fields.at[0].multiply(0.9)
-    energy = jax.jit(lambda fields: sum(model.terms(near, fields, books)))
+    potential = eqx.filter_jit(model.chemical_potential)
     for i, name in enumerate(model.species):
-        mu = model.chemical_potential(near, fields, books, name)
-        along = lambda s, i=i: float(energy(fields.at[i].add(s * ripple)))
+        mu = potential(near, fields, books, name)
+        along = lambda s, i=i: float(energy(model, near, fields.at[i].add(s * ripple), books))
         found = float(jnp.vdot(mu * model.weight(near), ripple)) * BOX.cell_volume
         assert quotient(along, 2e-4) == pytest.approx(found, rel=1e-7), name
 
@@ -141,13 +144,13 @@ def test_what_is_dilute_diffuses_as_on_the_sphere():
     """Harmonics l = 1, 2, 3 of a dilute species decay with D l(l+1)/R^2: 1.5 % at eps = R/9, D that of the phase."""
     model, psi, cosine = sphere(lambda grid, eps: membrane(grid, eps, cargo=None, coefficients={}))
     transport = Transport({"phi": (1e6, 1e6), CYTOSOLIC: (2e6, 0.4e6), LUMINAL: (1e6, 1e6)}, 1e-8, 300)
-    dt = 2e-6
+    dt = jnp.asarray(2e-6)
     for degree, phase, diffusion in ((1, -1.0, 2e6), (2, -1.0, 2e6), (3, 1.0, 0.4e6)):
         harmonic = jnp.asarray(eval_legendre(degree, cosine))
         fields = model.composed(jnp.full(model.grid.shape, phase), {CYTOSOLIC: 1e-3, LUMINAL: 1e-3})
         fields = fields.at[1].add(1e-4 * harmonic)
         books = model.open_books(psi.value, fields)
-        step = jax.jit(lambda f, books=books: transport.step(model, psi, f, books, dt))
+        step = lambda f, books=books: stepped(transport, model, psi, f, books, dt)
         amplitude = lambda f, h=harmonic: float(jnp.vdot(h, model.weight(psi) * (f[1] - 1e-3)))
         for _ in range(4):
             fields = step(fields)
@@ -167,19 +170,18 @@ def test_transport_comes_to_equilibrium():
     fields = model.composed(fields[0], {CYTOSOLIC: 0.08, LUMINAL: 0.08, MONOMER: 0.03, OLIGOMER: 0.05})
     books = model.open_books(psi, fields)
     transport = Transport(1e6, 1e-4, 200)
-    step = jax.jit(lambda fields, dt: transport.step(model, near, fields, books, dt))
-    energy = jax.jit(lambda fields: sum(model.terms(near, fields, books)))
-    first, before = np.asarray(books.content), float(energy(fields))
+    first, before = np.asarray(books.content), float(energy(model, near, fields, books))
     for dt in [*[1e-6] * 3, *[1e-5] * 5, *[1e-4] * 40]:
-        fields = step(fields, dt)
-        after = float(energy(fields))
+        fields = stepped(transport, model, near, fields, books, jnp.asarray(dt))
+        after = float(energy(model, near, fields, books))
         assert after < before, dt
         before = after
     content = model.content_change(near, list(fields), books)
     assert np.asarray(content) == pytest.approx(first, rel=1e-11)
     on = np.asarray(near.value) ** 2 < 0.8
+    potential = eqx.filter_jit(model.chemical_potential)
     for name in model.species[1:]:
-        mu = np.asarray(model.chemical_potential(near, fields, books, name))[on]
+        mu = np.asarray(potential(near, fields, books, name))[on]
         assert np.std(mu) < 0.01 * KT / 10.0, name
     lo, ld = (np.asarray(fields[2])[on & (np.asarray(fields[0]) * s > 0.95)].mean() for s in (1, -1))
     # The luminal leaflet's ceramide gains kappa C (2H - c0), too: both phases are spheres of one radius.
@@ -233,11 +235,10 @@ def test_oligomers_come_to_detailed_balance():
     books = model.open_books(psi, fields, labels, 2)
     total = np.asarray(books.content[1] + books.content[2])
     step = jax.jit(lambda fields, books, dt: reacted(model, near, fields, books, dt))
-    energy = jax.jit(lambda fields: sum(model.terms(near, fields, books)))
-    before = float(energy(fields))
+    before = float(energy(model, near, fields, books))
     for dt in [*[1e-5] * 5, *[1e-3] * 100]:
         fields, books = step(fields, books, dt)
-        after = float(energy(fields))
+        after = float(energy(model, near, fields, books))
         assert after <= before + 1e-9 * abs(before)
         before = after
     assert np.asarray(books.content[1] + books.content[2]) == pytest.approx(total, rel=1e-12)
@@ -334,7 +335,7 @@ def test_transport_keeps_fractions_between_close_membranes(precision):
     fields = jnp.stack([phi, 0.05 + 0.25 * (1 + phi), 0.03 + 0 * phi])
     books, near = model.open_books(psi, fields), surface.derivatives(psi, grid)
     transport = Transport(dict.fromkeys(model.species, (1e6, 3e5)))
-    step = jax.jit(lambda fields: transport.step(model, near, fields, books, jnp.asarray(4e-6, grid.dtype)))
+    step = lambda fields: stepped(transport, model, near, fields, books, jnp.asarray(4e-6, grid.dtype))
     before = np.asarray(books.content)
     for _ in range(6):
         fields = step(fields)
