@@ -23,6 +23,8 @@ def set_up_environment() -> None:
 def set_up_jax(*, float64: bool = False, cache_from_s: float = 0.0) -> None:
     """Precision, and a cache of programs whose compilation takes ``cache_from_s`` seconds or more. Raises BackendError
     where jax finds none of the devices that it is to use."""
+    # Once jax is imported: a level that it finds at its import it hands on to XLA, which then tells too much.
+    logging.getLogger("jax").setLevel(logging.WARNING)
     try:
         jax.default_backend()
     # An AssertionError without a word, where a platform is known but not installed.
@@ -34,8 +36,6 @@ def set_up_jax(*, float64: bool = False, cache_from_s: float = 0.0) -> None:
             f"{what} no such device here{why}; unset JAX_PLATFORMS or set it to cpu, and for a GPU install "
             "jax for CUDA (pip install 'jax[cuda12]')"
         ) from None
-    # Once jax is imported: a level that it finds at its import it hands on to XLA, which then tells too much.
-    logging.getLogger("jax").setLevel(logging.WARNING)
     jax.config.update("jax_enable_x64", float64)
     jax.config.update("jax_default_matmul_precision", "highest")
     jax.config.update("jax_persistent_cache_min_compile_time_secs", cache_from_s)

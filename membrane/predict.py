@@ -4,6 +4,11 @@ One domain of the Lo phase in its Ld host, both of the composition that coexists
 at one diameter after the other; nothing is simulated. Exit codes: 0 answered, 2 bad input.
 """
 
+import os
+
+# A warm cache makes XLA print two long lines about CPU features, of no concern here; jax reads this at its import.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 import argparse
 import csv
 import json
