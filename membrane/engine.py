@@ -184,7 +184,8 @@ class Run:
 
     def _now_s(self) -> float:
         """Simulated time in s that the endosomes have reached, on average."""
-        return float(np.mean([e.reached for e in self.endosomes])) * self.physics.tick_s
+        reached = [min(e.reached, self.physics.duration_ticks) for e in self.endosomes]
+        return float(np.mean(reached)) * self.physics.tick_s
 
     def _ilvs(self) -> int:
         return sum(bool(is_ilv(row)) for e in self.endosomes for row in list(e.events))

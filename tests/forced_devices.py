@@ -16,7 +16,7 @@ import test_vesicle_run
 from jax.sharding import NamedSharding
 from test_vesicle_run import CONFIG, everything, interrupt_after, start, with_an_ilv
 
-from membrane import build_vesicle, fft, run, slabs
+from membrane import build_vesicle, fft, launch, run, slabs
 from membrane.energy import Cargo, Ceramide, Lipids, Oligomers
 from membrane.energy.cargo import OLIGOMER
 from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
@@ -144,7 +144,7 @@ def test_a_round(devices, shape, all_species):
 @pytest.fixture(scope="module")
 def config(settings_of_main, tmp_path_factory):
     """Path of the tiny configuration; pictures are tested elsewhere."""
-    settings_of_main.setattr(run, "summarise", lambda output, picture: None)
+    settings_of_main.setattr(launch, "summarise", lambda output, picture: None)
     path = tmp_path_factory.mktemp("config") / "tiny.yaml"
     path.write_text(CONFIG.replace("shape_steps: 2", "shape_steps: 2, precision: float64"))
     return path

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from membrane import run
+from membrane import launch, run
 from membrane.archive import read
 from membrane.build import build as build_sheet
 from membrane.build_vesicle import build
@@ -27,7 +27,7 @@ spec.loader.exec_module(side_by_side)
 def test_check_of_a_quench(path, box, diameter, capsys, settings_of_main):
     """--check, on 32^3 points: one vesicle of the diameter and Lo share asked for, its rounds, its memory."""
     shrunk = [f"geometry.box_nm=[{box},{box},{box}]", f"geometry.shape.diameter_nm={diameter}"]
-    assert run.main([str(path), "--check", *(word for key in shrunk for word in ("--set", key))]) == run.COMPLETE
+    assert run.main([str(path), "--check", *(word for key in shrunk for word in ("--set", key))]) == 0
     said = capsys.readouterr().out
     assert f"diameter {diameter}.0 nm, Lo share 0.300" in said
     assert "rounds: " in said
@@ -75,9 +75,9 @@ def test_the_small_quench_makes_an_ilv(tmp_path, settings_of_main):
     """28 ms: at least one ILV by resolved fission of 40-100 nm, rich in Lo and ceramide; as many rows as ILVs in the
     lumen at every later look; int W phi is at the end what it was at the start, and every vesicle has of every species
     what its books say, to 1e-4 of all there is; the shape goes on moving after the fission."""
-    settings_of_main.setattr(run, "summarise", lambda output, picture: None)
+    settings_of_main.setattr(launch, "summarise", lambda output, picture: None)
     output = tmp_path / "quench.h5"
-    assert run.main([str(SMALL), "--output", str(output), "--set", "duration_s=0.028", "--quiet"]) == run.COMPLETE
+    assert run.main([str(SMALL), "--output", str(output), "--set", "duration_s=0.028", "--quiet"]) == 0
     made_an_ilv(output)
 
 

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from membrane import build_vesicle, run, vesicle_replica
+from membrane import build_vesicle, launch, run, vesicle_replica
 from membrane.archive import Archive, read
 from membrane.config import parse
 from membrane.event_table import EVENT_DTYPE, KINDS
@@ -54,7 +54,7 @@ RADIUS, ILV, GAP = 40.0, 16.0, 14.0
 @pytest.fixture(scope="module", autouse=True)
 def _no_pictures(settings_of_main):
     """Pictures are tested elsewhere."""
-    settings_of_main.setattr(run, "summarise", lambda output, picture: None)
+    settings_of_main.setattr(launch, "summarise", lambda output, picture: None)
 
 
 @pytest.fixture(scope="module")
