@@ -16,7 +16,7 @@ import test_vesicle_run
 from jax.sharding import NamedSharding
 from test_vesicle_run import CONFIG, everything, interrupt_after, start, with_an_ilv
 
-from membrane import build_vesicle, fft, launch, run, slabs
+from membrane import build_vesicle, fft, launch, slabs
 from membrane.energy import Cargo, Ceramide, Lipids, Oligomers
 from membrane.energy.cargo import OLIGOMER
 from membrane.energy.ceramide import CYTOSOLIC, LUMINAL

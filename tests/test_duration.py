@@ -58,7 +58,7 @@ def test_output_settings_do_not_touch_the_run(config, reference, tmp_path, inter
     output = run_for(config, tmp_path / "run.h5", 0.0033, **intervals)
     found, expected = everything(output), everything(reference)
     assert len(expected["events"]) >= 2
-    states = [name for name in expected if name.startswith("checkpoint/") and not name.endswith("/series")]
+    states = [name for name in expected if name.startswith("checkpoint/states/") and not name.endswith("/series")]
     assert [n for n in ["events", *states] if found[n].tobytes() != expected[n].tobytes()] == []
     rows = [name for name in expected if name.startswith("series/")]
     assert [n for n in rows if found[n][-1].tobytes() != expected[n][-1].tobytes()] == []
