@@ -277,7 +277,7 @@ class SheetConfig(RunConfig):
             "duration_s": (self.duration_s, self.duration_s),
             "budding.look_interval_ms": (look, look * 1e-3),
             "hydrodynamics.agitation_interval_us": (agitation, agitation * 1e-6),
-        } | {f"output.{name}": (value, value * 1e-3) for name, value in output}
+        } | {f"output.{name}": (value, value * 1e-3) for name, value in output if name.endswith("_ms")}
         return time_faults(times, "numerics.tick_us", tick_us, tick_us * 1e-6)
 
     @property

@@ -266,7 +266,7 @@ class VesicleConfig(RunConfig):
                 )
         step_us, output = self.numerics.transport_step_us, self.output
         times = {"duration_s": (self.duration_s, self.duration_s)}
-        times |= {f"output.{name}": (value, value * 1e-3) for name, value in output}
+        times |= {f"output.{name}": (value, value * 1e-3) for name, value in output if name.endswith("_ms")}
         faults += time_faults(times, "numerics.transport_step_us", step_us, step_us * 1e-6)
         if not faults:
             faults += count_faults(self, step_us * 1e-6, points)
