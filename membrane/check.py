@@ -37,19 +37,26 @@ def _trial(endosome, config: Config, physics, seconds: float) -> str:
     """What the run will take at the pace of one endosome, in words.
 
     All programs are compiled first. Then the endosome is advanced for ``seconds`` on the clock, and the pace is that of
-    their second half. Steps grow longer as domains do, so that the estimate is a bound.
+    their second half, or of the whole run where it is over sooner. Steps grow longer as domains do, so that the
+    estimate is a bound.
     """
     type(endosome).compile_all(physics)
-    once = time.process_time()
-    start = time.monotonic()
-    endosome.advance(physics.last_boundary, lambda: time.monotonic() > start + 0.5 * seconds)
-    begun, spent = endosome.tick, time.process_time()
-    # At least one chunk, however long it lasts.
-    endosome.advance(physics.last_boundary, lambda: endosome.reached > begun and time.monotonic() > start + seconds)
-    ticks, spent = endosome.tick - begun, time.process_time() - spent
-    reached = f"one endosome was run to {endosome.tick * physics.tick_s * 1e3:.3g} ms"
-    if not ticks:
-        return f"no estimate: {reached}, which is all of the run; give --trial fewer seconds"
+    once, start = time.process_time(), time.monotonic()
+    marks = [(endosome.tick, once)]
+    for share in (0.5, 1.0):
+        # At least one chunk, however long it lasts.
+        endosome.advance(
+            physics.last_boundary,
+            lambda begun=endosome.tick, end=start + share * seconds: (
+                endosome.reached > begun and time.monotonic() > end
+            ),
+        )
+        marks.append((endosome.tick, time.process_time()))
+    if endosome.tick == physics.last_boundary:
+        endosome.ending(physics.duration_ticks, lambda: False)
+        marks = [marks[0], (physics.duration_ticks, time.process_time())]
+    ticks, spent = (after - before for before, after in zip(*marks[-2:]))
+    reached = f"one endosome was run to {marks[-1][0] * physics.tick_s * 1e3:.3g} ms"
     core_s = once + config.endosomes * physics.duration_ticks * spent / ticks
     each = once + -(-config.endosomes // cores()) * physics.duration_ticks * spent / ticks
     memory = _memory(endosome, config) / MIB

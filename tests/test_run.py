@@ -215,7 +215,7 @@ def test_check_writes_nothing(config, tmp_path, monkeypatch, capsys):
 
 def test_trial_estimates_without_running(config, tmp_path, monkeypatch, capsys):
     """--check --trial: a bound in core seconds, the memory of the process, a time in words; no file. Alone it is
-    refused, and so short a run that nothing is left to time says so."""
+    refused. A run that is over within the trial is timed as a whole."""
     monkeypatch.chdir(tmp_path)
     long = ("--set", "duration_s=60", "--set", "endosomes=3", "--set", "budding.law=exact")
     assert run.main([str(config), "--check", "--trial", "0.5", *long]) == 0
@@ -226,8 +226,11 @@ def test_trial_estimates_without_running(config, tmp_path, monkeypatch, capsys):
     whole = re.search(r"memory of the process: about (\d+) MiB", said)
     # This process, compilers and all.
     assert 100 < int(whole[1]) <= int(found[2])
+    # Over sooner than the trial, and shorter than the time between two looks.
     assert run.main([str(config), "--check", "--trial", "30", "--set", "duration_s=0.0003"]) == 0
-    assert "all of the run" in capsys.readouterr().out
+    assert "one endosome was run to 0.32 ms" in capsys.readouterr().out
+    assert run.main([str(config), "--check", "--trial", "30", "--set", "duration_s=0.0001"]) == 0
+    assert re.search(r"estimate: at most .*one endosome was run to 0.128 ms", capsys.readouterr().out)
     assert run.main([str(config), "--trial", "1"]) == 2
     assert "--trial 1 needs --check" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
