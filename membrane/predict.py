@@ -362,12 +362,12 @@ def _main(argv: list[str] | None) -> int:
     arguments = _parser().parse_args(argv)
     wanted = {name: given for name in WRITERS if (given := getattr(arguments, name))}
     try:
-        set_up_environment()
-        set_up_jax(cache_from_s=1.0)
         _check_outputs(list(wanted.values()))
         config = load(arguments.config, arguments.set)
         if not isinstance(config, SheetConfig):
             raise ConfigError(f"{arguments.config}: kind {config.kind} has no bud law; give a configuration of a sheet")
+        set_up_environment()
+        set_up_jax(cache_from_s=1.0)
         prediction = predict(config, arguments.diameters)
         tell(config, arguments.config)
         if "-" not in wanted.values():

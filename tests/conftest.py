@@ -54,7 +54,9 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True, scope="module")
 def _clear_compiled_programs():
-    """Compiled programs of one file are of no use to the next and would fill the memory."""
+    """Compiled programs of one file are of no use to the next and would fill the memory; nor is the precision that a
+    command has set in one."""
+    jax.config.update("jax_enable_x64", True)
     yield
     jax.clear_caches()
 

@@ -84,6 +84,10 @@ def test_places_that_devices_cannot_share():
 def test_batches_that_make_no_sense(settings_of_main, tmp_path, capsys, text, batch, said):
     """Exit code 2 and the remedy; nothing is written."""
     (tmp_path / "tiny.yaml").write_text(text)
-    assert start(tmp_path / "tiny.yaml", tmp_path / "out.h5", "--batch", batch) == 2
+    try:
+        code = start(tmp_path / "tiny.yaml", tmp_path / "out.h5", "--batch", batch)
+    except SystemExit as refused:
+        code = refused.code
+    assert code == 2
     assert said in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]

@@ -4,7 +4,6 @@ import contextlib
 import copy
 import io
 import math
-from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -77,10 +76,26 @@ def mutated(draw):
 ANY = dict(deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 
 
+class Unmade:
+    """In place of an endosome."""
+
+    def __init__(self, *_):
+        pass
+
+    def arrays(self):
+        """Nothing to keep."""
+        return {}
+
+    @staticmethod
+    def check(_):
+        """Nothing to say."""
+        return []
+
+
 @pytest.fixture
 def only_built(monkeypatch):
     """--check reads the configuration and builds the sheet, but measures no wall and compiles no program."""
-    monkeypatch.setitem(REPLICAS, "sheet", (build_sheet, SimpleNamespace(check=lambda sheet: [])))
+    monkeypatch.setitem(REPLICAS, "sheet", (build_sheet, Unmade))
 
 
 def passes(case, path):

@@ -290,7 +290,7 @@ def test_folder_needs_nothing_else(tmp_path):
 def test_folder_keeps_what_it_can_read_again(tmp_path):
     """A sweep that fits its file may take more room in the folder, where every value has a line."""
     kept = folder(tmp_path, f"grid: {{{TENSION}: [{','.join(map(str, range(1, 1001)))}]}}")
-    file = kept.path / "sweep.yaml"
+    file = kept.kept_sweep
     file.write_bytes(file.read_bytes().ljust(2**20 + 1, b"\n"))
     with pytest.raises(ConfigError, match="larger than 1048576 bytes"):
         read_sweep(file)
