@@ -2,12 +2,14 @@
 
 import errno
 import json
+import logging
 import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import jax
@@ -289,12 +291,18 @@ GARBAGE = ["", "{}", "[1]", "12", "null", "\0\1", '{"host": 1}'] + [
 
 
 @pytest.mark.parametrize("text", GARBAGE)
-def test_a_lock_that_names_no_process(tmp_path, text):
-    """Nobody can say whether its owner lives: refused in one sentence with the remedy, and left as it is."""
+def test_a_lock_that_names_no_process(tmp_path, text, caplog):
+    """While it may be half written it is refused in one sentence with the remedy, and left as it is; an old one is
+    passed over with a warning."""
     (lock := tmp_path / "lock").write_text(text)
     with pytest.raises(ArchiveError, match="delete it if none is writing there"):
         own(tmp_path)
     assert lock.read_text() == text
+    os.utime(lock, (time.time() - 61,) * 2)
+    with caplog.at_level(logging.WARNING, logger="membrane"):
+        own(tmp_path)
+    assert "names no process" in caplog.text
+    assert json.loads(lock.read_text())["pid"] == os.getpid()
     assert [p.name for p in tmp_path.iterdir()] == ["lock"]
 
 

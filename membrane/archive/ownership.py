@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import socket
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -29,6 +30,10 @@ UNABLE = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENO
 """What file systems answer that know no locks or no second names of a file."""
 
 _OURS = re.compile(r"header\.json.*|lock.*|(generation|frame)-.*|archive\.h5\.tmp")
+
+
+YOUNG_S = 60.0
+"""Age of a lock up to which it may be half written."""
 
 
 def partial_of(path):
@@ -194,7 +199,7 @@ def _taken_over(lock, written):
         return False
     with file:
         _lock(file)
-        _judge(lock, file.read())
+        _judge(lock, file.read(), time.time() - os.fstat(file.fileno()).st_mtime)
         try:
             same = os.path.samestat(os.fstat(file.fileno()), os.stat(lock))
         except FileNotFoundError:
@@ -204,15 +209,25 @@ def _taken_over(lock, written):
         return same
 
 
-def _judge(lock, text):
-    """ArchiveError unless the owner that the text of a lock names is dead, as far as can be judged from here."""
+def _judge(lock, text, age_s):
+    """ArchiveError unless the owner that the text of a lock names is dead, as far as can be judged from here.
+
+    A text that names no process is none of ours, for ours are put in place whole. Only where there are no hard links
+    may one be half written, for an instant: a lock of less than YOUNG_S is refused, an older one is passed over.
+    """
     try:
         owner = json.loads(text)
         host, pid, started = owner["host"], owner["pid"], owner["started_utc"]
         if type(pid) is not int or pid < 1:
             raise ValueError(f"process {pid!r}")
     except (ValueError, KeyError, TypeError) as error:
-        raise ArchiveError(f"{lock} names no process ({error}); delete it if none is writing there") from error
+        if age_s < YOUNG_S:
+            raise ArchiveError(
+                f"{lock} names no process ({error}) and is younger than {YOUNG_S:g} s; try again in a minute, or "
+                "delete it if none is writing there"
+            ) from error
+        log.warning("%s names no process (%s); it is passed over", lock, error)
+        return
     # Slurm starts a requeued job again, on whatever host, only when nothing of its last start is left.
     if owner.get("slurm_job") and owner["slurm_job"] == os.environ.get("SLURM_JOB_ID"):
         before = owner.get("slurm_restart")
