@@ -48,6 +48,12 @@ def path(text: str) -> Path:
         raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
 
 
+def figure_name(text: str) -> Path:
+    """As :func:`path`, of one figure: .png is appended unless the name ends in .png or .pdf."""
+    given = path(text)
+    return given if given.suffix in (".png", ".pdf") else given.with_name(given.name + ".png")
+
+
 def picture_beside(archive: Path, ending: str) -> Path:
     """A file beside an archive, by its ``ending`` (".png", "-sizes", ".gif"): that of ``a.h5`` is ``a.png``, that of
     ``kappa_0.5`` is ``kappa_0.5.png``, that of an unfinished ``a.h5.partial`` is ``a.png``. No two archives that differ

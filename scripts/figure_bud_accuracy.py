@@ -23,7 +23,7 @@ from membrane.budlaw import ExactLaw
 from membrane.canvas import Figure, style
 from membrane.cap import CapLaw
 from membrane.landscape import Domain, Gate, Host, highest_climb
-from membrane.paths import may_write, path
+from membrane.paths import figure_name, may_write
 from membrane.plot import OKABE_ITO, WIDTH_INCH, letters
 from membrane.units import thermal_energy
 
@@ -121,7 +121,7 @@ def draw() -> Figure:
 
 def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=path, default=ROOT / "docs" / "images" / "bud_accuracy.png")
+    parser.add_argument("--output", type=figure_name, default=ROOT / "docs" / "images" / "bud_accuracy.png")
     output = parser.parse_args(arguments).output
 
     def work():

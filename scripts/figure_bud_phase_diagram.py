@@ -257,7 +257,7 @@ def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", nargs="?", type=paths.path, default=ROOT / "configs" / "ceramide.yaml")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one dotted key")
-    parser.add_argument("--output", type=paths.path, default=ROOT / "docs" / "images" / "bud_phase_diagram.png")
+    parser.add_argument("--output", type=paths.figure_name, default=ROOT / "docs" / "images" / "bud_phase_diagram.png")
     parser.add_argument("--tension-uN-per-m", type=float, dest="tension", help="default: the configuration's")
     parser.add_argument("--host-radius-nm", type=float, dest="radius", help="default: sphere of the box; inf: flat")
     parser.add_argument("--waiting-s", type=float, default=1.0, help="how long a domain may take (default: 1)")

@@ -12,7 +12,17 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from membrane import paths
-from membrane.paths import PathError, all_differ, archive_name, followed, may_write, path, picture_beside, signature
+from membrane.paths import (
+    PathError,
+    all_differ,
+    archive_name,
+    figure_name,
+    followed,
+    may_write,
+    path,
+    picture_beside,
+    signature,
+)
 
 
 def make_signed(file):
@@ -140,3 +150,11 @@ def test_an_archive_is_no_picture(suffix):
         archive_name(Path(f"a{suffix}"))
     for name in ("a.h5", "a", "kappa_0.5", "a.hdf5"):
         assert archive_name(Path(name)) == Path(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("a", "a.png"), ("a.pdf", "a.pdf"), ("kappa_0.5", "kappa_0.5.png"), ("b.png", "b.png")]
+)
+def test_figure_name(text, name):
+    """A name without the ending of a figure gets .png; no part of it is cut off."""
+    assert figure_name(text).name == name
