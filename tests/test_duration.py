@@ -1,6 +1,8 @@
 """How long a run lasts, and that nothing that is recorded of it has a part in what it does."""
 
 import math
+import os
+import signal
 
 import h5py
 import numpy as np
@@ -99,8 +101,9 @@ def test_longer_runs_say_what_shorter_ones_said(config, reference, tmp_path):
         assert np.array_equal(short.frames.frame("phi", index, 1), long.frames.frame("phi", index, 1))
     run_for(config, output, 0.0027, "--resume")
     with pytest.MonkeyPatch.context() as patch:
-        interrupt_after(patch, 0, lambda: None)
-        run_for(config, output, 0.0033, "--resume")
+        interrupt_after(patch, 0, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        assert start(config, output, "--no-picture", "--resume", "--set", "duration_s=0.0033") == 75
+    run_for(config, output, 0.0033, "--resume")
     assert_bitwise_equal(output, reference)
 
 
