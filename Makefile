@@ -45,7 +45,7 @@ slow: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow
 
 slurm: $(VENV)/.test
-	$(BIN)/python -m pytest -n 0 -m slurm tests/slurm
+	$(BIN)/python -m pytest -n 0 -m slurm tests/sweep/slurm
 
 benchmark: $(VENV)/.benchmark
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done

@@ -51,8 +51,8 @@ def main() -> int:
 
 def share():
     """(seconds, seconds in the law summed over threads, domains) of a run."""
-    from membrane.budlaw import ExactLaw
-    from membrane.run import main as run
+    from membrane.bud.exact_law import ExactLaw
+    from membrane.commands.run import main as run
 
     spent, evaluate = [], ExactLaw.__call__
 
@@ -76,9 +76,9 @@ def share():
 
 def measure(radius):
     """Rows (law, evaluations a second, seconds of the first call, compilation included)."""
-    from membrane.budlaw import ExactLaw, solved
-    from membrane.cap import CapLaw
-    from membrane.landscape import Gate, Host
+    from membrane.bud.cap import CapLaw
+    from membrane.bud.exact_law import ExactLaw, solved
+    from membrane.bud.landscape import Gate, Host
 
     gate, viscosities = Gate(5.0, KT), {"membrane_viscosity": 3e-6, "solvent_viscosity": 3e-9}
     host = Host(TENSION, KAPPA_OUT, OUTSIDE, radius)
@@ -102,7 +102,7 @@ def domains(seed):
     """64 domains drawn at random."""
     import numpy as np
 
-    from membrane.landscape import Domain
+    from membrane.bud.landscape import Domain
 
     rng = np.random.default_rng(seed)
     full = lambda value: np.full(COUNT, value)

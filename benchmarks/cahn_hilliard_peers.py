@@ -37,11 +37,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from membrane.cores import cores
 from membrane.energy import Lipids
-from membrane.grid import Grid
-from membrane.sheet import Sheet
-from membrane.stepper import Bdf2
+from membrane.lattice.grid import Grid
+from membrane.program.cores import cores
+from membrane.sheet.plane import Sheet
+from membrane.sheet.stepper import Bdf2
 
 N, END, TICK = 256, 200.0, 1 / 256
 GRID = Grid((N, N), (float(N), float(N)), "float64")

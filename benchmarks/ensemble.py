@@ -24,9 +24,9 @@ import numpy as np
 import yaml
 
 from membrane.archive import Archive, read
-from membrane.event_table import EVENT_DTYPE
-from membrane.sweep import read_sweep
-from membrane.sweep_folder import SweepFolder
+from membrane.outcome.table import EVENT_DTYPE
+from membrane.sweep.folder import SweepFolder
+from membrane.sweep.members import read_sweep
 
 CERAMIDE = Path(__file__).parents[1] / "configs" / "ceramide.yaml"
 TENSION = "membrane.tension_uN_per_m"

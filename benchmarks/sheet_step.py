@@ -41,10 +41,10 @@ def measure(shape, precision):
     import jax
     import jax.numpy as jnp
 
-    from membrane import fft
-    from membrane.build import build_sheet
+    from membrane.builder.sheet import build_sheet
     from membrane.config import load
-    from membrane.stepper import Bdf2
+    from membrane.lattice import fft
+    from membrane.sheet.stepper import Bdf2
 
     box = [4.0 * shape[1], 4.0 * shape[0]]
     source = Path(__file__).parents[1] / "configs" / "ceramide.yaml"

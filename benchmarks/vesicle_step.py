@@ -27,7 +27,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from membrane.cores import cores
+from membrane.program.cores import cores
 
 SIZES = "48x48x48,56x56x56,64x64x64,72x64x96,96x96x96"
 FORWARD, INVERSE = 9, 7
@@ -99,7 +99,7 @@ def measure(shape, precision, species, devices) -> dict:
     import jax
     import jax.numpy as jnp
 
-    from membrane import fft
+    from membrane.lattice import fft
     from membrane.vesicle import Relaxation, Transport
     from membrane.vesicle.evolve import transported
 
@@ -155,7 +155,7 @@ def start(shape, precision, species, devices):
     import numpy as np
 
     from membrane.energy import Cargo, Ceramide, Lipids, Oligomers
-    from membrane.grid import Grid
+    from membrane.lattice.grid import Grid
     from membrane.vesicle import Membrane, State, initial
 
     grid = Grid(shape, tuple(3.5 * n for n in shape), precision, devices)

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from membrane.archive import ArchiveError, RunRecord, read
-from membrane.intervals import mean_interval, median_interval, share_interval
-from membrane.sizes import EXOSOME_RANGE_NM
+from membrane.outcome.intervals import mean_interval, median_interval, share_interval
+from membrane.outcome.sizes import EXOSOME_RANGE_NM
 
 EXPECTED = {
     "ceramide": "ILVs of 40-100 nm",

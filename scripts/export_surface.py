@@ -4,7 +4,8 @@ vesicle at the points, and a .pvd that ParaView opens as a series in time (s).""
 import argparse
 import sys
 
-from membrane import archive, picture_command
+from membrane import archive
+from membrane.commands import drawing
 from membrane.paths import path, picture_beside
 
 
@@ -16,9 +17,9 @@ def main(arguments=None) -> int:
     options = parser.parse_args(arguments)
 
     def work():
-        from membrane.mesh import surface_mesh
-        from membrane.vesicle_frame import VesicleFrame
-        from membrane.vtp import write_pvd, write_vtp
+        from membrane.figures.frame import VesicleFrame
+        from membrane.figures.mesh import surface_mesh
+        from membrane.figures.vtp import write_pvd, write_vtp
 
         folder = options.output or picture_beside(options.archive, "-surfaces")
         record = archive.read(options.archive)
@@ -27,12 +28,12 @@ def main(arguments=None) -> int:
             raise ValueError(f"{options.archive} holds no frames; run with a cadence of frames to see the membrane")
         stem = picture_beside(options.archive, f"-{options.endosome}" if options.endosome else "").name
         table, files = folder / f"{stem}.pvd", [folder / f"{stem}-{index:06d}.vtp" for index in range(len(times))]
-        picture_command.free({file.name: file for file in (table, *files)}, [options.archive])
+        drawing.free({file.name: file for file in (table, *files)}, [options.archive])
         for index, file in enumerate(files):
             write_vtp(file, surface_mesh(VesicleFrame(record, index, options.endosome)))
         return [write_pvd(table, times, files)]
 
-    return picture_command.ends_well(work)
+    return drawing.ends_well(work)
 
 
 if __name__ == "__main__":

@@ -28,12 +28,14 @@ from scipy.interpolate import CubicSpline
 from scipy.spatial import cKDTree
 from skimage.measure import find_contours
 
-from membrane import bud, picture_command, plot
-from membrane.canvas import Figure, Line2D, style
+from membrane.bud import exact as bud
+from membrane.commands import drawing
 from membrane.energy import Lipids
-from membrane.grid import Grid
+from membrane.figures.canvas import Figure, Line2D, style
+from membrane.figures.raycast import LD, LO
+from membrane.figures.style import WIDTH_INCH, save
+from membrane.lattice.grid import Grid
 from membrane.paths import path
-from membrane.raycast import LD, LO
 from membrane.vesicle import Membrane, Relaxation, State, Transport, evolve, initial, surface
 
 KAPPA, CONTRAST, RADIUS = 85.6, 3.6, 60.0
@@ -199,7 +201,7 @@ def apart(one: Found, two: Found) -> float:
 @style()
 def draw(triples) -> Figure:
     """Outlines of ((case, vesicle, exact), ...): a row without and one with the contrast of kappa_G."""
-    figure = Figure(figsize=(plot.WIDTH_INCH, 5.6))
+    figure = Figure(figsize=(WIDTH_INCH, 5.6))
     figure.set_layout_engine("none")
     rows = sorted({case.contrast for case, *_ in triples})
     columns = len(triples) // len(rows)
@@ -253,7 +255,7 @@ def main(arguments=None) -> int:
     options = parser.parse_args(arguments)
 
     def work():
-        stem = picture_command.stem(options.output)
+        stem = drawing.stem(options.output)
         jax.config.update("jax_enable_x64", True)
         print(HEADER, flush=True)
         drawn = []
@@ -270,9 +272,9 @@ def main(arguments=None) -> int:
                     seconds = time.perf_counter() - begun
                     print(ROW.format(*case[:4], fineness, *pairs, apart(found, ideal), steps, seconds), flush=True)
                 drawn.append((case, found, ideal))
-        return plot.save(draw(drawn), stem)
+        return save(draw(drawn), stem)
 
-    return picture_command.ends_well(work)
+    return drawing.ends_well(work)
 
 
 if __name__ == "__main__":

@@ -18,13 +18,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from membrane import bud, canvas, picture_command, predict
-from membrane.budlaw import ExactLaw
-from membrane.canvas import Figure, style
-from membrane.cap import CapLaw
-from membrane.landscape import Domain, Gate, Host, highest_climb
+from membrane.bud import exact as bud
+from membrane.bud.cap import CapLaw
+from membrane.bud.exact_law import ExactLaw
+from membrane.bud.landscape import Domain, Gate, Host, highest_climb
+from membrane.commands import drawing
+from membrane.figures import canvas
+from membrane.figures.canvas import Figure, style
+from membrane.figures.style import OKABE_ITO, WIDTH_INCH, letters
 from membrane.paths import figure_name, may_write
-from membrane.plot import OKABE_ITO, WIDTH_INCH, letters
+from membrane.program.backend import set_up_jax
 from membrane.units import thermal_energy
 
 ROOT = Path(__file__).parents[1]
@@ -126,12 +129,12 @@ def main(arguments=None) -> int:
 
     def work():
         may_write(output)
-        predict.set_up_jax()
+        set_up_jax()
         with jax.enable_x64(True):
             figure = draw()
         return [canvas.save(figure, output, dpi=200)]
 
-    return picture_command.ends_well(work)
+    return drawing.ends_well(work)
 
 
 if __name__ == "__main__":

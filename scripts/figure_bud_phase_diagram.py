@@ -19,14 +19,21 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import jax
 import numpy as np
 
-from membrane import bud, canvas, paths, picture_command, predict
-from membrane.budlaw import route, solved
-from membrane.build import bud_law
-from membrane.canvas import Figure, Line2D, Patch, matplotlib, patheffects, style
+from membrane import paths
+from membrane.bud import exact as bud
+from membrane.bud.exact_law import route, solved
+from membrane.bud.landscape import answer
+from membrane.bud.situation import crossing
+from membrane.bud.words import duration
+from membrane.builder.law import bud_law
+from membrane.builder.prediction import situation_of
+from membrane.commands import drawing
 from membrane.config import changed, load
-from membrane.landscape import answer
-from membrane.plot import OKABE_ITO, WIDTH_INCH
-from membrane.sizes import EXOSOME_RANGE_NM
+from membrane.figures import canvas
+from membrane.figures.canvas import Figure, Line2D, Patch, matplotlib, patheffects, style
+from membrane.figures.style import OKABE_ITO, WIDTH_INCH
+from membrane.outcome.sizes import EXOSOME_RANGE_NM
+from membrane.program.backend import set_up_jax
 from membrane.units import PN_PER_NM_PER_UN_PER_M
 
 ROOT = Path(__file__).parents[1]
@@ -68,7 +75,7 @@ class Survey:
     def smallest(self, line_tension):
         """Diameter (nm) at each curvature, nan where none buds in time."""
         waiting, _ = self.answers(line_tension)
-        return np.array([predict.crossing(self.diameters, row, self.seconds) for row in waiting])
+        return np.array([crossing(self.diameters, row, self.seconds) for row in waiting])
 
 
 # Panels -----------------------------------------------------------------------------------------------------------
@@ -203,7 +210,7 @@ def draw_fates(axes, survey, cap):
     axes.plot(CURVATURES, 4 * inner / pull, color=INK, lw=1.1, ls=":")
     star(axes, here.curvature_inside, np.interp(here.curvature_inside, CURVATURES, smallest))
     axes.set(xlim=CURVATURES[[0, -1]], ylim=(0, top), xlabel=CURVATURE, ylabel="diameter $L$ (nm)")
-    time = predict.duration(survey.seconds)
+    time = duration(survey.seconds)
     handles = [
         Patch(fc=CLOSED, label="neck closes"),
         Patch(fc=OPEN, label="bud with open neck"),
@@ -233,7 +240,7 @@ def draw(situation, law, cap, seconds) -> Figure:
     survey = Survey(situation, law, seconds)
     row = answer(survey.landscape(survey.diameters, situation.curvature_inside, situation.line_tension), law.gate)
     with np.errstate(divide="ignore"):
-        diameter = predict.crossing(survey.diameters, 1 / row.rate_per_s, seconds)
+        diameter = crossing(survey.diameters, 1 / row.rate_per_s, seconds)
     if np.isnan(diameter):
         raise ValueError(
             f"no domain of this configuration buds within {seconds:g} s; give a longer --waiting-s, or raise its "
@@ -264,21 +271,21 @@ def main(arguments=None) -> int:
     options = parser.parse_args(arguments)
 
     def work():
-        picture_command.free({"the figure": options.output}, [options.config])
-        predict.set_up_jax()
+        drawing.free({"the figure": options.output}, [options.config])
+        set_up_jax()
         config = load(options.config, options.set)
         exact, cap = (
             bud_law(changed(config, {"budding.law": law}, str(options.config)), hopeless=np.inf)
             for law in ("exact", "cap")
         )
-        situation = predict.situation_of(config)
+        situation = situation_of(config)
         if options.tension is not None:
             situation = replace(situation, tension=options.tension * PN_PER_NM_PER_UN_PER_M)
         if options.radius is not None:
             situation = replace(situation, host_radius=options.radius)
         return [canvas.save(draw(situation, exact, cap, options.waiting_s), options.output, dpi=300)]
 
-    return picture_command.ends_well(work)
+    return drawing.ends_well(work)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 import argparse
 import sys
 
-from membrane import archive, picture_command
+from membrane import archive
+from membrane.commands import drawing
 from membrane.paths import path
 
 
@@ -15,13 +16,14 @@ def main(arguments=None) -> int:
     options = parser.parse_args(arguments)
 
     def work():
-        from membrane import plot
+        from membrane.figures import sheet
+        from membrane.figures.style import save
 
         # Sixteen fields are large: at 300 dpi the PNG is above 1 MB.
-        stem = picture_command.stem(options.output, [options.archive], "-membrane")
-        return plot.save(plot.membrane_figure(archive.read(options.archive), options.endosome), stem, dpi=240)
+        stem = drawing.stem(options.output, [options.archive], "-membrane")
+        return save(sheet.membrane_figure(archive.read(options.archive), options.endosome), stem, dpi=240)
 
-    return picture_command.ends_well(work)
+    return drawing.ends_well(work)
 
 
 if __name__ == "__main__":

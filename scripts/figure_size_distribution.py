@@ -3,7 +3,8 @@
 import argparse
 import sys
 
-from membrane import archive, picture_command
+from membrane import archive
+from membrane.commands import drawing
 from membrane.paths import path
 
 
@@ -14,12 +15,13 @@ def main(arguments=None) -> int:
     options = parser.parse_args(arguments)
 
     def work():
-        from membrane import plot
+        from membrane.figures.sizes import size_distribution_figure
+        from membrane.figures.style import save
 
-        stem = picture_command.stem(options.output, options.archives, "-sizes")
-        return plot.save(plot.size_distribution_figure([archive.read(one) for one in options.archives]), stem)
+        stem = drawing.stem(options.output, options.archives, "-sizes")
+        return save(size_distribution_figure([archive.read(one) for one in options.archives]), stem)
 
-    return picture_command.ends_well(work)
+    return drawing.ends_well(work)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 import argparse
 import sys
 
-from membrane import archive, picture_command
+from membrane import archive
+from membrane.commands import drawing
 from membrane.paths import path
 
 
@@ -15,13 +16,14 @@ def main(arguments=None) -> int:
     options = parser.parse_args(arguments)
 
     def work():
-        from membrane import plot, plot_sweep
+        from membrane.figures import sweep
+        from membrane.figures.style import save
 
-        stem = picture_command.stem(options.output, [options.archive], "-sweep")
+        stem = drawing.stem(options.output, [options.archive], "-sweep")
         record = archive.read(options.archive)
-        return plot.save(plot_sweep.sweep_figure(record, options.keys or plot_sweep.varied(record)[:2]), stem)
+        return save(sweep.sweep_figure(record, options.keys or sweep.varied(record)[:2]), stem)
 
-    return picture_command.ends_well(work)
+    return drawing.ends_well(work)
 
 
 if __name__ == "__main__":

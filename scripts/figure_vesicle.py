@@ -3,7 +3,8 @@
 import argparse
 import sys
 
-from membrane import archive, picture_command
+from membrane import archive
+from membrane.commands import drawing
 from membrane.paths import path
 
 
@@ -16,13 +17,14 @@ def main(arguments=None) -> int:
     options = parser.parse_args(arguments)
 
     def work():
-        from membrane import plot, plot_vesicle
+        from membrane.figures import vesicle
+        from membrane.figures.style import save
 
-        stem = picture_command.stem(options.output, [options.archive], "-vesicle")
+        stem = drawing.stem(options.output, [options.archive], "-vesicle")
         record = archive.read(options.archive)
-        return plot.save(plot_vesicle.vesicle_figure(record, options.endosome, options.frames), stem)
+        return save(vesicle.vesicle_figure(record, options.endosome, options.frames), stem)
 
-    return picture_command.ends_well(work)
+    return drawing.ends_well(work)
 
 
 if __name__ == "__main__":

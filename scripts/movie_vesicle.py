@@ -3,7 +3,8 @@
 import argparse
 import sys
 
-from membrane import archive, picture_command
+from membrane import archive
+from membrane.commands import drawing
 from membrane.paths import path, picture_beside
 
 
@@ -18,13 +19,13 @@ def main(arguments=None) -> int:
     options = parser.parse_args(arguments)
 
     def work():
-        from membrane import plot_vesicle
+        from membrane.figures import vesicle as plot_vesicle
 
         output = options.output or picture_beside(options.archive, ".gif")
-        picture_command.free({"the movie": output}, [options.archive])
+        drawing.free({"the movie": output}, [options.archive])
         return [plot_vesicle.movie(archive.read(options.archive), output, options.endosome, options.fps)]
 
-    return picture_command.ends_well(work)
+    return drawing.ends_well(work)
 
 
 if __name__ == "__main__":

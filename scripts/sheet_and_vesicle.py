@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from membrane import run
 from membrane.archive import ArchiveError, RunRecord, read
-from membrane.build import build
+from membrane.builder.sheet import build
+from membrane.commands import run
 from membrane.config import ConfigError, VesicleConfig, parse
-from membrane.intervals import median_interval
+from membrane.outcome.intervals import median_interval
 
 SECTIONS = ("temperature_C", "duration_s", "seed", "ceramide", "cargo")
 """What both configurations write alike."""

@@ -35,9 +35,9 @@ from scipy.ndimage import map_coordinates
 from scipy.spatial import cKDTree
 from skimage.measure import find_contours
 
-from membrane import bud
+from membrane.bud import exact as bud
 from membrane.energy import Lipids
-from membrane.grid import Grid
+from membrane.lattice.grid import Grid
 from membrane.vesicle import Membrane, Relaxation, State, Transport, evolve, initial, surface
 
 POINTS = [(8.0, 0.0), (6.0, -1.0), (4.0, -2.0)]

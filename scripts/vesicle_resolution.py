@@ -21,10 +21,10 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from membrane.build_vesicle import build
+from membrane.builder.vesicle import build
 from membrane.config import ConfigError, VesicleConfig, changed, load
-from membrane.event_table import EVENT_DTYPE, is_ilv
-from membrane.vesicle_replica import VesicleReplica
+from membrane.outcome.table import EVENT_DTYPE, is_ilv
+from membrane.vesicle.replica import VesicleReplica
 
 HEADER = "factor    eps  spacing         points   D area    D vol   Lo    time us  steps  neck   s"
 ROW = "{:6.3g} {:6.3g} {:8.3g} {:>14} {:8.2f} {:8.2f} {:4.0%} {:10.4g} {:6d} {:5.1f} {:3.0f}"

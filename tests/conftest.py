@@ -24,7 +24,7 @@ jax.config.update("jax_numpy_rank_promotion", "allow")
 
 
 LONGEST = (
-    "test_bud",
+    "test_exact",
     "test_vesicle_species",
     "test_ensemble",
     "test_run",
@@ -33,14 +33,14 @@ LONGEST = (
     "test_stepper",
     "test_vesicle_shape",
     "test_vesicle_run",
-    "test_budlaw",
+    "test_exact_law",
     "test_vesicle_stokes",
-    "test_sheet",
+    "test_plane",
     "test_endosome",
     "test_vesicle_composition",
     "test_vesicle_replica",
     "test_vesicle_slab",
-    "test_bud_sealed",
+    "test_sealed",
     "test_predict",
 )
 """Files whose tests take longest, the longest first."""
@@ -88,7 +88,7 @@ def settings_of_main():
 @pytest.fixture(scope="module")
 def remembered_walls(settings_of_main):
     """The wall compiles for seconds and is the same in almost every run here."""
-    from membrane import build
+    from membrane.builder import sheet as build
 
     walls, measure = {}, build.measure_wall
 

@@ -12,8 +12,8 @@ from membrane.archive.ownership import clear, now, passing
 from membrane.archive.record import RunRecord
 from membrane.archive.seals import seal
 from membrane.archive.tables import STORAGE, SUMMARY, attach, coordinate, label_events, put, write_sizes
-from membrane.event_table import EVENT_DTYPE, is_ilv
-from membrane.sizes import size_distribution
+from membrane.outcome.sizes import size_distribution
+from membrane.outcome.table import EVENT_DTYPE, is_ilv
 from membrane.version import version
 
 MEMBER_DTYPE = np.dtype([*EVENT_DTYPE.descr, ("member", "i4")])

@@ -17,7 +17,7 @@ from membrane.archive.folder import attributes_of, frame_files, latest, read_hea
 from membrane.archive.ownership import partial_of
 from membrane.archive.seals import Seals
 from membrane.archive.tables import field_names, plain, sizes_of
-from membrane.event_table import EVENT_DTYPE, is_ilv
+from membrane.outcome.table import EVENT_DTYPE, is_ilv
 
 
 class Frames:

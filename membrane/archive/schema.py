@@ -12,7 +12,7 @@ import numpy as np
 from membrane.archive.border import MOST_BYTES, json_object, shortened
 from membrane.archive.files import ArchiveError
 from membrane.archive.tables import SUMMARY, is_dimension, plain
-from membrane.event_table import EVENT_DTYPE, is_ilv
+from membrane.outcome.table import EVENT_DTYPE, is_ilv
 
 MOST_DIAMETER_NM = 1e5
 """No vesicle of a cell is as large; bins of a histogram reach up to it."""

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import h5py
 import numpy as np
 
-from membrane.event_table import is_ilv
-from membrane.sizes import size_distribution
+from membrane.outcome.sizes import size_distribution
+from membrane.outcome.table import is_ilv
 
 SUMMARY = ("n", "mean_nm", "sd_nm", "median_nm", "q25_nm", "q75_nm", "fraction_40_100_nm")
 """Scalars of a size distribution, kept as attributes of its group."""

@@ -44,7 +44,7 @@ from membrane.archive.tables import (
     write_sizes,
     write_states,
 )
-from membrane.event_table import EVENT_DTYPE
+from membrane.outcome.table import EVENT_DTYPE
 from membrane.paths import followed
 from membrane.version import version
 

@@ -4,9 +4,9 @@ from its free energy."""
 from membrane.vesicle.composition import Transport
 from membrane.vesicle.energy import Books, Membrane
 from membrane.vesicle.evolve import Round, evolve
+from membrane.vesicle.fission import Fission, Fusion, Vesicle, describe, rebook
 from membrane.vesicle.mobility import Relaxation, StokesFlow
 from membrane.vesicle.shape import Report, State
-from membrane.vesicle.vesicles import Fission, Fusion, Vesicle, describe, rebook
 
 __all__ = [
     "Books",

@@ -14,10 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.sparse.linalg import bicgstab, cg
 
-from membrane import slabs
 from membrane.energy import lo_order
 from membrane.energy.cargo import MONOMER, OLIGOMER
-from membrane.grid import Grid
+from membrane.lattice import slabs
+from membrane.lattice.grid import Grid
 from membrane.vesicle import surface
 from membrane.vesicle.energy import Books, Membrane, spread
 

@@ -28,11 +28,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from membrane import slabs, spectral
 from membrane.energy import Cargo, Ceramide, Lipids, lo_order, spontaneous_curvature
 from membrane.energy.cargo import MONOMER, OLIGOMER
 from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
-from membrane.grid import Grid
+from membrane.lattice import slabs, spectral
+from membrane.lattice.grid import Grid
 from membrane.vesicle import surface
 from membrane.vesicle.surface import Derivatives
 

@@ -6,12 +6,12 @@ from typing import NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 
-from membrane import slabs
+from membrane.lattice import slabs
 from membrane.vesicle import surface
 from membrane.vesicle.composition import Transport, reacted
 from membrane.vesicle.energy import Membrane
+from membrane.vesicle.fission import Fission, Fusion, rebook
 from membrane.vesicle.shape import AbstractDescent, Report, State
-from membrane.vesicle.vesicles import Fission, Fusion, rebook
 
 
 class Round(NamedTuple):

@@ -5,7 +5,7 @@ import numpy as np
 from scipy.integrate import cumulative_trapezoid
 from scipy.optimize import brentq
 
-from membrane.grid import Grid
+from membrane.lattice.grid import Grid
 
 
 def profile(distance, width: float, grid: Grid):

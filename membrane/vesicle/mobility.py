@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from membrane import fft
+from membrane.lattice import fft
 from membrane.vesicle import surface
 from membrane.vesicle.energy import Membrane
 from membrane.vesicle.shape import AbstractDescent, inner_product

@@ -19,8 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from membrane import fft, slabs, spectral
-from membrane.grid import Grid
+from membrane.lattice import fft, slabs, spectral
+from membrane.lattice.grid import Grid
 from membrane.vesicle import surface
 from membrane.vesicle.composition import extended
 from membrane.vesicle.energy import Books, Membrane

@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from membrane import fft, spectral
-from membrane.grid import Grid
+from membrane.lattice import fft, spectral
+from membrane.lattice.grid import Grid
 
 SCALE = 3 / (2 * 2**0.5)
 """Normalisation of delta: the profile's own integral of [...] is 2 sqrt2/3."""

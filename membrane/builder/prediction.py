@@ -1,0 +1,38 @@
+"""From a configuration to what the bud law predicts of its domains."""
+
+import numpy as np
+
+from membrane.bud.situation import DIAMETERS_NM, Prediction, Situation, asked
+from membrane.builder.law import bud_law, host_radius
+from membrane.builder.sheet import build_sheet
+from membrane.config import SheetConfig
+from membrane.sheet.wall import measure_wall
+from membrane.units import PN_PER_NM_PER_UN_PER_M, thermal_energy
+
+
+def situation_of(config: SheetConfig) -> Situation:
+    """Compositions and line tension of the coexisting phases; ValueError where the mixture has no two phases."""
+    sheet = build_sheet(config)
+    wall, kT = measure_wall(sheet), thermal_energy(config.temperature_C)
+    curvature = lambda phi, rest: float(sheet.helfrich.spontaneous_curvature({"phi": phi, **rest}))
+    membrane = config.membrane
+    return Situation(
+        line_tension=wall.line_tension,
+        curvature_inside=curvature(wall.phi_lo, wall.lo),
+        curvature_outside=curvature(wall.phi_ld, wall.ld),
+        rigidity_inside=membrane.bending_rigidity_lo_kBT * kT,
+        rigidity_outside=membrane.bending_rigidity_ld_kBT * kT,
+        gaussian_contrast=membrane.gaussian_modulus_contrast_kBT * kT,
+        tension=membrane.tension_uN_per_m * PN_PER_NM_PER_UN_PER_M,
+        host_radius=host_radius(config),
+        thermal_energy=kT,
+    )
+
+
+def predict(config: SheetConfig, diameters=DIAMETERS_NM) -> Prediction:
+    """Ask the configuration's law about domains that make vesicles of these diameters (nm).
+
+    Raises ValueError for diameters that are not positive and rising or reach that of the host, and for a mixture
+    without two phases.
+    """
+    return asked(situation_of(config), bud_law(config, hopeless=np.inf), diameters, config.duration_s)

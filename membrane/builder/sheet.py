@@ -1,0 +1,193 @@
+"""From a configuration to physics: the only border between YAML and arrays, and the only place where units change."""
+
+import math
+from functools import partial
+
+import jax.numpy as jnp
+import numpy as np
+
+from membrane.builder.law import bud_law, host_radius, solvent_viscosity
+from membrane.builder.species import diffusion_pair, dissolved, equilibrium_cargo
+from membrane.config import SheetConfig
+from membrane.endosome.budget import Endosome, Fusion
+from membrane.endosome.tension import TensionLaw
+from membrane.energy import Helfrich, Lipids
+from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
+from membrane.lattice.grid import Grid
+from membrane.sheet.agitation import ThermalFlow
+from membrane.sheet.budding import Buddings
+from membrane.sheet.hydrodynamics import MembraneFlow
+from membrane.sheet.noise import FilteredNoise
+from membrane.sheet.physics import Physics
+from membrane.sheet.plane import Sheet
+from membrane.sheet.stepper import Bdf2
+from membrane.sheet.wall import measure_wall
+from membrane.units import (
+    PN_PER_NM_PER_MN_PER_M,
+    PN_PER_NM_PER_UN_PER_M,
+    PN_S_PER_NM_PER_NPA_S_M,
+    thermal_energy,
+)
+
+NOISE_CUTOFF = 0.5
+"""Upper end of the noise filter in units of 1/xi: q < 1/(2 xi)."""
+
+
+def build_grid(config: SheetConfig) -> Grid:
+    """The grid nearest to the spacing asked for."""
+    shape = [round(side / config.geometry.spacing_nm) for side in config.geometry.box_nm]
+    return Grid((shape[1], shape[0]), (config.geometry.box_nm[1], config.geometry.box_nm[0]), config.numerics.precision)
+
+
+def build(config: SheetConfig) -> Physics:
+    """Everything from a validated configuration. Raises ValueError where the mixture has no two phases, and where the
+    membrane is too soft for a sphere."""
+    model = build_sheet(config)
+    wall = measure_wall(model)
+    numerics = config.numerics
+    tick_s = numerics.tick_us * 1e-6
+    largest = largest_step_ticks(config)
+    # Intervals are whole numbers of the largest step, so that every step ends on them.
+    ticks = lambda seconds: max(1, math.ceil(seconds / (tick_s * largest) - 1e-9)) * largest
+    output = config.output
+    look = ticks(config.budding.look_interval_ms * 1e-3)
+    return Physics(
+        model=model,
+        stepper=Bdf2(tick_s, largest.bit_length() - 1, numerics.error_tolerance, numerics.max_courant),
+        rules=_rules(config, wall),
+        fusion=_fusion(config, model),
+        tension_law=(law := _tension_law(config)),
+        new_endosome=partial(_endosome, config, law),
+        wall=wall,
+        tick_s=tick_s,
+        first_step_ticks=min(4, largest),
+        duration_ticks=ticks(config.duration_s),
+        look_ticks=look,
+        boundary_ticks=look,
+        series_ticks=ticks(output.series_interval_ms * 1e-3),
+        frame_ticks=ticks(output.frame_interval_ms * 1e-3),
+        # Every run stands still at every look: a checkpoint there is no boundary of its own.
+        checkpoint_ticks=-(-ticks(output.checkpoint_interval_ms * 1e-3) // look) * look,
+    )
+
+
+def largest_step_ticks(config: SheetConfig) -> int:
+    """The largest power of two of ticks within numerics.max_step_us."""
+    return 2 ** int(math.log2(config.numerics.max_step_us / config.numerics.tick_us))
+
+
+def build_sheet(config: SheetConfig) -> Sheet:
+    """The sheet with its energies, mobilities, flow and noise."""
+    grid, energy = build_grid(config), thermal_energy(config.temperature_C)
+    lipids = Lipids.from_wall(
+        line_tension=config.lipids.line_tension_pN, interface_width=config.lipids.interface_width_nm
+    )
+    order = config.lipids.mean_order
+    solutes = dissolved(config.ceramide, config.cargo, order, energy)
+    # Tension is a traced value: it may change from chunk to chunk without a recompilation.
+    tension = jnp.asarray(config.membrane.tension_uN_per_m * PN_PER_NM_PER_UN_PER_M, grid.dtype)
+    return Sheet(
+        grid,
+        lipids=lipids,
+        diffusion={"phi": diffusion_pair(config.lipids)} | solutes.diffusion,
+        mean_fields={"phi": order} | solutes.means,
+        helfrich=Helfrich(
+            config.membrane.bending_rigidity_ld_kBT * energy,
+            tension,
+            solutes.coefficients,
+            config.membrane.spontaneous_curvature_other_per_nm,
+        ),
+        ceramide=solutes.ceramide,
+        cargo=solutes.cargo,
+        flow=(flow := _flow(config)),
+        noise=(noise := _noise(config, grid, energy)),
+        thermal_flow=_thermal_flow(config, flow, noise),
+        initial_noise=config.numerics.initial_noise,
+    )
+
+
+def _flow(config) -> MembraneFlow | None:
+    section = config.hydrodynamics
+    if not section.in_plane_flow:
+        return None
+    viscosity = section.membrane_viscosity_nPa_s_m * PN_S_PER_NM_PER_NPA_S_M
+    return MembraneFlow(viscosity, solvent_viscosity(config))
+
+
+def _noise(config, grid, energy) -> FilteredNoise | None:
+    if not config.numerics.thermal_noise:
+        return None
+    return FilteredNoise(grid, NOISE_CUTOFF / config.lipids.interface_width_nm, energy)
+
+
+def _thermal_flow(config, flow, noise) -> ThermalFlow | None:
+    if flow is None or noise is None:
+        return None
+    tick_us, largest = config.numerics.tick_us, largest_step_ticks(config)
+    interval = max(1, round(config.hydrodynamics.agitation_interval_us / tick_us / largest)) * largest
+    return ThermalFlow(flow, noise, interval, tick_us * 1e-6)
+
+
+def _rules(config, wall) -> Buddings:
+    energy, budding = thermal_energy(config.temperature_C), config.budding
+    return Buddings(
+        law=bud_law(config),
+        bending_rigidity_lo=config.membrane.bending_rigidity_lo_kBT * energy,
+        bending_rigidity_ld=config.membrane.bending_rigidity_ld_kBT * energy,
+        gaussian_modulus_contrast=config.membrane.gaussian_modulus_contrast_kBT * energy,
+        line_tension=wall.line_tension,
+        interface_width=config.lipids.interface_width_nm,
+        circularity=budding.circularity,
+        least_diameter=2 * budding.neck_radius_nm,
+        aid_waiting_time=budding.scission_aid.waiting_time_s if budding.scission_aid else math.inf,
+        lipid_area_lo=config.lipids.area_per_lipid_lo_nm2,
+        lipid_area_ld=config.lipids.area_per_lipid_ld_nm2,
+        cargo_site_area=config.cargo.footprint_nm2 if config.cargo else float("nan"),
+        shell_density=budding.shell_density_g_per_ml,
+        lumen_density=budding.lumen_density_g_per_ml,
+    )
+
+
+def _fusion(config, model: Sheet) -> Fusion:
+    section, means = config.supply, dict(model.mean_fields)
+    means["phi"] = section.order
+    if section.ceramide_cytosolic_fraction is not None:
+        means[CYTOSOLIC] = section.ceramide_cytosolic_fraction
+    if section.ceramide_luminal_fraction is not None:
+        means[LUMINAL] = section.ceramide_luminal_fraction
+    if model.cargo is not None:
+        total = section.cargo_fraction if section.cargo_fraction is not None else config.cargo.fraction
+        means |= equilibrium_cargo(model.cargo, total, section.order)
+    composition = np.array([means[name] for name in model.species])
+    return Fusion(section.fusion_rate_per_s, section.fusion_diameter_nm, composition)
+
+
+def _tension_law(config) -> TensionLaw:
+    section, energy = config.endosome, thermal_energy(config.temperature_C)
+    law = TensionLaw(
+        bending_rigidity=config.membrane.bending_rigidity_ld_kBT * energy,
+        thermal_energy=energy,
+        area_modulus=section.area_modulus_mN_per_m * PN_PER_NM_PER_MN_PER_M,
+        shortest_length=section.shortest_undulation_nm,
+        rest_tension=config.membrane.tension_uN_per_m * PN_PER_NM_PER_UN_PER_M,
+        lysis_tension=section.lysis_tension_mN_per_m * PN_PER_NM_PER_MN_PER_M,
+    )
+    try:
+        law.stored_fraction(host_radius(config), law.rest_tension)
+    except ValueError as error:
+        raise ValueError(
+            f"{error}; given are membrane.bending_rigidity_ld_kBT {config.membrane.bending_rigidity_ld_kBT:g} and "
+            f"endosome.shortest_undulation_nm {section.shortest_undulation_nm:g}: raise either"
+        ) from error
+    return law
+
+
+def _endosome(config, law: TensionLaw) -> Endosome:
+    time = config.endosome.volume_regulation_time_s
+    return Endosome.open(
+        law,
+        host_radius(config),
+        config.supply.reserve_fraction,
+        regulation_time=math.inf if time is None else time,
+        supply_diameter=config.supply.fusion_diameter_nm,
+    )

@@ -1,0 +1,160 @@
+"""From the configuration of a vesicle to physics: its model, its descent, its lipids' clock and where it starts."""
+
+import math
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from membrane.builder.species import Dissolved, diffusion_pair, dissolved
+from membrane.config import VesicleConfig
+from membrane.energy import Lipids
+from membrane.lattice.grid import Grid
+from membrane.units import PN_PER_NM2_PER_KPA, PN_PER_NM_PER_MN_PER_M, PN_S_PER_NM2_PER_MPA_S, thermal_energy
+from membrane.vesicle import Membrane, Relaxation, State, StokesFlow, Transport, initial, surface
+from membrane.vesicle.physics import VesiclePhysics
+from membrane.vesicle.shape import AbstractDescent
+
+CLEARANCE = 10.0
+"""What must lie between a membrane and its periodic image, in interface widths (docs/vesicle.md)."""
+
+
+def build(config: VesicleConfig) -> VesiclePhysics:
+    """Everything from a validated configuration. Raises ValueError where the vesicle does not fit its box."""
+    numerics, output = config.numerics, config.output
+    tick_s = numerics.transport_step_us * 1e-6
+    whole = lambda seconds, unit=1: max(1, math.ceil(seconds / (tick_s * unit) - 1e-9)) * unit
+    look = numerics.look_rounds
+    solutes = build_solutes(config)
+    membrane = build_membrane(config, solutes)
+    return VesiclePhysics(
+        membrane=membrane,
+        initial_state=partial(initial_state, config, membrane, solutes.means),
+        descent=build_descent(numerics, membrane.interface_width),
+        transport=Transport({"phi": diffusion_pair(config.lipids)} | solutes.diffusion),
+        shape_steps=numerics.shape_steps,
+        tick_s=tick_s,
+        look_ticks=look,
+        # Vesicles are told apart at looks, and rows say what they are.
+        series_ticks=whole(output.series_interval_ms * 1e-3, look),
+        frame_ticks=whole(output.frame_interval_ms * 1e-3),
+        checkpoint_ticks=whole(output.checkpoint_interval_ms * 1e-3),
+        duration_ticks=whole(config.duration_s),
+        line_tension=config.lipids.line_tension_pN,
+        lipid_area_ld=config.lipids.area_per_lipid_ld_nm2,
+        lipid_area_lo=config.lipids.area_per_lipid_lo_nm2,
+        cargo_site_area=config.cargo.footprint_nm2 if config.cargo else math.nan,
+    )
+
+
+def build_descent(numerics, interface_width: float) -> AbstractDescent:
+    """How the shape moves."""
+    limits = {"courant": numerics.max_courant, "strain": numerics.max_area_strain}
+    if numerics.mending is not None:
+        limits["mending"] = numerics.mending
+    if numerics.mobility == "stokes":
+        return StokesFlow(numerics.viscosity_mPa_s * PN_S_PER_NM2_PER_MPA_S, **limits)
+    return Relaxation(numerics.smoothing_length_nm or 3 * interface_width, inertia=numerics.inertia, **limits)
+
+
+def build_solutes(config: VesicleConfig) -> Dissolved:
+    """Ceramide and cargo; n-mers at the start are those of the mean order."""
+    composition = config.composition
+    if composition.cap is not None:
+        order = 2 * composition.cap.area / config.geometry.area - 1
+    else:
+        order = composition.quench.mean_order
+    return dissolved(config.ceramide, config.cargo, order, thermal_energy(config.temperature_C))
+
+
+def build_membrane(config: VesicleConfig, solutes: Dissolved) -> Membrane:
+    """The free energy of the closed membrane and what is dissolved in it."""
+    section, energy, points = config.membrane, thermal_energy(config.temperature_C), config.geometry.points
+    grid = Grid(points[::-1], config.geometry.box_nm[::-1], config.numerics.precision, config.numerics.devices)
+    _fits(config, grid)
+    contrast = section.gaussian_modulus_contrast_kBT * energy
+    osmotic = None
+    if section.osmosis is not None:
+        enclosed = surface.volume(initial.profile(_distance(config, grid), section.interface_width_nm, grid), grid)
+        osmotic = (
+            section.osmosis.modulus_kPa * PN_PER_NM2_PER_KPA,
+            section.osmosis.rest_volume_ratio * float(enclosed),
+        )
+    return Membrane(
+        grid,
+        section.interface_width_nm,
+        (section.bending_rigidity_ld_kBT * energy, section.bending_rigidity_lo_kBT * energy),
+        (section.spontaneous_curvature_ld_per_nm, section.spontaneous_curvature_lo_per_nm),
+        Lipids.from_wall(line_tension=config.lipids.line_tension_pN, interface_width=config.lipids.interface_width_nm),
+        section.area_modulus_mN_per_m * PN_PER_NM_PER_MN_PER_M,
+        osmotic,
+        ceramide=solutes.ceramide,
+        cargo=solutes.cargo,
+        coefficients=solutes.coefficients,
+        # Only the contrast is given, and only it bends: the larger of the two is set to nought.
+        gaussian_rigidity=(-max(contrast, 0.0), min(contrast, 0.0)),
+    )
+
+
+def initial_state(config: VesicleConfig, membrane: Membrane, means: dict[str, float], endosome: int) -> State:
+    """Where an endosome starts, relaxed in area, the ``means`` of what is dissolved even all over it; noise is a
+    function of (seed, endosome)."""
+    psi = initial.profile(_distance(config, membrane.grid), membrane.interface_width, membrane.grid)
+    phi = _order(config, membrane, psi, jax.random.fold_in(jax.random.key(config.seed), endosome))
+    fields = membrane.composed(phi, means)
+    return State.at_rest(membrane, psi, fields, membrane.open_books(psi, fields))
+
+
+def _axes(config) -> tuple[float, float]:
+    """Semi-axes (polar along z, equatorial) in nm."""
+    shape = config.geometry.shape
+    if shape.kind == "sphere":
+        return shape.diameter_nm / 2, shape.diameter_nm / 2
+    return initial.spheroid_axes(math.pi * shape.diameter_nm**2, shape.reduced_volume, shape.kind == "prolate")
+
+
+def _distance(config, grid: Grid) -> np.ndarray:
+    if config.geometry.shape.kind == "slab":
+        return initial.slab(grid, config.geometry.shape.thickness_nm)
+    if config.geometry.shape.kind == "sphere":
+        return initial.sphere(grid, config.geometry.shape.diameter_nm / 2)
+    return initial.spheroid(grid, *_axes(config))
+
+
+def _fits(config, grid: Grid) -> None:
+    clearance, shape = CLEARANCE * config.membrane.interface_width_nm, config.geometry.shape
+    if shape.kind == "slab":
+        if min(shape.thickness_nm, grid.extent[0] - shape.thickness_nm) < clearance * (1 - 1e-9):
+            raise ValueError(
+                f"geometry.shape.thickness_nm {shape.thickness_nm:g} in a box of {grid.extent[0]:g} nm along z leaves "
+                f"less than {clearance:g} nm (ten membrane.interface_width_nm) between the planes, or between them "
+                f"outside: both must be at least that, the box twice as much"
+            )
+        return
+    polar, equatorial = _axes(config)
+    least = [2 * axis + clearance for axis in (equatorial, equatorial, polar)]
+    if any(side < wanted * (1 - 1e-9) for side, wanted in zip(grid.extent[::-1], least, strict=True)):
+        raise ValueError(
+            f"geometry.box_nm {list(config.geometry.box_nm)} leaves less than {clearance:g} nm (ten "
+            f"membrane.interface_width_nm) between the {config.geometry.shape.kind} of geometry.shape and its periodic "
+            f"image: give at least {[math.ceil(side * 10) / 10 for side in least]}"
+        )
+
+
+def _order(config, membrane: Membrane, psi, key):
+    """phi of the box at the start, with the mean that was asked for on the membrane."""
+    grid, composition = membrane.grid, config.composition
+    if composition.cap is not None:
+        if config.geometry.shape.kind == "slab":
+            distance = initial.disc(grid, composition.cap.area)
+            return initial.profile(distance, config.lipids.interface_width_nm, grid)
+        polar, equatorial = _axes(config)
+        if polar == equatorial:
+            distance = initial.cap(grid, polar, composition.cap.area)
+        else:
+            distance = initial.spheroid_cap(grid, polar, equatorial, composition.cap.area)
+        return initial.profile(distance, config.lipids.interface_width_nm, grid)
+    noise = composition.quench.noise * jax.random.normal(key, grid.shape, grid.dtype)
+    weight = membrane.weight(surface.derivatives(psi, grid))
+    return composition.quench.mean_order + noise - jnp.sum(weight * noise) / jnp.sum(weight)

@@ -1,0 +1,98 @@
+"""python -m membrane.predict CONFIG.yaml: will a domain bud, at which diameter, over which barrier, how soon.
+
+One domain of the Lo phase in its Ld host, both of the composition that coexists in the mixture, is put to the bud law
+at one diameter after the other; nothing is simulated. Exit codes: 0 answered, 2 bad input.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from membrane.bud.situation import DIAMETERS_NM
+from membrane.bud.words import as_csv, as_json, report
+from membrane.config import ConfigError, SheetConfig, load, tell
+from membrane.paths import path
+from membrane.program.console import BAD_INPUT, COMPLETE, command
+
+WRITERS = {"csv": as_csv, "json": as_json}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Answer one configuration; returns the exit code."""
+    return command("membrane.predict", lambda: _main(argv))
+
+
+def _main(argv: list[str] | None) -> int:
+    arguments = _parser().parse_args(argv)
+    # A warm cache makes XLA print two long lines about CPU features, of no concern; jax, imported, would set less.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Seconds, which --help does not wait for.
+    from membrane.builder.prediction import predict
+    from membrane.program.backend import BackendError, set_up_environment, set_up_jax
+
+    wanted = {name: given for name in WRITERS if (given := getattr(arguments, name))}
+    try:
+        _check_outputs(list(wanted.values()))
+        config = load(arguments.config, arguments.set)
+        if not isinstance(config, SheetConfig):
+            raise ConfigError(f"{arguments.config}: kind {config.kind} has no bud law; give a configuration of a sheet")
+        set_up_environment()
+        set_up_jax(cache_from_s=1.0)
+        prediction = predict(config, arguments.diameters)
+        tell(config, arguments.config)
+        if "-" not in wanted.values():
+            print(report(prediction))
+        for name, given in wanted.items():
+            if given == "-":
+                WRITERS[name](prediction, sys.stdout)
+                continue
+            with Path(given).expanduser().open("x", newline="", encoding="utf-8") as file:
+                WRITERS[name](prediction, file)
+    except (ConfigError, BackendError, ValueError, OSError) as error:
+        print(f"membrane.predict: {error}", file=sys.stderr)
+        return BAD_INPUT
+    return COMPLETE
+
+
+def _check_outputs(paths: list[str]) -> None:
+    """Raises ValueError before anything is computed where a file is named twice, exists, or has no folder."""
+    if len(set(paths)) < len(paths):
+        raise ValueError(f"--csv and --json both go to {paths[0]}: give two names")
+    for given in (Path(p).expanduser() for p in paths if p != "-"):
+        if given.exists() or given.is_symlink():
+            raise ValueError(f"{given} exists; choose another name or remove it")
+        if not given.parent.is_dir():
+            raise ValueError(f"{given.parent} is no folder; make it first or choose another name")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m membrane.predict",
+        description="Will a domain bud, at which diameter, over which barrier, how soon.",
+    )
+    parser.add_argument("config", type=path, help="YAML file, see configs/")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one dotted key")
+    parser.add_argument(
+        "--diameters",
+        type=_list,
+        default=DIAMETERS_NM,
+        metavar="NM,NM,...",
+        help="of the vesicles (default: 20 to 160)",
+    )
+    for name in WRITERS:
+        parser.add_argument(
+            f"--{name}", metavar="FILE", help=f"write the numbers as {name.upper()} to a new file; - : to the terminal"
+        )
+    return parser
+
+
+def _list(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers; write it as 40,60,80") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Pictures, movies and surfaces of what archives hold."""

@@ -1,0 +1,316 @@
+"""Figures of a collected archive: what comes out over what varies, and which parameter decides."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from membrane.archive import RunRecord
+from membrane.figures.canvas import Figure, Normalize, style
+from membrane.figures.style import OKABE_ITO, WIDTH_INCH
+from membrane.outcome.intervals import mean_interval, median_interval, share_interval
+from membrane.outcome.sensitivity import least_points, partial_rank_correlations
+from membrane.outcome.sizes import EXOSOME_RANGE_NM
+
+OUTCOMES = {
+    "median_nm": "median diameter (nm)",
+    "ilvs_per_endosome": "ILVs per endosome",
+    "fraction_40_100_nm": "share in 40-100 nm",
+}
+
+BINS = 8
+"""Of a parameter that was drawn from a range, as many classes of equally many points."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``value``, its 95 % interval, NaN where there are too few endosomes for one, and how many ILVs from how many
+    endosomes it rests on: of a median or a share the ILVs of known diameter, of a yield all."""
+
+    value: float
+    low: float
+    high: float
+    ilvs: int
+    endosomes: int
+
+
+UNITS = {
+    "nPa_s_m": "nPa s m",
+    "mPa_s": "mPa s",
+    "um2_per_s": "µm$^2$/s",
+    "uN_per_m": "µN/m",
+    "mN_per_m": "mN/m",
+    "g_per_ml": "g/ml",
+    "per_nm": "1/nm",
+    "per_s": "1/s",
+    "kBT": "$k_BT$",
+    "kPa": "kPa",
+    "pN": "pN",
+    "nm2": "nm$^2$",
+    "nm": "nm",
+    "us": "µs",
+    "ms": "ms",
+    "s": "s",
+    "C": "°C",
+}
+"""What keys of a configuration end in, the longer before the shorter, and how it is written."""
+
+
+def varied(record: RunRecord) -> list[str]:
+    """Keys whose numbers differ between members. Raises ValueError where there is no table of members."""
+    if not record.members:
+        raise ValueError(f"{record.path} is no collected archive; collect a sweep with python -m membrane.collect")
+    numbers = {
+        name: values
+        for name, values in record.members.items()
+        if "." in name or name in ("temperature_C", "duration_s")
+    }
+    return [name for name, values in numbers.items() if values.dtype.kind == "f" and np.ptp(values) > 0]
+
+
+def _complete(record: RunRecord) -> np.ndarray:
+    """Rows of the members that have come to their end: others have had less time to bud."""
+    rows = np.flatnonzero(np.asarray(record.members["status"]) == "complete")
+    if not len(rows):
+        raise ValueError(f"no member in {record.path} is complete: run python -m membrane.ensemble to the end")
+    return rows
+
+
+def outcomes(record: RunRecord, members: np.ndarray) -> dict[str, Outcome]:
+    """What came out of the endosomes of some ``members`` (rows of the table) together, with the intervals of
+    `membrane.intervals`. ILVs of unknown diameter count in the yield only."""
+    table = record.members
+    first, count = table["first_endosome"][members], table["endosomes"][members]
+    endosomes = np.concatenate([np.arange(f, f + n) for f, n in zip(first, count)])
+    ilvs = record.ilvs
+    ilvs = ilvs[np.isin(ilvs["endosome"], endosomes)]
+    own = np.searchsorted(endosomes, ilvs["endosome"], sorter=(order := np.argsort(endosomes)))
+    own, diameter, n = order[own], ilvs["diameter_nm"], len(endosomes)
+    number = np.bincount(own, minlength=n)
+    low, high = EXOSOME_RANGE_NM
+    inside = np.bincount(own[(diameter >= low) & (diameter <= high)], minlength=n)
+    sized = np.bincount(own[np.isfinite(diameter)], minlength=n)
+    known = int(sized.sum())
+    median, share = (np.nanmedian(diameter), inside.sum() / known) if known else (np.nan, np.nan)
+    ends = [float(end) for end in share_interval(inside, sized)]
+    return {
+        "median_nm": Outcome(median, *median_interval(diameter, own, n), known, n),
+        "ilvs_per_endosome": Outcome(number.mean(), *mean_interval(number), len(ilvs), n),
+        "fraction_40_100_nm": Outcome(share, *ends, known, n),
+    }
+
+
+@style()
+def sweep_figure(record: RunRecord, keys: list[str]) -> Figure:
+    """Each outcome over one parameter, or over two; members that differ in others only are taken together.
+
+    Over two that fill a table it is a map, with value, interval and numbers in every cell; over two whose points are
+    scattered (a Latin hypercube, a Sobol sequence) it shows the points, coloured. Raises ValueError where ``keys`` are
+    not one or two of `varied`, or nothing was collected.
+    """
+    known = varied(record)
+    if not 1 <= len(keys) <= 2 or len(set(keys)) < len(keys) or not set(keys) <= set(known):
+        raise ValueError(f"cannot draw over {', '.join(keys) or 'nothing'}: give one or two of {', '.join(known)}")
+    rows = _complete(record)
+    values = np.column_stack([record.members[key][rows] for key in keys])
+    if len(keys) == 1:
+        return _over_one(record, rows, values[:, 0], keys[0])
+    # Many of the cells of a table would be empty.
+    if 2 * len(np.unique(values, axis=0)) < np.prod([len(np.unique(column)) for column in values.T]):
+        return _scattered(record, rows, values, keys)
+    return _map(record, rows, values, keys)
+
+
+@style()
+def sensitivity_figure(record: RunRecord) -> Figure:
+    """Partial rank correlation of each outcome with each parameter, 95 % intervals; pale where zero is not excluded.
+
+    Raises ValueError where nothing varies, or where there are too few points for so many parameters.
+    """
+    keys, table = varied(record), record.members
+    if not keys:
+        raise ValueError(f"no number varies among the members of {record.path}")
+    rows = _complete(record)
+    points, needed = len(np.unique(table["point"][rows])), least_points(len(keys))
+    if points < needed:
+        raise ValueError(
+            f"{record.path} has {points} different points that are complete, but {len(keys)} parameters vary "
+            f"({', '.join(keys)}): at least {needed} points are needed; replicas of one point count once"
+        )
+    parameters = np.column_stack([table[key][rows] for key in keys])
+    values = {
+        "median_nm": table["median_nm"][rows],
+        "ilvs_per_endosome": table["ilv_count"][rows] / table["endosomes"][rows],
+        "fraction_40_100_nm": table["fraction_40_100_nm"][rows],
+    }
+    found = {name: partial_rank_correlations(parameters, y, table["point"][rows]) for name, y in values.items()}
+    order = np.argsort([-np.nanmax([abs(found[name][j].value) for name in found] + [0]) for j in range(len(keys))])
+    figure = Figure(figsize=(WIDTH_INCH, 1.5 + 0.28 * len(keys)))
+    for axes, (name, label) in zip(figure.subplots(1, 3, sharey=True), OUTCOMES.items()):
+        for place, j in enumerate(order):
+            of = found[name][j]
+            sure = of.low > 0 or of.high < 0
+            axes.barh(place, of.value, color=OKABE_ITO[0], alpha=1.0 if sure else 0.3)
+            axes.plot([of.low, of.high], [place, place], color="black", lw=0.8)
+            if not np.isfinite(of.value):
+                axes.text(0.03, place, "unknown", ha="left", va="center", fontsize=6.5, color="0.4")
+        known = np.isfinite(values[name])
+        axes.set(xlim=(-1, 1), ylim=(len(keys) - 0.5, -0.5), xticks=(-0.5, 0, 0.5), xlabel="partial rank\ncorrelation")
+        axes.set_title(f"{label}\n{known.sum()} members", fontsize=7)
+        if why := _unknown(values[name][known], len(np.unique(table["point"][rows][known])), needed):
+            axes.set_title(f"{label}\n{why}", fontsize=7)
+        axes.set_yticks(range(len(keys)), [_words(keys[j]) for j in order])
+        axes.axvline(0, color="black", lw=0.6)
+    figure.supxlabel(
+        "line: 95 % interval over points; pale: it holds zero, so even the sign is not known\n"
+        "unknown: nothing is left to explain once the other parameters are taken out, or as the title says",
+        fontsize=6.5,
+    )
+    return figure
+
+
+def _unknown(values, points, needed) -> str:
+    """Why there is no correlation with an outcome; empty where there may be one."""
+    if points < needed:
+        return f"known at {points} points, {needed} are needed"
+    return "the same in all members" if np.ptp(values) == 0 else ""
+
+
+def _classes(values):
+    """(class of each value, centre of each class): the values themselves, or quantiles where there are many."""
+    each = np.unique(values)
+    if len(each) <= 2 * BINS:
+        return np.searchsorted(each, values), each
+    edges = np.quantile(values, np.linspace(0, 1, BINS + 1))
+    places = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, BINS - 1)
+    return places, np.array([np.median(values[places == place]) for place in range(BINS)])
+
+
+def _groups(record, rows, places):
+    """{place: outcomes} of the members in each ``places`` (members, keys) together."""
+    groups = {}
+    for row, place in zip(rows, places.tolist()):
+        groups.setdefault(tuple(place), []).append(row)
+    return {place: outcomes(record, np.array(own)) for place, own in sorted(groups.items())}
+
+
+def _over_one(record, rows, values, key):
+    places, centres = _classes(values)
+    found = _groups(record, rows, places[:, None])
+    x = np.array([centres[place] for (place,) in found])
+    figure = Figure(figsize=(WIDTH_INCH, 6.0))
+    panels = figure.subplots(3, 1, sharex=True)
+    for axes, (name, label) in zip(panels, OUTCOMES.items()):
+        of = [found[place][name] for place in found]
+        value, low, high = (np.array([getattr(o, part) for o in of]) for part in ("value", "low", "high"))
+        wide = high > low
+        axes.errorbar(
+            x[wide], value[wide], [value[wide] - low[wide], high[wide] - value[wide]], fmt="none", color="0.4", lw=1
+        )
+        axes.plot(x, value, "o-", color=OKABE_ITO[0], ms=3.5, lw=1, clip_on=False)
+        axes.set_ylabel(label, fontsize=7.5)
+        if _logarithmic(x):
+            axes.set_xscale("log")
+        if name == "fraction_40_100_nm":
+            axes.set_ylim(0, 1)
+        elif np.isfinite(value).any():
+            axes.set_ylim(bottom=0)
+        turned = 90 if len(x) > 8 else 0
+        for at, o in zip(x, of):
+            axes.annotate(
+                f"{o.ilvs} / {o.endosomes}",
+                (at, 1),
+                (0, 2),
+                ("data", "axes fraction"),
+                "offset points",
+                ha="center",
+                va="bottom",
+                fontsize=6,
+                rotation=turned,
+            )
+    panels[-1].set_xlabel(_words(key), fontsize=7.5)
+    figure.supxlabel(f"bars: 95 % intervals over endosomes, where there are enough; {NUMBERS}", fontsize=6.5)
+    return figure
+
+
+NUMBERS = "n / m: n ILVs from m endosomes"
+
+
+def _map(record, rows, values, keys):
+    (i, x), (j, y) = (_classes(column) for column in values.T)
+    found = _groups(record, rows, np.column_stack([i, j]))
+    figure = Figure(figsize=(max(WIDTH_INCH, 1.6 + 0.62 * len(x)), 3 * max(1.5, 0.3 + 0.42 * len(y)) + 0.6))
+    panels = figure.subplots(3, 1, sharex=True)
+    for axes, (name, label) in zip(panels, OUTCOMES.items()):
+        table = np.full((len(y), len(x)), np.nan)
+        limits = _range(name, [of[name] for of in found.values()])
+        for (column, line), of in found.items():
+            o = of[name]
+            table[line, column] = o.value
+            value = f"{o.value:.3g}" if np.isfinite(o.value) else "\N{EN DASH}"
+            interval = f"\n{o.low:.3g}\N{EN DASH}{o.high:.3g}" if o.high > o.low else ""
+            dark = np.isfinite(o.value) and o.value < np.mean(limits)
+            words = f"{value}{interval}\n{o.ilvs} / {o.endosomes}"
+            axes.text(column, line, words, ha="center", va="center", fontsize=6.5, color="white" if dark else "black")
+        image = axes.imshow(table, origin="lower", aspect="auto", cmap="viridis", norm=Normalize(*limits))
+        axes.set_xticks(range(len(x)), [f"{v:.3g}" for v in x])
+        axes.set_yticks(range(len(y)), [f"{v:.3g}" for v in y])
+        figure.colorbar(image, ax=axes).set_label(label, fontsize=7.5)
+    figure.supylabel(_words(keys[1]), fontsize=7.5)
+    panels[-1].set_xlabel(_words(keys[0]), fontsize=7.5)
+    figure.supxlabel(f"in a cell: value, 95 % interval over endosomes where there are enough, {NUMBERS}", fontsize=6.5)
+    return figure
+
+
+def _scattered(record, rows, values, keys):
+    found = _groups(record, rows, values)
+    x, y = np.array(list(found)).T
+    figure = Figure(figsize=(WIDTH_INCH, 2.9))
+    for axes, (name, label) in zip(figure.subplots(1, 3, sharey=True), OUTCOMES.items()):
+        of = [each[name] for each in found.values()]
+        value = np.array([o.value for o in of])
+        known = np.isfinite(value)
+        axes.scatter(x[~known], y[~known], s=14, facecolors="none", edgecolors="0.6", lw=0.7)
+        norm = Normalize(*_range(name, of))
+        points = axes.scatter(x[known], y[known], c=value[known], s=18, cmap="viridis", norm=norm)
+        for numbers, scale in ((x, axes.set_xscale), (y, axes.set_yscale)):
+            if _logarithmic(numbers):
+                scale("log")
+        axes.set_xlabel(_words(keys[0]), fontsize=7.5)
+        figure.colorbar(points, ax=axes, location="top", label=label)
+    figure.supylabel(_words(keys[1]), fontsize=7.5)
+    ilvs = [each["ilvs_per_endosome"] for each in found.values()]
+    between = lambda numbers: f"{min(numbers)}\N{EN DASH}{max(numbers)}" if len({*numbers}) > 1 else f"{min(numbers)}"
+    figure.supxlabel(
+        f"{len(found)} points, of {between([o.ilvs for o in ilvs])} ILVs from {between([o.endosomes for o in ilvs])} "
+        "endosomes each; open: unknown, no ILV of known size",
+        fontsize=6.5,
+    )
+    return figure
+
+
+def _range(name, found) -> tuple[float, float]:
+    """Limits of a colour scale: a share lies in 0 to 1, a yield begins at 0, and a median spans at least its usual
+    interval, and a tenth of itself, so that no colour tells of chance."""
+    values = np.array([o.value for o in found])
+    values = values[np.isfinite(values)]
+    if name == "fraction_40_100_nm" or not values.size:
+        return 0.0, 1.0
+    if name == "ilvs_per_endosome":
+        return 0.0, max(values.max(), 1.0)
+    widths = np.array([o.high - o.low for o in found])
+    usual = np.median(widths[np.isfinite(widths)]) if np.isfinite(widths).any() else 0.0
+    middle = 0.5 * (values.min() + values.max())
+    half = 0.5 * max(np.ptp(values), usual, 0.1 * abs(middle))
+    return middle - half, middle + half
+
+
+def _logarithmic(x):
+    return x.min() > 0 and x.max() > 30 * x.min()
+
+
+def _words(key: str) -> str:
+    """A dotted key as a label: its section where the name does not say it, the name, the unit it ends in."""
+    *sections, name = key.split(".")
+    unit = next((u for u in UNITS if name.endswith(f"_{u}")), None)
+    words = name.removesuffix(f"_{unit}").replace("_", " ") + (f" ({UNITS[unit]})" if unit else "")
+    return words if not sections or sections[-1] in words else f"{sections[-1]}: {words}"

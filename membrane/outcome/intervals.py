@@ -1,0 +1,124 @@
+"""How far a number that was read off a few endosomes can be trusted: intervals of 95 % over endosomes.
+
+ILVs of one endosome share its tension and its composition, so that they resemble each other. Endosomes are the
+independent draws, and few of them are run. Every interval therefore rests on Student's t with one degree of freedom
+less than there are endosomes; what it covers is measured in tests/outcome/test_intervals.py and stated in
+docs/controls.md. With fewer than three endosomes there is no interval: (NaN, NaN).
+"""
+
+import numpy as np
+from scipy.special import gammaincinv, ndtri, stdtrit
+
+LEVEL = 0.95
+"""Share of the intervals that are meant to hold the true value."""
+
+MEASURED = (0.93, 0.99)
+"""Share that did hold it, of medians and of ILVs per endosome, over 3 to 30 endosomes and several truths. Shares near 0
+or 1 and densities of rare sizes hold it more often (tests/outcome/test_intervals.py, docs/controls.md)."""
+
+LEAST_ENDOSOMES = 3
+"""Fewer endosomes say too little of how endosomes differ."""
+
+METHOD = (
+    "median: t test over endosomes of the share below it; ILVs per endosome: t over endosomes, of the logarithm; "
+    "shares and densities: t over endosomes, of the logit, never narrower than Wilson's interval"
+)
+"""How intervals are made, in words, for archives and captions."""
+
+UNKNOWN = (np.nan, np.nan)
+
+
+def words(low: float, high: float, endosomes: int, form: str = ".3g") -> str:
+    """An interval in words, "95 %: 55.8-61.3", or why there is none."""
+    if np.isfinite(low) and np.isfinite(high):
+        return f"{100 * LEVEL:.0f} %: {low:{form}}-{high:{form}}"
+    if endosomes < LEAST_ENDOSOMES:
+        return f"no interval, {endosomes} endosome{'s' * (endosomes != 1)}: too few"
+    return f"no interval, too few ILVs in {endosomes} endosomes"
+
+
+def median_interval(diameter_nm, endosome, number_of_endosomes: int, *, level: float = LEVEL) -> tuple[float, float]:
+    """Interval of the median diameter in nm.
+
+    ``diameter_nm`` (n,) in nm, NaN left out, and ``endosome`` (n,), the index of the endosome of each. A diameter x
+    belongs to the interval if a t test over endosomes does not reject it as the median: with n_i ILVs in endosome i,
+    of which k_i(x) are smaller than x, the mean of k_i(x) - n_i/2 over all endosomes must agree with zero. (NaN, NaN)
+    with fewer than three endosomes, and where so few ILVs are known that any diameter passes.
+
+    Raises ValueError where ``level`` does not lie between 0 and 1.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level {level} must lie between 0 and 1; 0.95 is usual")
+    diameter, endosome = np.asarray(diameter_nm, dtype=float), np.asarray(endosome, dtype=np.int64)
+    known = ~np.isnan(diameter)
+    diameter, endosome, groups = diameter[known], endosome[known], number_of_endosomes
+    total = diameter.size
+    if groups < LEAST_ENDOSOMES or not total:
+        return UNKNOWN
+    number = np.bincount(endosome, minlength=groups)
+    order = np.argsort(diameter, kind="stable")
+    diameter, owner = diameter[order], endosome[order]
+    # Where x passes an ILV of endosome i, k_i - n_i/2 grows by one, its square by 2 (k_i - n_i/2) + 1.
+    earlier = np.empty(total, dtype=np.int64)
+    together = np.argsort(owner, kind="stable")
+    earlier[together] = np.arange(total) - np.repeat(np.cumsum(number) - number, number)
+    squares = np.sum(number**2.0) / 4 + np.cumsum(np.append(0.0, 2 * earlier - number[owner] + 1))
+    below = np.arange(total + 1)
+    off = (below - total / 2) ** 2 / groups
+    passes = off <= _quantile(level, groups) ** 2 * np.maximum(squares - off, 0) / (groups - 1)
+    if passes[0] or passes[-1]:
+        return UNKNOWN
+    # The values next to the median are not told apart from it, however alike the endosomes are.
+    passes[[(total - 1) // 2, total // 2 + 1]] = True
+    accepted = np.flatnonzero(passes)
+    return float(diameter[max(accepted[0] - 1, 0)]), float(diameter[min(accepted[-1], total - 1)])
+
+
+def mean_interval(number, *, level: float = LEVEL) -> tuple[float, float]:
+    """Interval of the mean of ``number`` (endosomes,), how many ILVs each endosome has brought forth.
+
+    With the mean m and its standard error s it is m exp(+- t s/m): counts are skewed, and never below zero. Where all
+    endosomes have the same number, none for instance, they do not tell how much endosomes differ; then it is the exact
+    interval of a Poisson number, up to 3.69/E for none in E endosomes. (NaN, NaN) with fewer than three endosomes.
+    """
+    number = np.asarray(number, dtype=float)
+    groups, mean = number.size, number.mean() if number.size else np.nan
+    if groups < LEAST_ENDOSOMES:
+        return UNKNOWN
+    if np.ptp(number) == 0:
+        tail, total = (1 - level) / 2, number.sum()
+        low = gammaincinv(total, tail) if total else 0.0
+        return float(low / groups), float(gammaincinv(total + 1, 1 - tail) / groups)
+    reach = np.exp(_quantile(level, groups) * number.std(ddof=1) / np.sqrt(groups) / mean)
+    return float(mean / reach), float(mean * reach)
+
+
+def share_interval(inside, total, *, level: float = LEVEL):
+    """Lower and upper ends of the intervals of shares sum(inside)/sum(total).
+
+    ``inside`` (endosomes, ...) and ``total`` (endosomes,): how many ILVs of each endosome lie inside, and how many it
+    has. Returns two arrays of the shape of the rest. It is the wider of two intervals: that of Student's t over
+    endosomes, of the logit of the share with its linearised error; and Wilson's, which takes all ILVs as independent.
+    ILVs of one endosome are hardly less alike than independent ones, and where none or all lie inside only the second
+    exists. NaN with fewer than three endosomes or without ILVs.
+    """
+    total = np.asarray(total, dtype=float)
+    inside = np.asarray(inside, dtype=float)
+    groups, n, count = len(total), total.sum(), inside.sum(axis=0)
+    if groups < LEAST_ENDOSOMES or not n:
+        return np.full(count.shape, np.nan), np.full(count.shape, np.nan)
+    share, z = count / n, ndtri((1 + level) / 2)
+    centre = (count + z**2 / 2) / (n + z**2)
+    reach = z / (n + z**2) * np.sqrt(n * share * (1 - share) + z**2 / 4)
+    left = inside - share * total.reshape(-1, *np.ones(count.ndim, int))
+    error = np.sqrt(groups / (groups - 1) * (left**2).sum(axis=0)) / n
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logit, spread = np.log(share / (1 - share)), _quantile(level, groups) * error / (share * (1 - share))
+        low, high = (1 / (1 + np.exp(-(logit + side * spread))) for side in (-1, 1))
+    # NaN of the logit where none or all are inside: fmin and fmax pass it over.
+    low, high = np.fmin(low, centre - reach), np.fmax(high, centre + reach)
+    return np.clip(np.minimum(low, share), 0, 1), np.clip(np.maximum(high, share), 0, 1)
+
+
+def _quantile(level: float, groups: int) -> float:
+    return float(stdtrit(groups - 1, (1 + level) / 2))

@@ -1,0 +1,84 @@
+"""What ``--check`` says of a run before it is made: shapes, memory, and, after a trial, time."""
+
+import sys
+import time
+
+import numpy as np
+
+from membrane.builder import REPLICAS
+from membrane.config import Config
+from membrane.outcome.table import EVENT_DTYPE
+from membrane.program.console import COMPLETE, FAILED
+from membrane.program.cores import cores
+from membrane.replica import NumericalFailure
+
+MIB = 2**20
+
+
+def check(config: Config, physics, trial_s: float | None) -> int:
+    """Shapes, memory and what is known of the start, without a step; with one endosome on trial, time as well."""
+    points = " x ".join(str(n) for n in physics.grid.shape[::-1])
+    print(f"{config.name}: {config.endosomes} endosomes of {points} points, {physics.grid.dtype}")
+    replica = REPLICAS[config.kind][1]
+    print(*replica.check(physics), sep="\n")
+    endosome = replica(physics, config.seed, 0, None, np.zeros(0, EVENT_DTYPE))
+    print(f"memory of the process: about {_memory(endosome, config) / MIB:.0f} MiB with all endosomes")
+    if trial_s is not None:
+        try:
+            print(_trial(endosome, config, physics, trial_s))
+        except NumericalFailure as failure:
+            print(f"membrane.run: {failure}", file=sys.stderr)
+            return FAILED
+    print("configuration is valid")
+    return COMPLETE
+
+
+def _trial(endosome, config: Config, physics, seconds: float) -> str:
+    """What the run will take at the pace of one endosome, in words.
+
+    All programs are compiled first. Then the endosome is advanced for ``seconds`` on the clock, and the pace is that of
+    their second half, or of the whole run where it is over sooner. Steps grow longer as domains do, so that the
+    estimate is a bound.
+    """
+    type(endosome).compile_all(physics)
+    once, start = time.process_time(), time.monotonic()
+    marks = [(endosome.tick, once)]
+    for share in (0.5, 1.0):
+        # At least one chunk, however long it lasts.
+        endosome.advance(
+            physics.last_boundary,
+            lambda begun=endosome.tick, end=start + share * seconds: (
+                endosome.reached > begun and time.monotonic() > end
+            ),
+        )
+        marks.append((endosome.tick, time.process_time()))
+    if endosome.tick == physics.last_boundary:
+        endosome.ending(physics.duration_ticks, lambda: False)
+        marks = [marks[0], (physics.duration_ticks, time.process_time())]
+    ticks, spent = (after - before for before, after in zip(*marks[-2:]))
+    reached = f"one endosome was run to {marks[-1][0] * physics.tick_s * 1e3:.3g} ms"
+    core_s = once + config.endosomes * physics.duration_ticks * spent / ticks
+    each = once + -(-config.endosomes // cores()) * physics.duration_ticks * spent / ticks
+    memory = _memory(endosome, config) / MIB
+    number = f"{cores()} core{'' if cores() == 1 else 's'}"
+    return f"estimate: at most {core_s:.3g} core s, {memory:.0f} MiB; about {_words(each)} on {number} ({reached})"
+
+
+def _words(seconds: float) -> str:
+    """A time as it is said."""
+    units = ((86400, "days"), (3600, "h"), (60, "min"), (1, "s"))
+    scale, unit = next(((s, u) for s, u in units if seconds >= 2 * s), units[-1])
+    return f"{seconds / scale:.2g} {unit}" if seconds < 10 * scale else f"{seconds / scale:.0f} {unit}"
+
+
+def _memory(endosome, config: Config) -> float:
+    """Bytes: the most that this process has taken so far, compilers included, and what the other endosomes will hold;
+    NaN where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return float("nan")
+    # Linux counts in KiB, macOS in bytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    state = sum(value.nbytes for value in endosome.arrays().values())
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit + (config.endosomes - 1) * state)

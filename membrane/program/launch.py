@@ -1,0 +1,129 @@
+"""One run, from its arguments to its exit code: it opens the archive, has it filled, and says what came of it."""
+
+import logging
+import sys
+from pathlib import Path
+
+import jax
+
+from membrane.archive import Archive, ArchiveError, clear, read
+from membrane.builder import REPLICAS
+from membrane.config import FREE_TO_CHANGE, Config, ConfigError, changes, load, parse, tell
+from membrane.paths import all_differ, archive_name, followed, may_write, picture_beside
+from membrane.program.backend import BackendError, set_up_environment, set_up_jax
+from membrane.program.batch import Batch
+from membrane.program.check import check
+from membrane.program.console import BAD_INPUT, COMPLETE, FAILED, INTERRUPTED
+from membrane.program.engine import Run
+from membrane.program.stop import Stop
+from membrane.program.summary import summarise
+
+log = logging.getLogger("membrane")
+
+
+def launch(arguments, stop: Stop) -> int:
+    """Run one configuration, or check it; returns the exit code. ``arguments``: those of membrane.run. ``stop`` is
+    entered; KeyboardInterrupt where it was told to before anything was written."""
+    try:
+        config = load(arguments.config, arguments.set)
+        if not arguments.check:
+            output = _output(config, arguments)
+        set_up_environment()
+        set_up_jax(float64=config.numerics.precision == "float64")
+        physics = REPLICAS[config.kind][0](config)
+        tell(config, arguments.config)
+        if arguments.check:
+            return check(config, physics, arguments.trial)
+        batch = _batch(config, physics, arguments.batch)
+        stop.begin()
+        archive = _open(config, output, arguments)
+        if archive is None:
+            log.info("%s is complete already; give a longer duration_s to extend it", output)
+            return COMPLETE
+    except (ConfigError, ArchiveError, BackendError, ValueError, OSError) as error:
+        print(f"membrane.run: {error}", file=sys.stderr)
+        return BAD_INPUT
+    try:
+        with archive:
+            status = _advance(config, physics, archive, stop, batch, arguments)
+    except ArchiveError as error:
+        print(f"membrane.run: {error}", file=sys.stderr)
+        return FAILED
+    # Still deaf to signals: what is complete stays so while it is summed up.
+    if status == "partial":
+        log.warning("%s: checkpoint saved in %s.partial; go on with --resume", stop.reason, output)
+        return INTERRUPTED
+    summarise(output, picture=not arguments.no_picture)
+    return COMPLETE if status == "complete" else FAILED
+
+
+def _output(config: Config, arguments) -> Path:
+    """The archive that will be written. Raises PathError where it, or its picture, would replace what it must not."""
+    output = followed(archive_name(arguments.output or Path("runs") / f"{config.name}.h5"))
+    picture = picture_beside(output, ".png")
+    files = {"the archive": output, "the folder of the unfinished run": output.with_name(output.name + ".partial")}
+    if not arguments.no_picture:
+        may_write(picture, remedy="give another --output, or --no-picture")
+        files["the picture"] = picture
+    all_differ(files, [arguments.config])
+    return output
+
+
+def _advance(config: Config, physics, archive: Archive, stop: Stop, batch: Batch | None, arguments) -> str:
+    """To the end, if nothing stops it; the archive is then whole. Returns its status."""
+    run = Run(config, physics, archive, stop, arguments.threads, batch, arguments.quiet)
+    status = run.to_end()
+    run.progress.close()
+    if status != "partial":
+        archive.finish(
+            status=status,
+            wall_time_s=float(run.wall_time),
+            units=REPLICAS[config.kind][1].units,
+            grid_spacing_nm=physics.grid.spacing,
+            number_of_endosomes=config.endosomes,
+            keep_checkpoint=config.output.keep_checkpoint,
+            attributes={"config_yaml": config.to_yaml(), "failure": run.failure, "simulated_time_s": run.simulated_s}
+            | physics.attributes,
+        )
+    return status
+
+
+def _batch(config: Config, physics, asked: int | None) -> Batch | None:
+    """What ``--batch`` asks for: on GPUs the default, on a CPU threads are faster."""
+    if asked is not None and config.kind != "sheet":
+        raise ConfigError(f"--batch {asked}: only sheets are batched, a vesicle fills a device; leave it out")
+    if config.kind != "sheet" or (asked is None and jax.default_backend() == "cpu"):
+        return None
+    return Batch.on_all_devices(physics.stepper.chunk, config.endosomes, asked)
+
+
+def _open(config: Config, output: Path, arguments) -> Archive | None:
+    """The archive to write to; None where a resumed run has nothing left to do."""
+    clear(output)
+    partial = output.with_name(output.name + ".partial")
+    if not arguments.resume or not (output.exists() or partial.exists()):
+        return Archive.create(
+            output, config_yaml=config.to_yaml(), name=config.name, seed=config.seed, overwrite=arguments.overwrite
+        )
+    if not partial.exists():
+        before = parse(read(output).attributes["config_yaml"])
+        _refuse_changes(before, config, output)
+        if config.duration_s <= before.duration_s and read(output).attributes["status"] == "complete":
+            return None
+    archive = Archive.resume(output)
+    try:
+        _refuse_changes(parse(archive.header["config_yaml"]), config, output)
+    except ConfigError:
+        archive.close()
+        raise
+    return archive
+
+
+def _refuse_changes(before: Config, now: Config, output: Path) -> None:
+    if lines := changes(before, now):
+        free = " and ".join(FREE_TO_CHANGE)
+        raise ConfigError(
+            "\n".join([f"{output} was made with another configuration; only {free} may change with --resume:", *lines])
+        )
+    if now.duration_s < before.duration_s:
+        raise ConfigError(f"duration_s {now.duration_s} is shorter than the {before.duration_s} of {output}")

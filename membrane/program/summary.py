@@ -1,0 +1,100 @@
+"""What came out of a run, in words and in one picture."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from membrane.archive import RunRecord, read
+from membrane.outcome.intervals import LEAST_ENDOSOMES, MEASURED, mean_interval, median_interval, share_interval, words
+from membrane.outcome.sizes import EXOSOME_RANGE_NM
+from membrane.outcome.table import KINDS, is_ilv
+from membrane.paths import picture_beside
+
+
+def summarise(output: Path, *, picture: bool) -> None:
+    """What came out, in words, and the picture beside the archive."""
+    record = read(output)
+    lines = told(record)
+    lines.append(f"archive {output}")
+    if picture:
+        lines.append(_picture(record, picture_beside(output, ".png")))
+    print("\n".join(lines))
+
+
+def _picture(record: RunRecord, path: Path) -> str:
+    """Draws the picture; says where it is, or why there is none. Whatever fails here, the run has not failed."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # matplotlib is imported only now: a setup of the user in which it cannot be imported stops no run.
+            from membrane.figures import canvas
+            from membrane.figures import sheet as plot
+            from membrane.figures import vesicle as plot_vesicle
+
+            figure = (plot if record.config["kind"] == "sheet" else plot_vesicle).summary_figure(record)
+            return f"picture {canvas.save(figure, path, dpi=200)}"
+    except Exception as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        return f"no picture ({why}); the archive is whole"
+
+
+def told(record: RunRecord) -> list[str]:
+    """What came out, line by line. States are those of the last row of the series, whose time is named."""
+    ilvs, events = record.ilvs, record.events
+    last = {name: np.sum(values[-1:]) for name, values in record.series.items()}
+    then = f"{1e3 * last['time_s']:g} ms"
+    lines = [f"{record.attributes['name']}: {record.attributes['status']}, {record.attributes['wall_time_s']:.0f} s"]
+    if len(ilvs):
+        lines += _sizes(record)
+    else:
+        lines.append(f"no budding into the lumen: no domain lost or crossed its barrier within {then}")
+    scissions = events["kind"] == KINDS["scission"]
+    counted = (
+        (np.sum(scissions & ~is_ilv(events)), "bud left away from the lumen", "buds left away from the lumen"),
+        (np.sum(~scissions), "vesicle fused", "vesicles fused"),
+        (last.get("open_buds", 0), f"bud has an open neck at {then}", f"buds have an open neck at {then}"),
+        (
+            last.get("exhausted", 0),
+            f"endosome has no membrane left for any vesicle at {then}",
+            f"endosomes have no membrane left for any vesicle at {then}",
+        ),
+    )
+    return lines + [_counted(int(count), one, many) for count, one, many in counted if count]
+
+
+def _sizes(record: RunRecord) -> list[str]:
+    """Yield, median and share with their intervals, what these rest on, and the assumption to vary first."""
+    ilvs, size = record.ilvs, record.size_distribution
+    endosomes, owner = int(record.attributes["number_of_endosomes"]), record.ilvs["endosome"]
+    (least, most), diameter = EXOSOME_RANGE_NM, ilvs["diameter_nm"]
+    inside, known = (diameter >= least) & (diameter <= most), np.isfinite(diameter)
+    number, within, sized = (np.bincount(owner[of], minlength=endosomes) for of in (slice(None), inside, known))
+    share = [100 * float(end) for end in share_interval(within, sized)]
+    lines = [
+        f"{_counted(len(ilvs), 'ILV', 'ILVs')} from {np.count_nonzero(number)} of "
+        f"{_counted(endosomes, 'endosome', 'endosomes')}: {len(ilvs) / endosomes:.3g} an endosome "
+        f"({words(*mean_interval(number), endosomes)})"
+    ]
+    if size["n"]:
+        median = median_interval(diameter, owner, endosomes)
+        lines += [
+            f"median {size['median_nm']:.1f} nm ({words(*median, endosomes, '.1f')}), "
+            f"IQR {size['q25_nm']:.1f}-{size['q75_nm']:.1f} nm; "
+            f"{100 * size['fraction_40_100_nm']:.0f} % in 40-100 nm ({words(*share, endosomes, '.0f')}); "
+            f"sizes of {_counted(size['n'], 'ILV', 'ILVs')} in {_counted(endosomes, 'endosome', 'endosomes')}"
+        ]
+    if endosomes >= LEAST_ENDOSOMES:
+        lines.append(f"intervals over endosomes; measured to hold {_percent(*MEASURED)} (docs/controls.md)")
+    gate = record.config.get("budding", {}).get("neck_radius_nm")
+    if gate is not None:
+        lines.append(f"the assumption to vary first: a neck breaks at {gate:g} nm (budding.neck_radius_nm)")
+    return lines
+
+
+def _percent(low: float, high: float) -> str:
+    return f"{100 * low:.0f}-{100 * high:.0f} % of the time"
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"

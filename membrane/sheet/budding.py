@@ -1,0 +1,292 @@
+"""Budding events: the watcher that turns domains into rows of the event table."""
+
+from collections.abc import Callable
+from dataclasses import astuple, dataclass, replace
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from membrane.bud.landscape import BudAnswer, Domain, Host, bud_direction
+from membrane.endosome.budget import Endosome, Fusion
+from membrane.energy.cargo import MONOMER, OLIGOMER
+from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
+from membrane.outcome.density import shell_density
+from membrane.outcome.table import EVENT_DTYPE, KINDS, MECHANISMS
+from membrane.sheet.books import Books, content
+from membrane.sheet.domains import Domains, find_domains, removal_masks
+from membrane.sheet.model import AbstractModel, State
+from membrane.units import PN_PER_NM_PER_UN_PER_M
+
+SHELL_THICKNESS = 5.0
+"""Thickness of a vesicle's wall in nm for its density; the outer diameter is the mid-plane one plus this
+(docs/cap.md)."""
+
+
+@dataclass(frozen=True)
+class Buddings:
+    """What turns domains into events: the bud law, the mechanics that the sheet cannot see, and the rules.
+
+    Rigidity (pN nm), Gaussian contrast kappa_G,Lo - kappa_G,Ld (pN nm), the line tension *measured* for the mixture
+    (pN), wall width xi (nm), areas per lipid of a leaflet in Lo and Ld (nm^2), the cargo site (nm^2), and the densities
+    of a vesicle's shell and lumen (g/ml). Domains rounder than ``circularity`` are put to the law, ``least_diameter``
+    (nm) is that of the least vesicle; a scission aid comes ``aid_waiting_time`` (s) after the bud (inf: never).
+    """
+
+    law: Callable[[Domain, Host], BudAnswer]
+    bending_rigidity_lo: float
+    bending_rigidity_ld: float
+    gaussian_modulus_contrast: float
+    line_tension: float
+    interface_width: float
+    circularity: float
+    least_diameter: float
+    aid_waiting_time: float
+    lipid_area_lo: float
+    lipid_area_ld: float
+    cargo_site_area: float
+    shell_density: float
+    lumen_density: float
+
+
+@dataclass(frozen=True)
+class OpenBud:
+    """A bud whose neck is open: where its domain was last seen (nm), since when (s), over which barrier it came."""
+
+    y: float
+    x: float
+    since_s: float
+    barrier_kBT: float
+
+
+class BudWatcher:
+    """Looks at one endosome every ``interval`` ticks: settles its budget, labels domains, asks the law, draws, removes,
+    books.
+
+    A domain becomes a bud with probability 1 - exp(-k dt), k its rate and dt the time since the last look. If its neck
+    closes by itself it leaves at once; else it stays, an open bud, until it leaves over the hill before scission, with
+    the aid's help once that has come, or opens again; an open bud that stops being a round domain is forgotten. Domains
+    that are not round or percolate are not asked; those that find no membrane left are refused and counted in
+    ``without_membrane`` at the last look. Random numbers are functions of (seed, endosome, tick).
+    """
+
+    def __init__(
+        self,
+        rules: Buddings,
+        fusion: Fusion,
+        budget: Endosome,
+        books: Books,
+        *,
+        sheet_area: float,
+        endosome: int,
+        seed: int,
+        tick_s: float,
+        interval: int,
+        tick: int,
+    ):
+        self.rules, self.fusion, self.budget, self.books = rules, fusion, budget, books
+        self.sheet_area, self.endosome, self.seed = sheet_area, endosome, seed
+        self.tick_s, self.interval = tick_s, interval
+        self.next_tick = (tick // interval + 1) * interval
+        self.rows: list[np.ndarray] = []
+        self.open_buds: list[OpenBud] = []
+        self.without_membrane = 0
+
+    def advanced(self, reacted: np.ndarray) -> None:
+        """Books what reactions added to the means."""
+        self.books.reacted += reacted * self.sheet_area
+
+    def as_arrays(self) -> dict[str, np.ndarray]:
+        """For a checkpoint."""
+        buds = np.array([astuple(bud) for bud in self.open_buds]).reshape(-1, 4)
+        return {"open_buds": buds, "without_membrane": np.array(self.without_membrane)}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Inverse of :meth:`as_arrays`."""
+        self.open_buds = [OpenBud(*map(float, bud)) for bud in arrays["open_buds"]]
+        self.without_membrane = int(arrays["without_membrane"])
+
+    def see(self, model: AbstractModel, state: State) -> tuple[AbstractModel, State]:
+        """Remove every domain that leaves now, one event row each in ``rows``; the model gets the new tension."""
+        tick, dt = int(state.tick), self.interval * self.tick_s
+        self.next_tick = tick + self.interval
+        self.without_membrane = 0
+        arrivals = np.random.default_rng([self.seed, self.endosome, tick, 1])
+        self.budget.advance(dt, self.fusion.arrivals(arrivals, dt))
+        fields, time = np.asarray(state.fields), tick * self.tick_s
+        domains = find_domains(fields[0], model.grid)
+        asked = np.nonzero(is_round(domains, self.rules.circularity))[0]
+        known, self.open_buds = _matched(self.open_buds, domains, asked, model.grid), []
+        draws = np.random.default_rng([self.seed, self.endosome, tick]).random((len(domains), 2))
+        if len(asked):
+            domain, host = self._mechanics(model, domains, fields, asked, known)
+            answer = self.rules.law(domain, host)
+        for row, index in enumerate(map(int, asked)):
+            bud, at = known.get(index), _Case(index, row, domain, host, answer, time)
+            fate = self._fate(bud, at, dt, draws[index])
+            if fate in ("leaves", "leaves with aid", "opens up") and not self._can_release(at):
+                self.without_membrane += 1
+            elif fate in ("leaves", "leaves with aid"):
+                barrier = max(bud.barrier_kBT, at("scission_barrier_kBT")) if bud else at("barrier_kBT")
+                state = self._release(model, state, domains, at, barrier, aided=fate == "leaves with aid")
+                continue
+            elif fate == "opens up":
+                bud = OpenBud(*map(float, domains.centroid[index]), time, at("barrier_kBT"))
+            if bud and fate != "closes down":
+                y, x = map(float, domains.centroid[index])
+                self.open_buds.append(replace(bud, y=y, x=x))
+        return with_tension(model, self.budget.tension), state
+
+    def _fate(self, bud, at, dt, draws) -> str | None:
+        """What happens to a domain within ``dt``, or None: nothing. Competing rates are drawn together."""
+        if bud is None:
+            if draws[0] >= -np.expm1(-at("rate_per_s") * dt):
+                return None
+            return "leaves" if at("neck_closed") or np.isinf(at("scission_rate_per_s")) else "opens up"
+        if at("neck_closed"):
+            return "leaves"
+        if np.isnan(at("neck_radius_nm")):
+            return "closes down"
+        aided = at.time - bud.since_s >= self.rules.aid_waiting_time
+        leaving, opening = at("aided_rate_per_s" if aided else "scission_rate_per_s"), at("opening_rate_per_s")
+        if draws[0] >= -np.expm1(-(leaving + opening) * dt):
+            return None
+        if draws[1] * (leaving + opening) >= leaving:
+            return "closes down"
+        return "leaves with aid" if aided else "leaves"
+
+    def _mechanics(self, model, domains, fields, asked, known) -> tuple[Domain, Host]:
+        """The domains ``asked``, open buds if ``known``, and their host, each at the tension that its own vesicle would
+        meet."""
+        rules, n = self.rules, len(asked)
+        named = {name: np.asarray(f, float) for name, f in model.named(fields).items()}
+        curvature = model.helfrich.spontaneous_curvature(named) * np.ones(fields.shape[1:])
+        outside = domains.labels == 0
+        domain = Domain(
+            area=domains.area[asked],
+            spontaneous_curvature=domains.mean(curvature)[asked],
+            line_tension=np.full(n, rules.line_tension),
+            bending_rigidity=np.full(n, rules.bending_rigidity_lo),
+            gaussian_modulus_contrast=np.full(n, rules.gaussian_modulus_contrast),
+            open_bud=np.isin(asked, list(known)),
+        )
+        mean = float(curvature[outside].mean()) if outside.any() else 0.0
+        host = Host(self.budget.tension, rules.bending_rigidity_ld, mean, self.budget.host_radius)
+        release = zip(domain.area, domain.size, bud_direction(domain, host), strict=True)
+        tension = [self._tension_of(float(area), float(size), int(side)) for area, size, side in release]
+        return domain, replace(host, tension=np.array(tension))
+
+    def _tension_of(self, area, diameter, direction) -> float:
+        possible = self.budget.can_release(area, diameter, direction)
+        return self.budget.mean_tension(area, diameter, direction) if possible else self.budget.tension
+
+    def _can_release(self, at) -> bool:
+        return self.budget.can_release(at.area, at("diameter_nm"), int(at("direction")))
+
+    def _release(self, model, state, domains, at, barrier, *, aided) -> State:
+        """One scission: the vesicle takes the domain's area, the rim of its wall heals with new membrane across the
+        hole."""
+        grid, rules = model.grid, self.rules
+        fields = np.asarray(state.fields, float)
+        vesicle, hole = removal_masks(domains, at.index, grid, rules.interface_width)
+        taken = content(vesicle * fields, grid.cell_area)
+        rim = content((hole - vesicle) * fields, grid.cell_area)
+        given = at.area * self.fusion.composition
+        plug = (rim + given) / (hole.sum() * grid.cell_area)
+        state = model.remove(state, hole, plug)
+        self.books.removed += taken
+        self.books.supplied += given
+        self.rows.append(self._row(model, domains, at, barrier, aided, taken))
+        self.budget.release(at.area, at("diameter_nm"), int(at("direction")))
+        return state
+
+    def _row(self, model, domains, at, barrier, aided, taken) -> np.ndarray:
+        rules, species, area, index = self.rules, model.species, at.area, at.index
+        amount = dict(zip(species, taken, strict=True))
+        nan = float("nan")
+        lo = float(np.clip(0.5 * (1 + amount["phi"] / area), 0, 1))
+        lipids = area * (lo / rules.lipid_area_lo + (1 - lo) / rules.lipid_area_ld) * 2
+        diameter = at("diameter_nm")
+        named = {name: np.asarray(taken / area)[i] for i, name in enumerate(species)}
+        density = nan
+        outer = diameter + SHELL_THICKNESS
+        if outer > 2 * SHELL_THICKNESS:
+            density = shell_density(outer, shell_g_per_ml=rules.shell_density, lumen_g_per_ml=rules.lumen_density)
+        row = np.zeros((), EVENT_DTYPE)
+        values = {
+            "event_id": -1,
+            "time_s": at.time,
+            "endosome": self.endosome,
+            "kind": KINDS["scission"],
+            "x_nm": domains.centroid[index][1],
+            "y_nm": domains.centroid[index][0],
+            "z_nm": nan,
+            "diameter_nm": diameter,
+            "diameter_from_volume_nm": nan,
+            "area_nm2": area,
+            "lipid_copies": lipids,
+            "lo_fraction": lo,
+            "ceramide_cytosolic_fraction": named.get(CYTOSOLIC, nan),
+            "ceramide_luminal_fraction": named.get(LUMINAL, nan),
+            "cargo_monomer_copies": amount.get(MONOMER, nan) / rules.cargo_site_area,
+            "cargo_oligomer_copies": amount.get(OLIGOMER, nan) / rules.cargo_site_area,
+            "spontaneous_curvature_per_nm": float(model.helfrich.spontaneous_curvature(named)),
+            "line_tension_pN": rules.line_tension,
+            "tension_uN_per_m": at.tension / PN_PER_NM_PER_UN_PER_M,
+            "neck_radius_nm": at("neck_radius_nm"),
+            "barrier_kBT": barrier,
+            "direction": int(at("direction")),
+            "mechanism": MECHANISMS["aided_scission" if aided else "barrier_free" if barrier <= 0 else "activated"],
+            "density_g_per_ml": float(density),
+        }
+        for name, value in values.items():
+            row[name] = value
+        return row
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One domain before the law: ``at("barrier_kBT")`` is its entry of the answer."""
+
+    index: int
+    row: int
+    domain: Domain
+    host: Host
+    answer: BudAnswer
+    time: float
+
+    def __call__(self, name: str) -> float:
+        return float(getattr(self.answer, name)[self.row])
+
+    @property
+    def area(self) -> float:
+        return float(self.domain.area[self.row])
+
+    @property
+    def tension(self) -> float:
+        return float(self.host.tension[self.row])
+
+
+def with_tension(model: AbstractModel, tension: float) -> AbstractModel:
+    """``model`` at another ``tension`` (pN/nm): the same compiled program."""
+    before = model.helfrich.tension
+    return eqx.tree_at(lambda m: m.helfrich.tension, model, jnp.asarray(tension, before.dtype))
+
+
+def _matched(buds, domains, asked, grid) -> dict[int, OpenBud]:
+    """{domain: bud}: to every bud the nearest of the domains ``asked``, if the bud lay within that domain's radius."""
+    found = {}
+    for bud in buds if len(asked) else []:
+        offset = domains.centroid[asked] - [bud.y, bud.x]
+        offset -= grid.extent * np.round(offset / grid.extent)
+        distance = np.hypot(*offset.T)
+        nearest = int(np.argmin(distance))
+        if distance[nearest] ** 2 < domains.area[asked[nearest]] / np.pi:
+            found.setdefault(int(asked[nearest]), bud)
+    return found
+
+
+def is_round(domains: Domains, circularity: float) -> np.ndarray:
+    """The stated rule: a domain goes to the bud law if it does not percolate and A/(2 pi tr M2) reaches
+    ``circularity``."""
+    return ~domains.percolating & (np.nan_to_num(domains.circularity) >= circularity)

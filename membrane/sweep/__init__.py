@@ -1,0 +1,1 @@
+"""Many runs: the members of a sweep, their folder, and who runs them."""

@@ -1,0 +1,112 @@
+"""The folder of a sweep: its base and its members as they were when it began, and what each member has left.
+
+``kept/base.yaml`` and ``kept/sweep.yaml`` are whole configurations, so that the folder needs no other file, and lie
+apart from those of the user, who may keep his own in the folder; member 12 leaves ``000012.h5``
+(``000012.h5.partial/`` while it lasts) and what it said in ``000012.log``.
+"""
+
+import os
+from pathlib import Path
+from typing import TextIO
+
+import yaml
+
+from membrane.archive import Glance, glance
+from membrane.config import ConfigError, changes
+from membrane.paths import SIGN, may_write
+from membrane.sweep.members import Member, Sweep, read_sweep
+
+
+class SweepFolder:
+    """The folder ``path`` of a ``sweep``."""
+
+    def __init__(self, path: Path, sweep: Sweep):
+        self.path, self.sweep = path.absolute(), sweep
+
+    @property
+    def kept_base(self) -> Path:
+        """The base, as it was when the sweep began."""
+        return self.path / "kept" / "base.yaml"
+
+    @property
+    def kept_sweep(self) -> Path:
+        """The sweep, as it was when it began."""
+        return self.path / "kept" / "sweep.yaml"
+
+    def check(self) -> None:
+        """Raises ConfigError where members that may have been run would change, PathError where the copies of base and
+        sweep would replace files that are none."""
+        for copy in (self.kept_base, self.kept_sweep):
+            may_write(copy, remedy="give another --folder")
+        if self.kept_sweep.exists():
+            self._refuse_changes(read_sweep(self.kept_sweep, kept=True))
+
+    def keep(self) -> None:
+        """Write base and sweep. Raises ConfigError as :meth:`check`, OSError where the folder cannot be written."""
+        self.check()
+        self.kept_sweep.parent.mkdir(parents=True, exist_ok=True)
+        # Base first: a sweep that is there finds it.
+        sweep = self.sweep.config.model_dump(mode="json") | {"base": "base.yaml", "set": {}}
+        contents = {self.kept_base: self.sweep.base.to_yaml(), self.kept_sweep: yaml.safe_dump(sweep, sort_keys=False)}
+        for copy, text in contents.items():
+            text = f"# {SIGN}.ensemble keeps this copy; change the sweep that it was made of.\n{text}"
+            if not copy.exists() or copy.read_text() != text:
+                temporary = copy.with_name(f"{copy.name}.{os.getpid()}.tmp")
+                try:
+                    temporary.write_text(text)
+                    os.replace(temporary, copy)
+                finally:
+                    temporary.unlink(missing_ok=True)
+
+    def archive(self, member: Member) -> Path:
+        """Where a member's archive is, or will be."""
+        return self.path / f"{member.number:06d}.h5"
+
+    def log(self, member: Member) -> Path:
+        """What a member said."""
+        return self.path / f"{member.number:06d}.log"
+
+    def open_log(self, member: Member) -> TextIO:
+        """To say more. PathError where a file of that name is no log of ours, OSError where it cannot be written."""
+        may_write(path := self.log(member), ours=_is_log)
+        return open(path, "a")
+
+    def state(self, member: Member) -> Glance:
+        """How far a member has come. One that stopped before anything was saved has failed for the reason in its
+        log; one that is to be extended is partial."""
+        found = glance(self.archive(member))
+        if found.status == "complete" and found.duration_s < (wanted := member.config.duration_s):
+            return Glance("partial", f"complete to {found.duration_s:g} s of {wanted:g} s")
+        if found.status == "missing" and (reason := self.reason(member)):
+            return Glance("missing", reason)
+        return found
+
+    def reason(self, member: Member) -> str:
+        """The last thing a member said, "" if it never spoke."""
+        try:
+            lines = self.log(member).read_text(errors="replace").splitlines()
+        except OSError:
+            return ""
+        told = [line for line in lines if line.strip() and not line.startswith("$ ")]
+        faults = [i for i, line in enumerate(told) if line.startswith("membrane.run: ")]
+        return " ".join(line.strip() for line in (told[faults[-1] :] if faults else told[-1:]))
+
+    def _refuse_changes(self, before: Sweep) -> None:
+        lines = changes(before.base, self.sweep.base)
+        for old, new in zip(before.members, self.sweep.members, strict=False):
+            if (old.varied, old.seed) != (new.varied, new.seed):
+                lines.append(f"  member {old.number}: {old.said}, seed {old.seed} in the folder, ")
+                lines[-1] += f"{new.said}, seed {new.seed} now"
+                break
+        if (now := len(self.sweep.members)) < len(before.members):
+            lines.append(f"  {len(before.members)} members in the folder, {now} now")
+        if self.sweep.base.duration_s < before.base.duration_s:
+            lines.append(f"  duration_s: {self.sweep.base.duration_s} is shorter than {before.base.duration_s}")
+        if lines:
+            what = "is the folder of another sweep; give this one another name or --folder (only a longer duration_s "
+            raise ConfigError("\n".join([f"{self.path} {what}and more replicas go on there):", *lines]))
+
+
+def _is_log(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return file.read(2) in (b"", b"$ ")

@@ -1,0 +1,247 @@
+"""One endosome of a run in three dimensions: rounds, looks for fission and fusion, its rows of events and series, and
+how all of it goes to a checkpoint and back.
+
+Every round is a function of the state alone, and looks fall on fixed ticks: a run resumed from any round equals the
+uninterrupted one.
+"""
+
+import json
+from dataclasses import asdict
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from membrane.lattice import slabs
+from membrane.outcome.table import EVENT_DTYPE, KINDS
+from membrane.replica import NumericalFailure, frame_arrays, restored, waiting_frames
+from membrane.vesicle import Fission, Fusion, State, StokesFlow, Vesicle, describe, rebook
+from membrane.vesicle.evolve import transported
+from membrane.vesicle.necks import Neck, followed, nearest, necks
+from membrane.vesicle.physics import VesiclePhysics
+from membrane.vesicle.rows import UNITS, Observed, event_row, neck_columns, observed, series_row, surface_fields
+from membrane.vesicle.topology import Topology, find
+
+HALVINGS = 3
+"""How often a round that has failed is halved."""
+
+BOUND = 3.0
+"""Of fields on the membrane: beyond it a run has failed."""
+
+
+class VesicleReplica:
+    """Endosome number ``index``; ``saved`` and ``events`` are those of a checkpoint, all endosomes' events in one.
+
+    ``rows`` of the series and ``frames`` {tick: fields by name}, which its owner takes, are those at the cadences of
+    the physics up to ``tick``.
+    """
+
+    units = UNITS
+
+    def __init__(self, physics: VesiclePhysics, seed: int, index: int, saved: dict | None, events: np.ndarray):
+        self.physics, self.index = physics, index
+        self.state = physics.initial_state(index)
+        self.events = list(events[events["endosome"] == index])
+        self.tick, self.steps, self.refused, self.rows, self.frames = 0, 0, 0, [], {}
+        if saved is None:
+            topology = self._topology()
+            self.vesicles, self.necks = describe(physics.membrane, self.state, topology), self._necks([], topology)
+            self._record()
+            self.frames[0] = self.fields()
+        else:
+            paths, structure = jax.tree_util.tree_flatten_with_path(self.state)
+            # Books grow with the number of vesicles.
+            fixed = ("psi", "fields")
+            leaves = [
+                restored(saved, name, leaf) if name in fixed else jnp.asarray(saved[name])
+                for name, leaf in ((_name(path), leaf) for path, leaf in paths)
+            ]
+            self.state = slabs.placed(jax.tree_util.tree_unflatten(structure, leaves), physics.grid)
+            self.tick, self.steps, self.refused = (int(saved[name]) for name in ("tick", "steps", "refused"))
+            self.rows, self.frames = list(saved["series"]), waiting_frames(saved)
+            self.vesicles = [Vesicle(**row | {"centre": tuple(row["centre"])}) for row in _read(saved["vesicles"])]
+            self.necks = [Neck(*row[:2].tolist(), tuple(row[2:5].tolist()), int(row[5])) for row in saved["necks"]]
+        self.columns = list(self._row())
+
+    @property
+    def reached(self) -> int:
+        """The tick up to which it has come."""
+        return self.tick
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All that a checkpoint keeps."""
+        leaves, _ = jax.tree_util.tree_flatten_with_path(self.state)
+        vesicles = _written([asdict(vesicle) for vesicle in self.vesicles])
+        necks = np.array([(n.radius, n.last, *n.bud, n.direction) for n in self.necks]).reshape(-1, 6)
+        own = {"tick": self.tick, "steps": self.steps, "refused": self.refused, "vesicles": vesicles, "necks": necks}
+        return (
+            {_name(path): np.asarray(leaf) for path, leaf in leaves}
+            | {name: np.asarray(value) for name, value in (own | {"series": np.array(self.rows)}).items()}
+            | frame_arrays(self.frames)
+        )
+
+    def fields(self) -> dict[str, np.ndarray]:
+        """What a frame shows: the membrane and what lies on it."""
+        on_it = surface_fields(self.physics.membrane, self.state)
+        return {"psi": np.asarray(self.state.psi)} | {name: np.asarray(field) for name, field in on_it.items()}
+
+    def advance(self, until_tick: int, should_stop) -> None:
+        """To ``until_tick``, or until asked to stop. Raises NumericalFailure with the last good state kept."""
+        while self.tick < until_tick and not should_stop():
+            before = self.state
+            self.state, tried, refused = self._round()
+            if (self.tick + 1) % self.physics.look_ticks == 0:
+                try:
+                    self._look()
+                except ValueError as error:
+                    self.state = before
+                    message = f"t = {self.tick * self.physics.tick_s:.6g} s: {error}"
+                    raise NumericalFailure(message, before) from error
+            self.tick += 1
+            self.steps += tried
+            self.refused += refused
+            if self.tick % self.physics.series_ticks == 0:
+                self._record()
+            if self.tick % self.physics.frame_ticks == 0:
+                self.frames[self.tick] = self.fields()
+
+    def ending(self, last_tick: int, should_stop) -> tuple[list, dict]:
+        """Rows and frames later than its tick, up to ``last_tick``, which has one of each; its tick is that one. Of
+        vesicles a row between looks tells what was seen at the last."""
+        series, frame = self.physics.series_ticks, self.physics.frame_ticks
+        rows = [np.array(list(self._row().values()), float)] if last_tick % series else []
+        return rows, {last_tick: self.fields()} if last_tick % frame else {}
+
+    def _round(self) -> tuple[State, int, int]:
+        """The state after a round, the steps of the shape that were tried, and how many of them were refused.
+
+        A round after which something is not finite or beyond its bounds is done again from its start in two parts,
+        each of half the time and half the steps, then in four and in eight. Raises NumericalFailure where that is not
+        enough.
+        """
+        physics, grid = self.physics, self.physics.grid
+        for halvings in range(HALVINGS + 1):
+            parts, state, tried, refused = 2**halvings, self.state, 0, 0
+            steps = jnp.asarray(max(1, physics.shape_steps // parts))
+            for _ in range(parts):
+                dt = jnp.asarray(physics.tick_s / parts, grid.dtype)
+                state, report = physics.descent.round(physics.membrane, state, steps, dt)
+                state = transported(physics.membrane, physics.transport, state, dt)
+                tried += int(report.taken) + int(report.refused)
+                refused += int(report.refused)
+                if not (sound := np.isfinite(float(report.energy)) and bool(report.complete) and _bounded(state)):
+                    break
+            if sound:
+                return state, tried, refused
+        raise NumericalFailure(self._failure(report), self.state)
+
+    def _topology(self) -> Topology:
+        membrane = self.physics.membrane
+        return find(self.state.psi, membrane.grid, membrane.interface_width, self.state.books.vesicles)
+
+    def _necks(self, before: list[Neck], topology: Topology) -> list[Neck]:
+        grid, eps = self.physics.grid, self.physics.membrane.interface_width
+        return followed(before, necks(self.state.psi, grid, eps, topology), grid, 4 * eps)
+
+    def _look(self) -> None:
+        """Tells vesicles apart; a row for each that has left or fused since the last look."""
+        membrane, before, topology = self.physics.membrane, self.state, self._topology()
+        self.state, happened = rebook(membrane, before, topology)
+        vesicles = describe(membrane, self.state, topology)
+        for event in happened:
+            if isinstance(event, Fission):
+                seen = observed(membrane, self.state)
+                number, direction = vesicles.index(event.vesicle), 1 if event.vesicle.is_ilv else -1
+                neck = self._neck_of(event.vesicle, direction)
+                self._book(event.vesicle, seen, number, "scission", direction, neck)
+            else:
+                self._fused(event, observed(membrane, before))
+        self.vesicles, self.necks = vesicles, self._necks(self.necks, topology)
+
+    def _neck_of(self, vesicle: Vesicle, direction: int) -> float:
+        """Radius of the neck through which a vesicle has left, when it was last seen open."""
+        bud = nearest(self.necks, vesicle.centre, direction, self.physics.grid, vesicle.diameter / 2)
+        return bud.last if bud else np.nan
+
+    def _fused(self, event: Fusion, seen: Observed) -> None:
+        """A row for each vesicle that a fusion has ended, as it was last seen."""
+        # What is left is a limiting membrane unless all were ILVs; the largest of its kind goes on.
+        alike = [i for i in event.merged if self.vesicles[i].is_ilv == event.vesicle.is_ilv]
+        survivor = max(alike or event.merged, key=lambda i: self.vesicles[i].area)
+        for i in event.merged:
+            if i != survivor:
+                lost = self.vesicles[i]
+                kind = "ilv_fusion" if event.vesicle.is_ilv else "back_fusion"
+                self._book(lost, seen, i, kind, 0 if event.vesicle.is_ilv else -1 if lost.is_ilv else 1)
+
+    def _book(self, vesicle: Vesicle, seen: Observed, number: int, kind: str, direction: int, neck=np.nan) -> None:
+        given = {"kind": KINDS[kind], "direction": direction, "endosome": self.index, "neck_radius_nm": neck}
+        # A round is under way: the tick counts those that are done.
+        given["time_s"] = (self.tick + 1) * self.physics.tick_s
+        self.events.append(event_row(self.physics, vesicle, seen, number, **given))
+
+    def _record(self) -> None:
+        self.rows.append(np.array(list(self._row().values()), float))
+
+    def _row(self) -> dict[str, float]:
+        physics = self.physics
+        return {
+            "time_s": self.tick * physics.tick_s,
+            **series_row(physics, self.state, self.vesicles, self.events),
+            **neck_columns(self.necks),
+            "shape_steps": self.steps,
+            "refused_steps": self.refused,
+        }
+
+    def _failure(self, report) -> str:
+        return (
+            f"t = {self.tick * self.physics.tick_s:.6g} s: after the shape has moved its free energy "
+            f"({float(report.energy):.6g} pN nm) is not finite, it refuses its shortest step, or a field on the "
+            f"membrane has left its bounds, also in {2**HALVINGS} parts of the round. Likely remedies: "
+            "numerics.precision float64, a smaller numerics.transport_step_us, or line tension, rigidity and moduli "
+            "nearer to those of membranes"
+        )
+
+    @staticmethod
+    def compile_all(physics: VesiclePhysics) -> None:
+        """The programs of a run, which are compiled when they are first asked for: those of a round and of a look."""
+        trial = VesicleReplica(physics, 0, 0, None, np.zeros(0, EVENT_DTYPE))
+        trial.advance(physics.look_ticks, lambda: False)
+
+    @staticmethod
+    def check(physics: VesiclePhysics) -> list[str]:
+        """Where the run starts and the memory it takes, in words, without a step."""
+        state = physics.initial_state(0)
+        membrane, descent = physics.membrane, physics.descent
+        # The program of the run itself, which then finds it in the cache.
+        limits = descent.limits(jnp.asarray(1), jnp.asarray(physics.tick_s, physics.grid.dtype))
+        program = type(descent).run.lower(descent, membrane, state, *limits)
+        memory = program.compile().compiled.memory_analysis()
+        each = memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
+        steps = "" if isinstance(descent, StokesFlow) else f"{physics.shape_steps} shape steps and "
+        vesicle, *_ = describe(membrane, state, find(state.psi, membrane.grid, membrane.interface_width))
+        devices = f" on each of {physics.grid.devices} devices" if physics.grid.devices > 1 else ""
+        return [
+            f"membrane: {vesicle.area:.0f} nm2, diameter {vesicle.diameter:.1f} nm, Lo share {vesicle.lo_fraction:.3f}",
+            f"rounds: {physics.duration_ticks} of {steps}{physics.tick_s * 1e6:g} us",
+            f"memory: {each / 2**20:.0f} MiB an endosome in flight{devices}, one vesicle; each further one adds fields",
+        ]
+
+
+def _bounded(state) -> bool:
+    """Whether all is finite and no field far beyond what it can be, phi beyond +-1 or a fraction beyond 0 and 1."""
+    finite = all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(state))
+    return finite and bool((jnp.abs(state.fields) < BOUND).all())
+
+
+def _written(content) -> np.ndarray:
+    """Text as bytes: numbers come back from JSON as they were."""
+    return np.frombuffer(json.dumps(content).encode(), np.uint8)
+
+
+def _read(content: np.ndarray):
+    return json.loads(content.tobytes())
+
+
+def _name(path) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator=".")

@@ -1,0 +1,155 @@
+"""What the archive keeps of an endosome in three dimensions: a row of the event table, a row of the series."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from membrane.energy.cargo import MONOMER, OLIGOMER
+from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
+from membrane.outcome.table import EVENT_DTYPE, KINDS, MECHANISMS, is_ilv
+from membrane.units import PN_PER_NM_PER_UN_PER_M
+from membrane.vesicle import Membrane, State, Vesicle, surface
+from membrane.vesicle.energy import Terms
+from membrane.vesicle.necks import Neck
+from membrane.vesicle.physics import VesiclePhysics
+from membrane.vesicle.topology import components
+
+DISSOLVED = (CYTOSOLIC, LUMINAL, MONOMER, OLIGOMER)
+
+UNITS = {
+    "time_s": "s",
+    "free_energy_pN_nm": "pN nm",
+    **{f"{part}_energy_pN_nm": "pN nm" for part in Terms._fields},
+    "tension_uN_per_m": "uN/m",
+    "membrane_area_nm2": "nm2",
+    "ilv_area_nm2": "nm2",
+    "lumen_volume_nm3": "nm3",
+    "vesicle_volume_nm3": "nm3",
+    "reduced_volume": "1",
+    "lo_fraction": "1",
+    "lo_content_nm2": "nm2",
+    "domain_number": "1",
+    "vesicle_number": "1",
+    "ilv_number": "1",
+    "ilv_count": "1",
+    "outward_count": "1",
+    "fusion_count": "1",
+    "euler_characteristic": "1",
+    "neck_number": "1",
+    "neck_radius_nm": "nm",
+    "outward_neck_number": "1",
+    "outward_neck_radius_nm": "nm",
+    "shape_steps": "1",
+    "refused_steps": "1",
+    **{f"{name}_content_nm2": "nm2" for name in DISSOLVED},
+    **dict.fromkeys(("psi", "phi", *DISSOLVED), "1"),
+}
+"""Units of the columns of /series and of the fields; relative balances are dimensionless."""
+
+
+class Observed(NamedTuple):
+    """Of a state: parts of F (pN nm), int W X of every species (nm^2), Euler's characteristic; tension of each vesicle
+    (pN/nm)."""
+
+    terms: Terms
+    content: Array
+    euler: Array
+    tension: Array
+
+
+def surface_fields(membrane: Membrane, state: State) -> dict:
+    """What lies on the membrane, by name."""
+    return membrane.named(state.fields)
+
+
+@eqx.filter_jit
+def observed(membrane: Membrane, state: State) -> Observed:
+    """What event rows and series say of a state beside sizes."""
+    grid, eps, books = membrane.grid, membrane.interface_width, state.books
+    near = surface.derivatives(state.psi, grid)
+    return Observed(
+        membrane.terms(near, state.fields, books),
+        jnp.sum(membrane.weight(near) * state.fields, (1, 2, 3)) * grid.cell_volume,
+        surface.euler_characteristic(state.psi, eps, grid),
+        membrane.tension(near, books),
+    )
+
+
+def event_row(physics: VesiclePhysics, vesicle: Vesicle, seen: Observed, number: int, **given) -> np.ndarray:
+    """One row of EVENT_DTYPE: ``vesicle``, number ``number`` of what was ``seen``; ``given`` are further columns, as
+    time and kind, and what nobody gives is NaN."""
+    lo, area, row = vesicle.lo_fraction, vesicle.area, np.zeros((), EVENT_DTYPE)
+    shares, amounts = vesicle.fractions, vesicle.content
+    z, y, x = vesicle.centre
+    values = {name: np.nan for name in EVENT_DTYPE.names if EVENT_DTYPE[name].kind == "f"} | {
+        "event_id": -1,
+        "x_nm": x,
+        "y_nm": y,
+        "z_nm": z,
+        "diameter_nm": vesicle.diameter,
+        "diameter_from_volume_nm": vesicle.diameter_from_volume,
+        "area_nm2": area,
+        "lipid_copies": 2 * area * (lo / physics.lipid_area_lo + (1 - lo) / physics.lipid_area_ld),
+        "lo_fraction": lo,
+        "ceramide_cytosolic_fraction": shares.get(CYTOSOLIC, np.nan),
+        "ceramide_luminal_fraction": shares.get(LUMINAL, np.nan),
+        "cargo_monomer_copies": amounts.get(MONOMER, np.nan) / physics.cargo_site_area,
+        "cargo_oligomer_copies": amounts.get(OLIGOMER, np.nan) / physics.cargo_site_area,
+        "spontaneous_curvature_per_nm": vesicle.spontaneous_curvature,
+        "line_tension_pN": physics.line_tension,
+        "tension_uN_per_m": float(seen.tension[number]) / PN_PER_NM_PER_UN_PER_M,
+        # The free energy fell all the way.
+        "barrier_kBT": 0.0,
+        "mechanism": MECHANISMS["resolved"],
+    }
+    for name, value in (values | given).items():
+        row[name] = value
+    return row
+
+
+def series_row(physics: VesiclePhysics, state: State, vesicles: list[Vesicle], events: list) -> dict[str, float]:
+    """What is recorded of a state, its ``vesicles`` and the ``events`` so far."""
+    seen = observed(physics.membrane, state)
+    terms = Terms(*map(float, seen.terms))
+    content = physics.membrane.named(seen.content)
+    outer = [v for v in vesicles if not v.is_ilv]
+    ilvs = [v for v in vesicles if v.is_ilv]
+    area, inside = (sum(v.area for v in group) for group in (outer, ilvs))
+    lumen, enclosed = (sum(v.volume for v in group) for group in (outer, ilvs))
+    scissions = [bool(is_ilv(row)) for row in events if row["kind"] == KINDS["scission"]]
+    psi, phi = np.asarray(state.psi), np.asarray(state.phi)
+    # With several limiting membranes it is not known which one an ILV lies in. Planes are not closed: there is
+    # lumen all along an axis; a closed membrane leaves room to its image.
+    across = [(psi > 0).any(tuple(a for a in range(3) if a != axis)).all() for axis in range(3)]
+    closed = len(outer) == 1 and not any(across)
+    return {
+        "free_energy_pN_nm": sum(terms),
+        **{f"{part}_energy_pN_nm": value for part, value in terms._asdict().items()},
+        "tension_uN_per_m": float(seen.tension[0]) / PN_PER_NM_PER_UN_PER_M,
+        "membrane_area_nm2": area,
+        "ilv_area_nm2": inside,
+        "lumen_volume_nm3": lumen,
+        "vesicle_volume_nm3": enclosed,
+        "reduced_volume": 6 * np.pi**0.5 * (lumen + enclosed) / area**1.5 if closed else np.nan,
+        "lo_fraction": sum(v.lo_area for v in vesicles) / (area + inside),
+        **{f"{'lo' if name == 'phi' else name}_content_nm2": float(amount) for name, amount in content.items()},
+        "domain_number": components((phi > 0) & (np.abs(psi) < 0.5))[1],
+        "vesicle_number": len(vesicles),
+        "ilv_number": len(ilvs),
+        "ilv_count": sum(scissions),
+        "outward_count": len(scissions) - sum(scissions),
+        "fusion_count": len(events) - len(scissions),
+        "euler_characteristic": float(seen.euler),
+    }
+
+
+def neck_columns(necks: list[Neck]) -> dict[str, float]:
+    """Of /series: how many buds have a neck, and the narrowest, of buds into the lumen and of those away from it."""
+    columns = {}
+    for prefix, direction in (("", 1), ("outward_", -1)):
+        radii = [neck.radius for neck in necks if neck.direction == direction]
+        columns |= {f"{prefix}neck_number": float(len(radii)), f"{prefix}neck_radius_nm": min(radii, default=np.nan)}
+    return columns

@@ -1,0 +1,77 @@
+"""Sealed vesicles of two phases: exact energies of one material, and the same vesicle seen from either phase."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from membrane.bud import exact as bud
+
+RESOLUTION = bud.Resolution(inner=28, outer=40)
+
+PROLATE = {0.85: 1.285676, 0.80: 1.387440, 0.75: 1.501834, 0.70: 1.643270}
+"""Bending energy over 8 pi kappa at reduced volumes (physics.md V3, spectral Newton)."""
+
+
+def sealed(share, volume, rigidity, contrast, tension, near=None):
+    """The state of a domain of ``share`` of the area, lambda R/kappa_in = ``tension``."""
+    problem, line, host = bud.vesicle_of(
+        domain_share=share,
+        reduced_volume=volume,
+        rigidity_ratio=rigidity,
+        gaussian_contrast=contrast,
+        line_tension=tension,
+    )
+    return bud.sealed_at(problem, line, host, near=near, resolution=RESOLUTION)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.44, 0.3])
+def test_one_material_is_a_prolate(share):
+    """Without line tension and contrast, any share: E at four reduced volumes to 2e-6, and its tension is none of the
+    rim's."""
+    start = sealed(share, 0.76, 1.0, 0.0, 2.0)
+    for volume, energy in PROLATE.items():
+        state = sealed(share, volume, 1.0, 0.0, 0.0, start)
+        assert float(state.energy) / (8 * np.pi) == pytest.approx(energy, abs=2e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("contrast", [0.0, 3.6])
+def test_either_phase_may_be_the_domain(contrast):
+    """The dumbbell with 56 % Ld, kappa 1 and 5, from Ld and from Lo: energy less 4 pi times the contrast (Gauss-Bonnet)
+    to 1e-4, neck to 1e-3 R, its distance from the rim of opposite sign."""
+    ld = sealed(0.56, 0.76, 5.0, contrast, 12.0, sealed(0.18, 0.84, 5.0, contrast, 12.0))
+    lo = sealed(0.44, 0.76, 0.2, -contrast / 5, 12.0 / 5)
+    assert 5 * float(lo.energy) + 4 * np.pi * contrast == pytest.approx(float(ld.energy), rel=1e-4)
+    one, two = bud.neck(ld, RESOLUTION), bud.neck(lo, RESOLUTION)
+    assert one.radius / float(ld.radius) == pytest.approx(two.radius / float(lo.radius), abs=1e-3)
+    assert one.offset / float(ld.radius) == pytest.approx(-two.offset / float(lo.radius), abs=1e-3)
+    # On the Ld side with the contrast, near the rim without.
+    assert -one.offset / float(ld.radius) == pytest.approx({0.0: -0.038, 3.6: 0.134}[contrast], abs=2e-3)
+
+
+@pytest.mark.slow
+def test_a_bud_into_the_lumen():
+    """A tenth of the area at reduced volume 0.66, c0 R = 0.9 into the lumen: it bulges in, beyond a right angle,
+    behind a neck; dE/dlambda is the length of its rim (1e-3)."""
+
+    def bulged(tension, near=None):
+        problem, line, host = bud.vesicle_of(
+            domain_share=0.1, reduced_volume=0.66, rigidity_ratio=1.0, gaussian_contrast=0.0, line_tension=tension
+        )
+        given = {"spontaneous_curvature": 1.8 * 0.1**0.5, "host_curvature": -problem.host_curvature, "tension": -1.0}
+        problem = problem._replace(**{name: jnp.asarray(value) for name, value in given.items()})
+        return bud.sealed_at(problem, line, host, near=near, resolution=RESOLUTION)
+
+    middle = bulged(3.5)
+    ends = [float(bulged(tension, middle).energy) for tension in (3.25, 3.75)]
+    rim = 1 / float(np.cosh(middle.x)) / float(middle.radius)
+    assert (ends[1] - ends[0]) / 0.5 == pytest.approx(2 * np.pi * rim, rel=1e-3)
+    assert float(middle.contact_angle(RESOLUTION)) > 1.8
+    assert bud.neck(middle, RESOLUTION).radius / float(middle.radius) < 0.95 * rim
+
+
+def test_what_is_out_of_reach_is_told():
+    """A volume that two spheres of these areas already exceed."""
+    with pytest.raises(ValueError, match="start from a state nearer to it"):
+        sealed(0.44, 0.65, 0.2, -0.72, 2.4, sealed(0.44, 0.76, 0.2, -0.72, 2.4))
