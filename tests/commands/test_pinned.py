@@ -49,12 +49,8 @@ def begin(name, folder) -> dict[str, dict[str, list]]:
     text, changes = BEGINNINGS[name]
     config, output = folder / f"{name}.yaml", folder / f"{name}.h5"
     config.write_text(text)
-    assert (
-        main(
-            [str(config), "--output", str(output), "--quiet", "--no-picture", *sum((["--set", c] for c in changes), [])]
-        )
-        == 0
-    )
+    changes = [word for change in changes for word in ("--set", change)]
+    assert main([str(config), "--output", str(output), "--quiet", "--no-picture", *changes]) == 0
     record = read(output)
     frames = {field: record.frames.frame(field, -1) for field in record.frames.field_names}
     return {
