@@ -37,7 +37,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from membrane.energy import Lipids
+from membrane.energy import Lipids, Mixture
 from membrane.lattice.grid import Grid
 from membrane.program.cores import cores
 from membrane.sheet.plane import Sheet
@@ -102,7 +102,7 @@ def measure(solve, first_started, repeats=3):
 def membrane(field, dtype, step_ticks, tolerance=None, chunk=100, repeats=3):
     """Bdf2 on the diagonal path of the Sheet in compiled chunks: fixed step, adaptive with a ``tolerance``."""
     grid = Grid(GRID.shape, GRID.extent, dtype)
-    model = Sheet(grid, lipids=Lipids(1.0, 1.0), diffusion={"phi": (2.0, 2.0)}, mean_fields={"phi": 0.0})
+    model = Sheet(grid, mixture=Mixture(Lipids(1.0, 1.0)), diffusion={"phi": (2.0, 2.0)}, mean_fields={"phi": 0.0})
     stepper = Bdf2(tick_s=TICK, max_exponent=9, tolerance=tolerance or 1.0)
     end = round(END / TICK)
 

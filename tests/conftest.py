@@ -92,10 +92,10 @@ def remembered_walls(settings_of_main):
 
     walls, measure = {}, build.measure_wall
 
-    def remembered(sheet):
-        mixture = str((sheet.lipids, sheet.ceramide, sheet.mean_fields))
-        if mixture not in walls:
-            walls[mixture] = measure(sheet)
-        return walls[mixture]
+    def remembered(mixture, means):
+        key = str((mixture, means))
+        if key not in walls:
+            walls[key] = measure(mixture, means)
+        return walls[key]
 
     settings_of_main.setattr(build, "measure_wall", remembered)

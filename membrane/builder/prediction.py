@@ -6,14 +6,14 @@ from membrane.bud.situation import DIAMETERS_NM, Prediction, Situation, asked
 from membrane.builder.law import bud_law, host_radius
 from membrane.builder.sheet import build_sheet
 from membrane.config import SheetConfig
-from membrane.sheet.wall import measure_wall
+from membrane.energy.wall import measure_wall
 from membrane.units import PN_PER_NM_PER_UN_PER_M, thermal_energy
 
 
 def situation_of(config: SheetConfig) -> Situation:
     """Compositions and line tension of the coexisting phases; ValueError where the mixture has no two phases."""
     sheet = build_sheet(config)
-    wall, kT = measure_wall(sheet), thermal_energy(config.temperature_C)
+    wall, kT = measure_wall(sheet.mixture, sheet.mean_fields), thermal_energy(config.temperature_C)
     curvature = lambda phi, rest: float(sheet.helfrich.spontaneous_curvature({"phi": phi, **rest}))
     membrane = config.membrane
     return Situation(

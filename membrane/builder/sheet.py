@@ -11,8 +11,9 @@ from membrane.builder.species import diffusion_pair, dissolved, equilibrium_carg
 from membrane.config import SheetConfig
 from membrane.endosome.budget import Endosome, Fusion
 from membrane.endosome.tension import TensionLaw
-from membrane.energy import Helfrich, Lipids
+from membrane.energy import Helfrich, Lipids, Mixture
 from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
+from membrane.energy.wall import measure_wall
 from membrane.lattice.grid import Grid
 from membrane.sheet.agitation import ThermalFlow
 from membrane.sheet.budding import Buddings
@@ -21,7 +22,6 @@ from membrane.sheet.noise import FilteredNoise
 from membrane.sheet.physics import Physics
 from membrane.sheet.plane import Sheet
 from membrane.sheet.stepper import Bdf2
-from membrane.sheet.wall import measure_wall
 from membrane.units import (
     PN_PER_NM_PER_MN_PER_M,
     PN_PER_NM_PER_UN_PER_M,
@@ -43,7 +43,7 @@ def build(config: SheetConfig) -> Physics:
     """Everything from a validated configuration. Raises ValueError where the mixture has no two phases, and where the
     membrane is too soft for a sphere."""
     model = build_sheet(config)
-    wall = measure_wall(model)
+    wall = measure_wall(model.mixture, model.mean_fields)
     numerics = config.numerics
     tick_s = numerics.tick_us * 1e-6
     largest = largest_step_ticks(config)
@@ -88,7 +88,7 @@ def build_sheet(config: SheetConfig) -> Sheet:
     tension = jnp.asarray(config.membrane.tension_uN_per_m * PN_PER_NM_PER_UN_PER_M, grid.dtype)
     return Sheet(
         grid,
-        lipids=lipids,
+        mixture=Mixture(lipids, solutes.ceramide, solutes.cargo),
         diffusion={"phi": diffusion_pair(config.lipids)} | solutes.diffusion,
         mean_fields={"phi": order} | solutes.means,
         helfrich=Helfrich(
@@ -97,8 +97,6 @@ def build_sheet(config: SheetConfig) -> Sheet:
             solutes.coefficients,
             config.membrane.spontaneous_curvature_other_per_nm,
         ),
-        ceramide=solutes.ceramide,
-        cargo=solutes.cargo,
         flow=(flow := _flow(config)),
         noise=(noise := _noise(config, grid, energy)),
         thermal_flow=_thermal_flow(config, flow, noise),
@@ -155,9 +153,9 @@ def _fusion(config, model: Sheet) -> Fusion:
         means[CYTOSOLIC] = section.ceramide_cytosolic_fraction
     if section.ceramide_luminal_fraction is not None:
         means[LUMINAL] = section.ceramide_luminal_fraction
-    if model.cargo is not None:
+    if model.mixture.cargo is not None:
         total = section.cargo_fraction if section.cargo_fraction is not None else config.cargo.fraction
-        means |= equilibrium_cargo(model.cargo, total, section.order)
+        means |= equilibrium_cargo(model.mixture.cargo, total, section.order)
     composition = np.array([means[name] for name in model.species])
     return Fusion(section.fusion_rate_per_s, section.fusion_diameter_nm, composition)
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from membrane.endosome.budget import Endosome, Fusion
 from membrane.endosome.tension import TensionLaw
+from membrane.energy.wall import Wall
 from membrane.lattice.grid import Grid
 from membrane.sheet.budding import Buddings
 from membrane.sheet.plane import Sheet
 from membrane.sheet.stepper import Bdf2
-from membrane.sheet.wall import Wall
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from membrane.energy import Cargo, Ceramide, Helfrich, Lipids, lo_order
+from membrane.energy import Helfrich, Mixture
 from membrane.energy.cargo import MONOMER, OLIGOMER
 from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
 from membrane.lattice import fft, spectral
@@ -34,13 +34,10 @@ class Sheet(AbstractModel):
     """
 
     grid: Grid = eqx.field(static=True)
-    species: tuple[str, ...] = eqx.field(static=True)
-    lipids: Lipids
+    mixture: Mixture
     diffusion: dict[str, tuple[float, float]]
     mean_fields: dict[str, float]
     helfrich: Helfrich | None
-    ceramide: Ceramide | None
-    cargo: Cargo | None
     flow: MembraneFlow | None
     noise: FilteredNoise | None
     thermal_flow: ThermalFlow | None
@@ -51,35 +48,33 @@ class Sheet(AbstractModel):
         self,
         grid: Grid,
         *,
-        lipids: Lipids,
+        mixture: Mixture,
         diffusion: dict[str, tuple[float, float]],
         mean_fields: dict[str, float],
         helfrich: Helfrich | None = None,
-        ceramide: Ceramide | None = None,
-        cargo: Cargo | None = None,
         flow: MembraneFlow | None = None,
         noise: FilteredNoise | None = None,
         thermal_flow: ThermalFlow | None = None,
         initial_noise: float = 0.02,
     ):
-        species = ["phi"]
-        species += [CYTOSOLIC, LUMINAL] if ceramide is not None else []
-        species += [MONOMER] if cargo is not None else []
-        species += [OLIGOMER] if cargo is not None and cargo.oligomers is not None else []
         for name, given in (("diffusion", diffusion), ("mean_fields", mean_fields)):
-            if set(given) != set(species):
-                raise ValueError(f"{name} names {sorted(given)}, but the species of this sheet are {species}")
-        self.grid, self.species = grid, tuple(species)
-        self.lipids, self.diffusion, self.mean_fields = lipids, diffusion, mean_fields
-        self.helfrich, self.ceramide, self.cargo = helfrich, ceramide, cargo
+            if set(given) != set(mixture.species):
+                raise ValueError(f"{name} names {sorted(given)}, but the species of this sheet are {mixture.species}")
+        self.grid, self.mixture, self.helfrich = grid, mixture, helfrich
+        self.diffusion, self.mean_fields = diffusion, mean_fields
         self.flow, self.noise, self.thermal_flow, self.initial_noise = flow, noise, thermal_flow, initial_noise
         self.exchange = self._exchange_rates()
 
     # Fields ----------------------------------------------------------------------------------------------------
 
+    @property
+    def species(self) -> tuple[str, ...]:
+        """Names of the fields in their order; the first is phi."""
+        return self.mixture.species
+
     def named(self, fields) -> dict:
         """The fields by name."""
-        return dict(zip(self.species, fields, strict=True))
+        return self.mixture.named(fields)
 
     def initial_state(self, key, step_ticks: int) -> State:
         """Means plus small white noise in phi; totals are those of ``mean_fields`` to rounding. ``key``:
@@ -112,16 +107,11 @@ class Sheet(AbstractModel):
 
     # Energy ----------------------------------------------------------------------------------------------------
 
-    def local_density(self, named):
-        """Sum of the local free energy densities, pN/nm."""
-        parts = [part for part in (self.lipids, self.ceramide, self.cargo) if part is not None]
-        return sum(part.density(named) for part in parts)
-
     def free_energy(self, fields):
         """F in pN nm: local densities, gradient energy and relaxed bending, with the operators of the scheme itself."""
         named, k2 = self.named(fields), self._constant(self.grid.k2)
-        energy = jnp.sum(self.local_density(named)) * self.grid.cell_area
-        gradient = 0.5 * self.lipids.gradient * self._constant(self._gradient_symbol)
+        energy = jnp.sum(self.mixture.density(named)) * self.grid.cell_area
+        gradient = 0.5 * self.mixture.lipids.gradient * self._constant(self._gradient_symbol)
         energy = energy + spectral.quadratic_form(gradient, fft.forward(named["phi"]), self.grid)
         if self.helfrich is not None:
             c0_hat = fft.forward(self.helfrich.spontaneous_curvature(named))
@@ -130,13 +120,13 @@ class Sheet(AbstractModel):
 
     def local_potentials(self, named) -> dict:
         """Derivatives of the local densities, pN/nm, by automatic differentiation."""
-        return jax.grad(lambda f: jnp.sum(self.local_density(f)))(named)
+        return jax.grad(lambda f: jnp.sum(self.mixture.density(f)))(named)
 
     def chemical_potentials(self, named, projected_hat) -> dict:
         """dF/dX_i per area in pN/nm, by name, for the finite-volume scheme; ``projected_hat``: transform of
         :meth:`projected`."""
         mu = self.local_potentials(named)
-        mu["phi"] = mu["phi"] - self.lipids.gradient * spectral.laplacian(named["phi"], self.grid.spacing)
+        mu["phi"] = mu["phi"] - self.mixture.lipids.gradient * spectral.laplacian(named["phi"], self.grid.spacing)
         if self.helfrich is not None:
             stiffness = self.helfrich.stiffness(self._constant(self.grid.k2))
             bending = fft.inverse(stiffness * projected_hat[0], self.grid.shape)
@@ -174,7 +164,8 @@ class Sheet(AbstractModel):
             for direction, (axis, other, h) in enumerate(((Y, X, self.grid.spacing[0]), (X, Y, self.grid.spacing[1]))):
                 beside = spectral.trimmed(near, other)
                 slope = spectral.difference(spectral.trimmed(near_mu[name], other), axis, h)
-                flux = -spectral.mean(self._mobility(name, self.named(beside)), axis) * slope
+                mobility = self.mixture.mobility(name, self.named(beside), self.diffusion[name])
+                flux = -spectral.mean(mobility, axis) * slope
                 if velocity:
                     flux = flux + velocity[direction] * spectral.mean(beside[i], axis)
                 change = change - spectral.difference(flux, axis, h)
@@ -211,7 +202,7 @@ class Sheet(AbstractModel):
         phi = jnp.maximum(jnp.maximum(moving, -0.1 * shift), 0.75 * stiffest - 0.53 * shift)
         denominator = shift + jnp.concatenate([phi[None], others])
         solution = right_hat / denominator
-        if OLIGOMER not in self.species:
+        if not self.mixture.has_oligomers:
             return solution
         forward, backward = self.exchange
         i, j = self.species.index(MONOMER), self.species.index(OLIGOMER)
@@ -295,29 +286,20 @@ class Sheet(AbstractModel):
 
     def _diagonal_rates(self, fields, phi_hat):
         k2 = self._constant(self.grid.k2)
-        mu_hat = fft.forward(self.local_potentials(self.named(fields))["phi"]) + self.lipids.gradient * k2 * phi_hat
+        mu_hat = (
+            fft.forward(self.local_potentials(self.named(fields))["phi"]) + self.mixture.lipids.gradient * k2 * phi_hat
+        )
         if self.helfrich is not None:
             coupling = self.helfrich.coefficients.get("phi", 0.0)
             mu_hat = mu_hat + coupling**2 * self.helfrich.stiffness(k2) * phi_hat
-        mobility = self.diffusion["phi"][0] / (2 * self.lipids.well)
+        mobility = self.diffusion["phi"][0] / (2 * self.mixture.lipids.well)
         return (-mobility * k2 * mu_hat)[None]
-
-    def _diffusion(self, name, lo_weight):
-        ld, lo = self.diffusion[name]
-        return ld + (lo - ld) * lo_weight
 
     @property
     def _mean_mobility(self):
-        share = 0.5 * (1 + min(max(self.mean_fields["phi"], -1.0), 1.0))
-        return self._diffusion("phi", share) / (2 * self.lipids.well)
-
-    def _mobility(self, name, named):
-        """M of one species in nm^3/(pN s)."""
-        diffusion = self._diffusion(name, 0.5 * (1 + lo_order(named["phi"])))
-        if name == "phi":
-            return diffusion / (2 * self.lipids.well)
-        part = self.ceramide if name in (CYTOSOLIC, LUMINAL) else self.cargo
-        return diffusion * part.mobility(name, named)
+        """M of phi in nm^3/(pN s) at the mean composition, D being linear in the area share of Lo."""
+        (ld, lo), share = self.diffusion["phi"], 0.5 * (1 + min(max(self.mean_fields["phi"], -1.0), 1.0))
+        return (ld + (lo - ld) * share) / (2 * self.mixture.lipids.well)
 
     def _velocity(self, fields, potential):
         """Face velocities (v_y, v_x) in nm/s, discretely free of divergence; empty without flow. Arguments are
@@ -333,17 +315,16 @@ class Sheet(AbstractModel):
         return -spectral.difference(stream, X, hx), spectral.difference(stream, Y, hy)
 
     def _reactions(self, named, mu) -> dict:
-        rates = self.ceramide.reaction(named) if self.ceramide is not None else {}
-        if self.cargo is not None and self.cargo.oligomers is not None:
-            rates = rates | self.cargo.reaction(named, mu)
-        return rates
+        mixture = self.mixture
+        rates = mixture.ceramide.reaction(named) if mixture.ceramide is not None else {}
+        return rates | (mixture.cargo.reaction(named, mu) if mixture.has_oligomers else {})
 
     @property
     def _stabilisation(self) -> tuple:
         """Rates in 1/s: of the moving wall and the stiffest of phi, (n_y, k_x) each, and L of the others (species -
         1, n_y, k_x)."""
         k2, k = self.grid.k2, np.sqrt(self.grid.k2)
-        well, gradient = self.lipids.well, self.lipids.gradient
+        well, gradient = self.mixture.lipids.well, self.mixture.lipids.gradient
         curvature = -0.5 * well if self.noise is None else 2 * well
         moving = self._mean_mobility * (gradient * k2**2 + curvature * k2)
         # f'' = b (3 phi^2 - 1) at |phi| = 1.2, which small and mixed domains reach.
@@ -358,8 +339,8 @@ class Sheet(AbstractModel):
     def _exchange_rates(self) -> tuple[float, float]:
         """Linearised rates (monomer -> n-mer, back) in 1/s at the mean composition, tenfold enriched in Lo, for the
         implicit part."""
-        if OLIGOMER not in self.species:
+        if not self.mixture.has_oligomers:
             return 0.0, 0.0
-        off, n = self.cargo.oligomers.dissociation_rate, self.cargo.oligomers.size
+        off, n = self.mixture.cargo.oligomers.dissociation_rate, self.mixture.cargo.oligomers.size
         u1, un = self.mean_fields[MONOMER], self.mean_fields[OLIGOMER]
         return float(10 * off * n * un / u1), float(off)

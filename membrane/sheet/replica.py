@@ -185,6 +185,6 @@ class SheetReplica:
         return [
             f"species: {', '.join(model.species)}",
             f"line tension of the mixture: {physics.wall.line_tension:.3f} pN "
-            f"(bare wall {model.lipids.line_tension:.3f} pN)",
+            f"(bare wall {model.mixture.lipids.line_tension:.3f} pN)",
             f"memory: {each / 2**20:.0f} MiB an endosome in flight",
         ]

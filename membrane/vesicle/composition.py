@@ -14,7 +14,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.sparse.linalg import bicgstab, cg
 
-from membrane.energy import lo_order
 from membrane.energy.cargo import MONOMER, OLIGOMER
 from membrane.lattice import slabs
 from membrane.lattice.grid import Grid
@@ -126,7 +125,7 @@ class Transport(eqx.Module):
         grid, lipids = membrane.grid, membrane.lipids
         ld, lo = self.coefficient("phi")
         resting = faces(weight, books)
-        moving = self._mobile(weight, _between(ld, lo, fields[0]) / (2 * lipids.well), books)
+        moving = self._mobile(weight, membrane.mixture.mobility("phi", {"phi": fields[0]}, (ld, lo)), books)
         carried = lambda x: stiffness(x, moving, grid)
         laplace = lambda x: stiffness(x, resting, grid)
         mu, steepness = _potential(membrane, psi, fields, books, "phi")
@@ -147,13 +146,13 @@ class Transport(eqx.Module):
         would conserve by itself, but its residual over W drives X out of 0 to 1 where W is small."""
         grid = membrane.grid
         mu, steepness = _potential(membrane, psi, fields, books, name)
-        part = membrane.lattice(name)
-        mobility = part.mobility(name, membrane.named(fields))
+        part, named = membrane.mixture.part(name), membrane.named(fields)
+        mobility = part.mobility(name, named)
         far = jnp.abs(mu - jnp.sum(weight * mu) / jnp.sum(weight))
         for axis in range(3):
             far = jnp.maximum(far, jnp.maximum(jnp.roll(far, 1, axis), jnp.roll(far, -1, axis)))
         steepness = steepness * jnp.maximum(1, 4 * part.sites(name) * far)
-        moving = self._mobile(weight, _between(*self.coefficient(name), fields[0]) * mobility, books)
+        moving = self._mobile(weight, membrane.mixture.mobility(name, named, self.coefficient(name)), books)
         laplace = lambda x: stiffness(x, moving, grid)
         inertia = weight / steepness
         around = sum((behind + ahead) / h**2 for (behind, ahead), h in zip(moving, grid.spacing, strict=True))
@@ -164,11 +163,6 @@ class Transport(eqx.Module):
 
     def _solve(self, operator, right, diagonal):
         return cg(operator, right, tol=self.tolerance, maxiter=self.iterations, M=lambda r: r / diagonal)[0]
-
-
-def _between(ld, lo, phi):
-    """D(phi), from Ld to Lo."""
-    return ld + 0.5 * (lo - ld) * (1 + lo_order(phi))
 
 
 def _potential(membrane: Membrane, psi, fields, books: Books, name: str):
@@ -189,7 +183,7 @@ def reacted(membrane: Membrane, psi: surface.Derivatives, fields, books: Books, 
     change = {}
     if membrane.ceramide is not None:
         change |= {name: dt * rate for name, rate in membrane.ceramide.reaction(named).items()}
-    if membrane.cargo is not None and membrane.cargo.oligomers is not None:
+    if membrane.mixture.has_oligomers:
 
         def rate(extent):
             now = named | {MONOMER: named[MONOMER] - extent, OLIGOMER: named[OLIGOMER] + extent}

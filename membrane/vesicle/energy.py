@@ -28,9 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from membrane.energy import Cargo, Ceramide, Lipids, lo_order, spontaneous_curvature
-from membrane.energy.cargo import MONOMER, OLIGOMER
-from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
+from membrane.energy import Cargo, Ceramide, Lipids, Mixture, lo_order, spontaneous_curvature
 from membrane.lattice import slabs, spectral
 from membrane.lattice.grid import Grid
 from membrane.vesicle import surface
@@ -128,17 +126,18 @@ class Membrane(eqx.Module):
     # Fields ----------------------------------------------------------------------------------------------------
 
     @property
+    def mixture(self) -> Mixture:
+        """What the membrane is made of."""
+        return Mixture(self.lipids, self.ceramide, self.cargo)
+
+    @property
     def species(self) -> tuple[str, ...]:
-        """Names of the surface fields, in their order."""
-        names = ["phi"]
-        names += [CYTOSOLIC, LUMINAL] if self.ceramide is not None else []
-        names += [MONOMER] if self.cargo is not None else []
-        names += [OLIGOMER] if self.cargo is not None and self.cargo.oligomers is not None else []
-        return tuple(names)
+        """Names of the surface fields in their order; the first is phi."""
+        return self.mixture.species
 
     def named(self, fields) -> dict:
         """The fields by name."""
-        return dict(zip(self.species, fields, strict=True))
+        return self.mixture.named(fields)
 
     def separate(self, fields) -> tuple:
         """The fields (n_z, n_y, n_x) one by one, from an array (species, ...) or a sequence of them; where phi is the
@@ -207,12 +206,8 @@ class Membrane(eqx.Module):
 
     def _give(self, fields) -> tuple:
         """s: the walls and a little of the pure phases; and as the mobilities of what is on a lattice."""
-        named = self.named(fields)
-        return _walls(named["phi"]), *(self.lattice(name).mobility(name, named) for name in self.species[1:])
-
-    def lattice(self, name: str) -> Ceramide | Cargo:
-        """The part of the energy that a species other than phi belongs to."""
-        return self.ceramide if name in (CYTOSOLIC, LUMINAL) else self.cargo
+        named, part = self.named(fields), self.mixture.part
+        return _walls(named["phi"]), *(part(name).mobility(name, named) for name in self.species[1:])
 
     # Energy ----------------------------------------------------------------------------------------------------
 
@@ -220,11 +215,6 @@ class Membrane(eqx.Module):
         """A property of the phases (Ld, Lo) at phi."""
         ld, lo = pair
         return 0.5 * (ld + lo) + 0.5 * (lo - ld) * lo_order(phi)
-
-    def local_density(self, named):
-        """f(X), pN/nm: the local free energy of the composition."""
-        parts = [part for part in (self.lipids, self.ceramide, self.cargo) if part is not None]
-        return sum(part.density(named) for part in parts)
 
     def preferred_curvature(self, fields):
         """c0 = c0(phi) + sum_i C_i X_i in 1/nm."""
@@ -254,7 +244,7 @@ class Membrane(eqx.Module):
 
     def _composition(self, fields, square):
         """f + (K/2) |grad phi|^2, pN/nm."""
-        return self.local_density(self.named(fields)) + 0.5 * self.lipids.gradient * square
+        return self.mixture.density(self.named(fields)) + 0.5 * self.lipids.gradient * square
 
     def _slopes(self, phi, books: Books, of=lambda phi: phi):
         """grad phi . grad of(phi) in 1/nm^2: each face by halves to the points on its sides, so a face weighs the mean
@@ -300,7 +290,7 @@ class Membrane(eqx.Module):
         composition = self._composition(fields, self._slopes(fields[0], books))
         give = self._give(fields)
         local = lambda fields: jnp.sum(
-            weight * self.local_density(self.named(fields)) + self.bending_density(psi, fields)
+            weight * self.mixture.density(self.named(fields)) + self.bending_density(psi, fields)
         )
         gain = [pull * s for pull, s in zip(jax.grad(local)(fields), give, strict=True)]
         gain[0] = gain[0] + weight * self.lipids.gradient * self._slopes(fields[0], books, _walls)

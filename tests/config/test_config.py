@@ -15,7 +15,7 @@ from membrane.builder.species import equilibrium_cargo
 from membrane.config import ConfigError, SheetConfig, load, parse
 from membrane.energy import Cargo, Oligomers
 from membrane.energy.cargo import MONOMER, OLIGOMER
-from membrane.sheet.wall import _common_tangent
+from membrane.energy.wall import _common_tangent
 
 SWEEPS = (Path(__file__).parents[2] / "configs").glob("sweep_*.yaml")
 RUNS = sorted(set((Path(__file__).parents[2] / "configs").glob("*.yaml")) - set(SWEEPS))

@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 
 from membrane.builder.sheet import build_sheet
 from membrane.config import load
-from membrane.energy import Cargo, Ceramide, Helfrich, Lipids, Oligomers, lo_order
+from membrane.energy import Cargo, Ceramide, Helfrich, Lipids, Mixture, Oligomers, lo_order
 from membrane.energy.mixing import DILUTE, entropy, log_activity, occupied
 from membrane.lattice import fft
 from membrane.lattice.grid import Grid
@@ -34,7 +34,11 @@ def five_fields(helfrich: Helfrich | None = HELFRICH, ceramide: Ceramide = CERAM
     means = dict(zip(SPECIES, (-0.4, 0.08, 0.05, 0.06, 0.04), strict=True))
     diffusion = dict.fromkeys(SPECIES, (1000000.0, 300000.0))
     return Sheet(
-        grid, lipids=LIPIDS, diffusion=diffusion, mean_fields=means, helfrich=helfrich, ceramide=ceramide, cargo=CARGO
+        grid,
+        mixture=Mixture(LIPIDS, ceramide, CARGO),
+        diffusion=diffusion,
+        mean_fields=means,
+        helfrich=helfrich,
     )
 
 
@@ -133,7 +137,9 @@ def test_gradient_of_the_free_energy_is_its_finite_difference():
 def test_diagonal_rates_are_the_conserved_gradient_flow_of_the_free_energy():
     """One field of constant mobility: rate_q = -M q^2 (dF/dphi)_q to 1e-12 with M = D/(2b)."""
     helfrich = Helfrich(25 * KT, 0.05, {"phi": 0.01})
-    sheet = Sheet(GRID, lipids=LIPIDS, diffusion={"phi": (1e6, 1e6)}, mean_fields={"phi": 0.0}, helfrich=helfrich)
+    sheet = Sheet(
+        GRID, mixture=Mixture(LIPIDS), diffusion={"phi": (1e6, 1e6)}, mean_fields={"phi": 0.0}, helfrich=helfrich
+    )
     assert sheet.is_diagonal
     fields = random_fields(7)[:1]
     rate_hat, advection = sheet.rates(fields, seen(sheet, fields))
@@ -287,10 +293,9 @@ def test_ceramide_runs_into_its_closed_steady_state(leaflet):
     means = {"phi": 1.0, CYT: 0.08, LUM: 0.05}
     sheet = Sheet(
         grid,
-        lipids=LIPIDS,
+        mixture=Mixture(LIPIDS, ceramide),
         diffusion=dict.fromkeys(means, (1000000.0, 300000.0)),
         mean_fields=means,
-        ceramide=ceramide,
         initial_noise=0.0,
     )
     state, _ = Bdf2(1e-3, 0, 1.0).chunk(sheet, sheet.initial_state(jax.random.key(0), 1), jnp.asarray(3000, jnp.int32))

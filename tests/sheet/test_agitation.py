@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import j1
 
-from membrane.energy import Helfrich, Lipids
+from membrane.energy import Helfrich, Lipids, Mixture
 from membrane.lattice import fft
 from membrane.lattice.grid import Grid
 from membrane.sheet.agitation import ThermalFlow
@@ -157,7 +157,7 @@ def membrane_sheet() -> Sheet:
     """phi with flow, agitation and a curvature that phi brings, so that the bending force acts."""
     return Sheet(
         GRID,
-        lipids=Lipids.from_wall(line_tension=1.0, interface_width=5.0),
+        mixture=Mixture(Lipids.from_wall(line_tension=1.0, interface_width=5.0)),
         diffusion={"phi": (1e6, 3e5)},
         mean_fields={"phi": -0.4},
         helfrich=Helfrich(20 * KT, 0.05, {"phi": 0.02}),

@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from membrane.energy import Cargo, Ceramide, Helfrich, Lipids, Oligomers
+from membrane.energy import Cargo, Ceramide, Helfrich, Lipids, Mixture, Oligomers
+from membrane.energy.wall import measure_wall
 from membrane.lattice import fft
 from membrane.lattice.grid import Grid
 from membrane.sheet.hydrodynamics import MembraneFlow
 from membrane.sheet.plane import Sheet
 from membrane.sheet.stepper import Bdf2
-from membrane.sheet.wall import measure_wall
 
 KT = 4.2821
 CYT, LUM, MONOMER, OLIGOMER = "ceramide_cytosolic", "ceramide_luminal", "cargo_monomer", "cargo_oligomer"
@@ -24,7 +24,12 @@ FLOW = MembraneFlow(3e-6, 3e-9)
 def lipid_sheet(grid: Grid, *, lipids: Lipids = LIPIDS, diffusion=(1e6, 1e6), mean: float = 0.0, **parts) -> Sheet:
     """phi alone; constant mobility and no flow make it diagonal."""
     return Sheet(
-        grid, lipids=lipids, diffusion={"phi": diffusion}, mean_fields={"phi": mean}, initial_noise=0.0, **parts
+        grid,
+        mixture=Mixture(lipids),
+        diffusion={"phi": diffusion},
+        mean_fields={"phi": mean},
+        initial_noise=0.0,
+        **parts,
     )
 
 
@@ -33,12 +38,10 @@ def five_fields(grid: Grid, *, flow: MembraneFlow | None = None, dissociation: f
     means = {"phi": -0.4, CYT: 0.08, LUM: 0.03, MONOMER: 0.008, OLIGOMER: 0.04}
     return Sheet(
         grid,
-        lipids=LIPIDS,
+        mixture=Mixture(LIPIDS, Ceramide(KT, 10.0, 0.5), Cargo(KT, 12.0, 0.3, Oligomers(6, 4.5, 1.5, dissociation))),
         diffusion=dict.fromkeys(means, (1000000.0, 300000.0)),
         mean_fields=means,
         helfrich=Helfrich(20 * KT, 0.001, {CYT: 0.185, LUM: -0.185, OLIGOMER: 0.2}),
-        ceramide=Ceramide(KT, 10.0, 0.5),
-        cargo=Cargo(KT, 12.0, 0.3, Oligomers(6, 4.5, 1.5, dissociation)),
         flow=flow,
         initial_noise=0.1,
     )
@@ -189,22 +192,13 @@ def test_relaxed_wall_is_a_tanh_of_the_given_line_tension(diffusion):
     assert np.max(np.abs(row - np.tanh((x - centre) / (np.sqrt(2) * 5)))[near]) < 2e-3
 
 
-def test_measured_wall_without_mixture():
-    """measure_wall of lipids alone: (2 sqrt2/3) sqrt(K b) to 0.1 %, phases at +-1."""
-    wall = measure_wall(lipid_sheet(Grid((9, 12), (40.0, 60.0)), diffusion=(1e6, 3e5), mean=-0.3))
-    assert wall.line_tension == pytest.approx(LIPIDS.line_tension, rel=1e-3)
-    assert (wall.phi_ld, wall.phi_lo) == pytest.approx((-1, 1), abs=5e-3)
-    assert (wall.ld, wall.lo) == ({}, {})
-
-
 def with_ceramide(grid: Grid, means: dict[str, float], affinity: float) -> Sheet:
     """Lipids of 0.8 pN and ceramide of the given affinity, on the finite-volume path."""
     return Sheet(
         grid,
-        lipids=Lipids.from_wall(line_tension=0.8, interface_width=5.0),
+        mixture=Mixture(Lipids.from_wall(line_tension=0.8, interface_width=5.0), Ceramide(KT, 10.0, affinity)),
         diffusion=dict.fromkeys(means, (1000000.0, 300000.0)),
         mean_fields=means,
-        ceramide=Ceramide(KT, 10.0, affinity),
     )
 
 
@@ -217,7 +211,7 @@ def test_measured_wall_is_that_of_a_relaxed_strip_with_ceramide(affinity):
     grid = Grid((9, 168), (31.0, 300.0), "float64")
     means = {"phi": -0.2, CYT: 0.08, LUM: 0.03}
     sheet = with_ceramide(grid, means, affinity)
-    wall = measure_wall(sheet)
+    wall = measure_wall(sheet.mixture, sheet.mean_fields)
     lo = 0.5 * (1 + strip(sheet, share=0.4))
     fields = np.stack(
         [
@@ -232,13 +226,13 @@ def test_measured_wall_is_that_of_a_relaxed_strip_with_ceramide(affinity):
     spread = max(np.ptp(np.asarray(potentials[name])) for name in means)
     assert spread < 1e-3
     middle, outside = np.asarray(fields[:, 4, 84]), np.asarray(fields[:, 4, 0])
-    bulk = lambda s: float(sheet.local_density(dict(zip(means, s, strict=True)))) - mu @ s
+    bulk = lambda s: float(sheet.mixture.density(dict(zip(means, s, strict=True)))) - mu @ s
     assert bulk(middle) == pytest.approx(bulk(outside), abs=2e-5)
     total = float(sheet.free_energy(fields)) - grid.cell_area * mu @ np.asarray(fields).sum(axis=(1, 2))
     tension = (total - grid.area * 0.5 * (bulk(middle) + bulk(outside))) / (2 * 31.0)
     # In the small box the walls have taken up ceramide: the wall is that of the phases that are left.
     mixed = dict(zip(means, (0.4 * middle + 0.6 * outside).tolist(), strict=True))
-    wall = measure_wall(with_ceramide(grid, mixed, affinity))
+    wall = measure_wall(sheet.mixture, mixed)
     assert tension == pytest.approx(wall.line_tension, rel=1e-2)
     assert tension > 1.03 * 0.8
     for phase, names in ((middle, wall.lo), (outside, wall.ld)):
@@ -421,6 +415,6 @@ def test_sheet_refuses_diffusion_and_means_of_other_species():
     """A missing and a superfluous species are errors that name what is there and what is due."""
     grid = Grid((18, 25), (61.0, 93.0))
     with pytest.raises(ValueError, match="diffusion names"):
-        Sheet(grid, lipids=LIPIDS, diffusion={}, mean_fields={"phi": 0.0})
+        Sheet(grid, mixture=Mixture(LIPIDS), diffusion={}, mean_fields={"phi": 0.0})
     with pytest.raises(ValueError, match="mean_fields names"):
-        Sheet(grid, lipids=LIPIDS, diffusion={"phi": (1.0, 1.0)}, mean_fields={"phi": 0.0, CYT: 0.1})
+        Sheet(grid, mixture=Mixture(LIPIDS), diffusion={"phi": (1.0, 1.0)}, mean_fields={"phi": 0.0, CYT: 0.1})

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from membrane.energy import Lipids
+from membrane.energy import Lipids, Mixture
 from membrane.lattice.grid import Grid
 from membrane.sheet.agitation import ThermalFlow
 from membrane.sheet.hydrodynamics import MembraneFlow
@@ -55,7 +55,7 @@ def test_capillary_modes_of_a_disc():
     tick, step = 1e-6, 8
     sheet = Sheet(
         grid,
-        lipids=LIPIDS,
+        mixture=Mixture(LIPIDS),
         diffusion={"phi": (1e6, 1e6)},
         mean_fields={"phi": -0.4},
         flow=flow,
@@ -120,7 +120,9 @@ def test_coarsening_exponent():
     The decade is 0.4-4 s, in which domains are much wider than their walls; a decade earlier n is 0.26.
     """
     grid = Grid((360, 420), (1440.0, 1680.0), "float32")
-    sheet = Sheet(grid, lipids=LIPIDS, diffusion={"phi": (1e6, 1e6)}, mean_fields={"phi": -0.3}, initial_noise=0.1)
+    sheet = Sheet(
+        grid, mixture=Mixture(LIPIDS), diffusion={"phi": (1e6, 1e6)}, mean_fields={"phi": -0.3}, initial_noise=0.1
+    )
     stepper, last = Bdf2(1e-6, 12, 0.05), 4096 * 976
     logs = []
     for seed in range(3):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from membrane.energy import Ceramide, Helfrich, Lipids
+from membrane.energy import Ceramide, Helfrich, Lipids, Mixture
 from membrane.lattice import fft
 from membrane.lattice.grid import Grid
 from membrane.replica import NumericalFailure
@@ -26,7 +26,12 @@ CYT, LUM = "ceramide_cytosolic", "ceramide_luminal"
 def lipid_sheet(grid: Grid, diffusion=(1e6, 1e6), mean: float = 0.0, **parts) -> Sheet:
     """phi alone."""
     return Sheet(
-        grid, lipids=LIPIDS, diffusion={"phi": diffusion}, mean_fields={"phi": mean}, initial_noise=0.0, **parts
+        grid,
+        mixture=Mixture(LIPIDS),
+        diffusion={"phi": diffusion},
+        mean_fields={"phi": mean},
+        initial_noise=0.0,
+        **parts,
     )
 
 
@@ -35,10 +40,9 @@ def ceramide_sheet(grid: Grid) -> Sheet:
     means = {"phi": -0.2, CYT: 0.08, LUM: 0.03}
     return Sheet(
         grid,
-        lipids=LIPIDS,
+        mixture=Mixture(LIPIDS, Ceramide(KT, 10.0, 0.5, 20.0, 0.3, 5.0, 8.0)),
         diffusion=dict.fromkeys(means, (1000000.0, 300000.0)),
         mean_fields=means,
-        ceramide=Ceramide(KT, 10.0, 0.5, 20.0, 0.3, 5.0, 8.0),
         helfrich=Helfrich(20 * KT, 0.01, {CYT: 0.185, LUM: -0.185}),
         initial_noise=0.0,
     )
@@ -308,9 +312,9 @@ def test_rollout_is_the_chunk():
 
 PARAMETERS = {
     "tension": (lambda s: s.helfrich.tension, 0.01),
-    "affinity": (lambda s: s.ceramide.affinity, 0.5),
+    "affinity": (lambda s: s.mixture.ceramide.affinity, 0.5),
     "curvature": (lambda s: s.helfrich.coefficients[CYT], 0.185),
-    "synthesis": (lambda s: s.ceramide.synthesis_rate, 20.0),
+    "synthesis": (lambda s: s.mixture.ceramide.synthesis_rate, 20.0),
     "well": (lambda s: s.lipids.well, LIPIDS.well),
     "gradient": (lambda s: s.lipids.gradient, LIPIDS.gradient),
 }

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import brentq
 
-from membrane.sheet.plane import Sheet
+from membrane.energy.mixture import Mixture
 
 _MIXED = (
     "the mixture has no two coexisting phases, hence no wall and no line tension; what decides: temperature_C, "
@@ -35,26 +35,32 @@ class Wall:
     lo: dict[str, float]
 
 
-def measure_wall(sheet: Sheet, points: int = 801) -> Wall:
-    """The wall at the mean composition of ``sheet``, in float64. Raises ValueError where the mixture has no two
-    phases."""
-    # Of absurd numbers some overflow on the way; they have no wall.
+def measure_wall(mixture: Mixture, means: dict[str, float], points: int = 801) -> Wall:
+    """The planar wall that a mixture of given mean composition forms, computed in float64.
+
+    mixture: the free energy of the composition; nothing else of a membrane enters
+    means: mean phi and mean area fraction of every other species, by name
+    points: number of values of phi, from -1.3 to 1.3, between which W is integrated
+
+    Raises ValueError where the mixture has no two phases.
+    """
+    # Absurd parameters may overflow on the way; such a mixture has no wall.
     with jax.enable_x64(True), np.errstate(all="ignore"):
         try:
-            return _measure(sheet, np.linspace(-1.3, 1.3, points))
+            return _measure(mixture, means, np.linspace(-1.3, 1.3, points))
         except np.linalg.LinAlgError as error:
             raise ValueError(_MIXED) from error
 
 
-def _measure(sheet, phi):
-    others = sheet.species[1:]
-    mean = np.array([sheet.mean_fields[name] for name in others])
-    density = lambda p, s: sheet.local_density({"phi": p, **dict(zip(others, s, strict=True))})
+def _measure(mixture, means, phi):
+    others = mixture.species[1:]
+    mean = np.array([means[name] for name in others])
+    density = lambda p, s: mixture.density({"phi": p, **dict(zip(others, s, strict=True))})
     gradient, hessian = jax.grad(density, argnums=1), jax.hessian(density, argnums=1)
     slope = jax.jit(jax.vmap(gradient, (0, 0)))
     curve = jax.jit(jax.vmap(hessian, (0, 0)))
     value = jax.jit(jax.vmap(density, (0, 0)))
-    phi_mean = sheet.mean_fields["phi"]
+    phi_mean = means["phi"]
     s = np.tile(mean, (len(phi), 1))
     nu = np.asarray(gradient(jnp.asarray(phi_mean), jnp.asarray(mean))) if len(others) else np.zeros(0)
     for _ in range(200):
@@ -71,7 +77,7 @@ def _measure(sheet, phi):
         nu = nu + np.linalg.solve(response, np.clip(mean - now, -0.5 * now, 0.5 * now))
     excess = effective - tilt * phi
     excess = np.maximum(excess - 0.5 * (excess[left] + excess[right]), 0)[left : right + 1]
-    tension = np.trapezoid(np.sqrt(2 * sheet.lipids.gradient * excess), phi[left : right + 1])
+    tension = np.trapezoid(np.sqrt(2 * mixture.lipids.gradient * excess), phi[left : right + 1])
     compose = lambda i: dict(zip(others, s[i].tolist(), strict=True))
     return Wall(float(tension), float(phi[left]), float(phi[right]), compose(left), compose(right))
 
