@@ -1,1 +1,66 @@
-"""membrane: how an endosome makes exosomes."""
+"""membrane: how an endosome makes exosomes.
+
+>>> import membrane as mb
+>>> prediction = mb.predict("ceramide", diameters_nm=[60, 80])
+
+``run`` runs a configuration, ``read`` reads an archive, ``predict`` asks the bud law without a run, ``load`` reads a
+configuration, ``configs`` holds those that are shipped. Nothing heavy is imported before it is used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from membrane.archive import ArchiveError
+    from membrane.config import ConfigError
+    from membrane.notebook.config import Config, load
+    from membrane.notebook.prediction import Prediction, predict
+    from membrane.notebook.result import Result, read
+    from membrane.notebook.running import run
+    from membrane.notebook.shipped import configs
+    from membrane.notebook.sizes import Sizes
+    from membrane.version import VERSION as __version__
+
+__all__ = [
+    "ArchiveError",
+    "Config",
+    "ConfigError",
+    "Prediction",
+    "Result",
+    "Sizes",
+    "__version__",
+    "configs",
+    "load",
+    "predict",
+    "read",
+    "run",
+]
+
+_HOMES = {
+    "ArchiveError": "archive",
+    "Config": "notebook.config",
+    "ConfigError": "config",
+    "Prediction": "notebook.prediction",
+    "Result": "notebook.result",
+    "Sizes": "notebook.sizes",
+    "configs": "notebook.shipped",
+    "load": "notebook.config",
+    "predict": "notebook.prediction",
+    "read": "notebook.result",
+    "run": "notebook.running",
+    "__version__": "version:VERSION",
+}
+"""Where each name is imported from when it is first used; after a colon, what it is called there."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"membrane has no {name!r}; it has {', '.join(__all__)}")
+    home, _, own = _HOMES[name].partition(":")
+    found = getattr(import_module(f"membrane.{home}"), own or name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -39,6 +39,8 @@ ROOMS = {
     # Members are processes of their own: a sweep knows configurations and folders, no physics.
     "sweep": "archive config paths program",
     "commands": "archive bud builder config outcome paths program sweep",
+    # What a notebook sees: it runs by the engine of the commands, and draws.
+    "notebook": "archive bud builder config figures outcome paths program",
     # What ``python -m membrane.NAME`` starts.
     "run": "commands",
     "predict": "commands",
@@ -240,7 +242,13 @@ def test_border_of_the_configuration():
     """Only builder turns a configuration into physics: config knows no jax and no numpy, and no room of physics knows
     config."""
     assert libraries(*files_of("config")) - sys.stdlib_module_names == {"yaml", "pydantic"}
-    assert {name for name in ROOMS if "config" in rooms_of(name)} == {"builder", "program", "sweep", "commands"}
+    assert {name for name in ROOMS if "config" in rooms_of(name)} == {
+        "builder",
+        "program",
+        "sweep",
+        "commands",
+        "notebook",
+    }
 
 
 def test_mechanics_without_jax():

@@ -7,20 +7,21 @@ there. A figure of ours must not depend on them.
 import contextlib
 import io
 import os
+import sys
 from pathlib import Path
 
 from membrane.paths import followed, may_write, signature
 
-_before = os.environ.get("MPLBACKEND")
+_before, _first = os.environ.get("MPLBACKEND"), "matplotlib" not in sys.modules
 # matplotlib reads this variable while it is imported, and fails there if it does not know the backend.
 os.environ["MPLBACKEND"] = "agg"
 try:
     import matplotlib
-    from matplotlib import animation, patheffects
+    from matplotlib import animation, figure, patheffects
+    from matplotlib.axes import Axes
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.collections import EllipseCollection
     from matplotlib.colors import Normalize, to_rgb
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
     from matplotlib.textpath import TextPath
@@ -30,9 +31,14 @@ finally:
         del os.environ["MPLBACKEND"]
     else:
         os.environ["MPLBACKEND"] = _before
+if _first:
+    # The backend of the user's own figures, those that a notebook shows, is his choice again.
+    with contextlib.suppress(ValueError):
+        matplotlib.rcParams["backend"] = _before or dict.__getitem__(matplotlib.rcParamsOrig, "backend")
 
 __all__ = [
     "AnchoredSizeBar",
+    "Axes",
     "EllipseCollection",
     "Figure",
     "FigureCanvasAgg",
@@ -42,6 +48,7 @@ __all__ = [
     "TextPath",
     "animation",
     "matplotlib",
+    "new_axes",
     "patheffects",
     "plain",
     "put",
@@ -72,6 +79,24 @@ def style(**more):
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE | {name.replace("_", ".", 1): value for name, value in more.items()})
         yield
+
+
+class Figure(figure.Figure):
+    """A figure of matplotlib that a notebook shows where it is the last value of a cell."""
+
+    def _repr_png_(self) -> bytes:
+        drawn = io.BytesIO()
+        with style():
+            self.savefig(drawn, format="png", dpi=150)
+        return drawn.getvalue()
+
+
+def new_axes(size_inch: tuple[float, float]) -> Axes:
+    """Axes of a new figure of ``size_inch`` (width, height), on the backend of the user: a notebook shows it, and so
+    does ``matplotlib.pyplot.show()``."""
+    from matplotlib import pyplot
+
+    return pyplot.subplots(figsize=size_inch)[1]
 
 
 @style()

@@ -5,7 +5,7 @@ import textwrap
 import numpy as np
 
 from membrane.archive import RunRecord
-from membrane.figures.canvas import Figure, Line2D, Patch, TextPath, plain, style
+from membrane.figures.canvas import Axes, Figure, Line2D, Patch, TextPath, new_axes, plain, style
 from membrane.figures.style import OKABE_ITO, WIDTH_INCH
 from membrane.outcome.sizes import EXOSOME_RANGE_NM
 
@@ -20,6 +20,20 @@ def size_distribution_figure(records: list[RunRecord]) -> Figure:
     lines = draw_sizes(figure.add_subplot(), records, room=400)
     figure.set_size_inches(WIDTH_INCH, 2.8 + 0.17 * lines)
     return figure
+
+
+def size_distribution_axes(records: list[RunRecord], axes: Axes | None = None) -> Axes:
+    """As :func:`size_distribution_figure`, into ``axes`` that the caller has made and styled. Without them a new figure
+    in our style is made, which a notebook shows. Returns the axes."""
+    if axes is not None:
+        inches = axes.get_window_extent().width / axes.figure.dpi
+        draw_sizes(axes, records, room=72 * inches)
+        return axes
+    with style():
+        axes = new_axes((WIDTH_INCH, 3.6))
+        lines = draw_sizes(axes, records, room=400)
+        axes.figure.set_size_inches(WIDTH_INCH, 2.8 + 0.17 * lines)
+    return axes
 
 
 def draw_sizes(axes, records, room):

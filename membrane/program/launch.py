@@ -34,9 +34,9 @@ def launch(arguments, stop: Stop) -> int:
         tell(config, arguments.config)
         if arguments.check:
             return check(config, physics, arguments.trial)
-        batch = _batch(config, physics, arguments.batch)
+        batch = batch_of(config, physics, arguments.batch)
         stop.begin()
-        archive = _open(config, output, arguments)
+        archive = open_archive(config, output, arguments)
         if archive is None:
             log.info("%s is complete already; give a longer duration_s to extend it", output)
             return COMPLETE
@@ -45,7 +45,7 @@ def launch(arguments, stop: Stop) -> int:
         return BAD_INPUT
     try:
         with archive:
-            status = _advance(config, physics, archive, stop, batch, arguments)
+            status = advance(config, physics, archive, stop, batch, arguments)
     except ArchiveError as error:
         print(f"membrane.run: {error}", file=sys.stderr)
         return FAILED
@@ -69,7 +69,7 @@ def _output(config: Config, arguments) -> Path:
     return output
 
 
-def _advance(config: Config, physics, archive: Archive, stop: Stop, batch: Batch | None, arguments) -> str:
+def advance(config: Config, physics, archive: Archive, stop: Stop, batch: Batch | None, arguments) -> str:
     """To the end, if nothing stops it; the archive is then whole. Returns its status."""
     run = Run(config, physics, archive, stop, arguments.threads, batch, arguments.quiet)
     status = run.to_end()
@@ -88,7 +88,7 @@ def _advance(config: Config, physics, archive: Archive, stop: Stop, batch: Batch
     return status
 
 
-def _batch(config: Config, physics, asked: int | None) -> Batch | None:
+def batch_of(config: Config, physics, asked: int | None) -> Batch | None:
     """What ``--batch`` asks for: on GPUs the default, on a CPU threads are faster."""
     if asked is not None and config.kind != "sheet":
         raise ConfigError(f"--batch {asked}: only sheets are batched, a vesicle fills a device; leave it out")
@@ -97,7 +97,7 @@ def _batch(config: Config, physics, asked: int | None) -> Batch | None:
     return Batch.on_all_devices(physics.stepper.chunk, config.endosomes, asked)
 
 
-def _open(config: Config, output: Path, arguments) -> Archive | None:
+def open_archive(config: Config, output: Path, arguments) -> Archive | None:
     """The archive to write to; None where a resumed run has nothing left to do."""
     clear(output)
     partial = output.with_name(output.name + ".partial")

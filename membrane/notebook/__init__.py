@@ -1,0 +1,1 @@
+"""What a notebook sees: configurations, runs, predictions and archives as Python objects."""
