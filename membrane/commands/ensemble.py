@@ -54,7 +54,7 @@ def _main(argv: list[str] | None) -> int:
         return BAD_INPUT
     with Stop(arguments.max_wall_time) as stop:
         try:
-            cluster.refuse_idle(arguments)
+            cluster.refuse_unused_options(arguments)
             sweep = read_sweep(arguments.sweep)
             folder = SweepFolder(arguments.folder or Path("runs") / sweep.config.name, sweep)
             members = _share(sweep.members, arguments)
