@@ -116,7 +116,7 @@ def commands_of_slurm(folder, queued="", answer="echo 17", code=0):
 
 @pytest.mark.parametrize("answer", ["echo 17", "echo '17;north'"])
 def test_submission(tmp_path, monkeypatch, answer):
-    """sbatch gets the very script that --script writes; the number of the job comes back, without the cluster's name."""
+    """sbatch gets the very script that --script writes; the number of the job comes back alone."""
     monkeypatch.setenv("PATH", commands_of_slurm(tmp_path, answer=answer))
     options = ["--partition", "gpu", "--time", "4:00:00", "--sbatch=--account=lab"]
     assert array(tmp_path, *options).submit() == "17"
