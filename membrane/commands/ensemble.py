@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from membrane.config import ConfigError, tell
+from membrane.config import ConfigError, log_remarks
 from membrane.paths import PathError, all_differ, may_write, path
 from membrane.program.console import (
     BAD_INPUT,
@@ -54,11 +54,11 @@ def _main(argv: list[str] | None) -> int:
         return BAD_INPUT
     with Stop(arguments.max_wall_time) as stop:
         try:
-            cluster.refuse_idle(arguments)
+            cluster.refuse_unused_options(arguments)
             sweep = read_sweep(arguments.sweep)
             folder = SweepFolder(arguments.folder or Path("runs") / sweep.config.name, sweep)
             members = _share(sweep.members, arguments)
-            tell(sweep.base, arguments.sweep)
+            log_remarks(sweep.base, arguments.sweep)
             if arguments.dry_run:
                 return _list(folder, members, arguments)
             if arguments.script:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from membrane.bud.situation import DIAMETERS_NM
 from membrane.bud.words import as_csv, as_json, report
-from membrane.config import ConfigError, SheetConfig, load, tell
+from membrane.config import ConfigError, SheetConfig, load, log_remarks
 from membrane.paths import path
 from membrane.program.console import BAD_INPUT, COMPLETE, command
 
@@ -40,7 +40,7 @@ def _main(argv: list[str] | None) -> int:
         set_up_environment()
         set_up_jax(cache_from_s=1.0)
         prediction = predict(config, arguments.diameters)
-        tell(config, arguments.config)
+        log_remarks(config, arguments.config)
         if "-" not in wanted.values():
             print(report(prediction))
         for name, given in wanted.items():

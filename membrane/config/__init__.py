@@ -1,7 +1,8 @@
-"""The configuration: what may stand in a YAML file, in which units, and how faults are reported."""
+"""The configuration: which keys a YAML file may have, with which values and units, and how faults are reported."""
 
 from membrane.config.compare import FREE_TO_CHANGE, changes
-from membrane.config.reading import Config, changed, load, load_sweep, parse, tell
+from membrane.config.editor import json_schema
+from membrane.config.reading import Config, changed, load, load_sweep, log_remarks, parse
 from membrane.config.sheet import SheetConfig
 from membrane.config.sweep import SweepConfig
 from membrane.config.text import ConfigError, cut, shortened
@@ -17,9 +18,10 @@ __all__ = [
     "changed",
     "changes",
     "cut",
+    "json_schema",
     "load",
     "load_sweep",
+    "log_remarks",
     "parse",
     "shortened",
-    "tell",
 ]

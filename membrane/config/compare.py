@@ -1,14 +1,18 @@
-"""What differs between two configurations."""
+"""The differences between two configurations."""
 
 from membrane.config.sections import RunConfig
 
 FREE_TO_CHANGE = ("duration_s", "numerics.devices", "output.keep_checkpoint")
-"""Keys that may be others when a run goes on: it may last longer; another number of devices changes rounding only; what
-stays of the last state changes nothing before the end."""
+"""Keys that may have another value when a run goes on. A run may last longer. Another number of devices changes
+rounding only. Whether the last state is kept changes nothing before the end."""
 
 
 def changes(before: RunConfig, now: RunConfig) -> list[str]:
-    """A line a key that differs, with both values; FREE_TO_CHANGE are left out."""
+    """A line for each key that differs, with both values. The keys FREE_TO_CHANGE are left out.
+
+    before: the configuration of the archive.
+    now: the configuration that the run is to go on with.
+    """
     old, new = _flat(before.model_dump()), _flat(now.model_dump())
     changed = [k for k in sorted(old | new) if old.get(k) != new.get(k) and k not in FREE_TO_CHANGE]
     return [f"  {k}: {old.get(k)!r} in the archive, {new.get(k)!r} now" for k in changed]

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with a configuration, in plain words."""
+"""The faults that pydantic finds in a configuration, in plain words."""
 
 import difflib
 import types
@@ -12,18 +12,23 @@ from membrane.config.sections import LEAST, Section
 from membrane.config.text import ConfigError, Inconsistent, cut, shortened
 
 MOST_SHOWN = 20
-"""So many faults are told one by one."""
+"""Faults that a message names one by one; the others are only counted."""
 
 
 def error_of(faults: list[str], source: str, more: int = 0) -> ConfigError:
-    """All faults of one source as one error, a line each; ``more`` are only counted."""
+    """One error that holds all ``faults`` of a ``source``, a line for each, and the number of ``more``."""
     total = len(faults) + more
     lines = [f"{source}: {total} fault{'s' if total > 1 else ''}", *(f"  {fault}" for fault in faults)]
     return ConfigError("\n".join(lines + [f"  and {more} more"] * (more > 0)))
 
 
 def error_from(error: ValidationError, config: type[Section], source: str) -> ConfigError:
-    """What pydantic found in ``config``, a sentence for each fault: key, what is allowed, what was given."""
+    """The error of pydantic with a sentence for each fault: the key, what is allowed, and what was given.
+
+    error: what pydantic raised.
+    config: the class of the configuration.
+    source: what the message calls the configuration.
+    """
     found: list[str] = []
     faults = error.errors(include_url=False)
     for fault in faults[:MOST_SHOWN]:
@@ -33,19 +38,19 @@ def error_from(error: ValidationError, config: type[Section], source: str) -> Co
             found += [f"{path}{sentence}" for sentence in cause.faults[:MOST_SHOWN]]
         else:
             found.append(_sentence(fault, config))
-    # A short list lacks its members one by one; that is one fault.
+    # A list that is too short lacks each of its members; that is one fault.
     return error_of(list(dict.fromkeys(found)), source, max(0, len(faults) - MOST_SHOWN))
 
 
 def hint(given: str, known: Iterable[str]) -> str:
-    """The nearest known name, or all of them."""
+    """A remedy for an unknown name: the nearest known name, or else all of them."""
     known = sorted(known)
     near = difflib.get_close_matches(cut(given), known, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
 
 
 def leaves(config: type[Section]) -> list[str]:
-    """The dotted keys of all values of a configuration, those of optional sections included."""
+    """The dotted keys of all values of a configuration, also those in optional sections."""
     found = []
     for name, field in config.model_fields.items():
         inner = section_of(field.annotation)
@@ -54,7 +59,7 @@ def leaves(config: type[Section]) -> list[str]:
 
 
 def section_of(annotation: Any) -> type[Section] | None:
-    """The section that an annotation stands for, also one that may be absent; None for a value."""
+    """The section that an annotation stands for, also where it may be absent; None where it stands for a value."""
     kinds = [annotation]
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
         kinds = typing.get_args(annotation)
@@ -63,25 +68,25 @@ def section_of(annotation: Any) -> type[Section] | None:
 
 def _sentence(fault: dict, config: type[Section]) -> str:
     location, given, kind = fault["loc"], fault["input"], fault["type"]
-    sides = _sides(config, location) if kind in ("missing", "too_long", "tuple_type") else None
+    numbers = _list_of_numbers(config, location) if kind in ("missing", "too_long", "tuple_type") else None
     if kind == "value_error":
-        told = str(fault["ctx"]["error"])
+        problem = str(fault["ctx"]["error"])
     elif kind == "extra_forbidden":
-        return f"{_path(location)}: unknown key; {_home(str(location[-1]), location[:-1], config)}"
-    elif sides is not None:
-        # Whatever is wrong with it as a list, also that it lacks a number.
-        depth, number = sides
-        location, told = location[:depth], f"give a list of {number} numbers"
+        return f"{_path(location)}: unknown key; {_suggestion(str(location[-1]), location[:-1], config)}"
+    elif numbers is not None:
+        # One message for all that can be wrong with the list itself, also that it lacks a number.
+        depth, length = numbers
+        location, problem = location[:depth], f"give a list of {length} numbers"
     elif kind == "missing":
         return f"{_path(location)}: required, but missing"
     else:
-        told = _words(fault)
+        problem = _problem(fault)
     shown = "" if isinstance(given, dict | BaseModel) else f" (given: {shortened(given)})"
-    return f"{_path(location)}: {told}{shown}" if location else told
+    return f"{_path(location)}: {problem}{shown}" if location else problem
 
 
-def _home(given: str, location, config: type[Section]) -> str:
-    """Where an unknown key may belong: the nearest name of its own section, else the sections that have such a key."""
+def _suggestion(given: str, location, config: type[Section]) -> str:
+    """A remedy for an unknown key: the nearest name in the same section, else the dotted keys that end so."""
     known, everywhere = _known(config, location), {}
     for leaf in leaves(config):
         everywhere.setdefault(leaf.rpartition(".")[2], []).append(leaf)
@@ -91,7 +96,7 @@ def _home(given: str, location, config: type[Section]) -> str:
     return f"did you mean {' or '.join(map(repr, everywhere[near[0]]))}?" if near else hint(given, known)
 
 
-def _words(fault: dict) -> str:
+def _problem(fault: dict) -> str:
     kind, context = fault["type"], fault.get("ctx", {})
     limits = {
         "greater_than": "must be greater than {gt:g}",
@@ -130,8 +135,8 @@ def _path(location) -> str:
     return ".".join(cut(str(part), 60) for part in location)
 
 
-def _sides(config: type[Section], location) -> tuple[int, int] | None:
-    """Where in the location a list of a fixed number of numbers stands, and that number; None where there is none."""
+def _list_of_numbers(config: type[Section], location) -> tuple[int, int] | None:
+    """The depth at which the location enters a list of a fixed length, and that length; None where it enters none."""
     section: Any = config
     for depth, part in enumerate(location, 1):
         field = section.model_fields.get(part) if section else None

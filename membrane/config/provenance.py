@@ -1,4 +1,4 @@
-"""What is known of a value: its range, where that comes from, and how far it may be trusted; beside each key."""
+"""What is known of the value of a key: a range, its source, and how far it may be trusted. It stands beside the key."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,9 +13,15 @@ Trust = Literal["read", "read in part", "derived", "recalled", "unverified", "nu
 
 @dataclass(frozen=True)
 class Provenance:
-    """A ``range`` of published or plausible values (in the unit of the key; None: none is known), its ``source`` and
-    its ``trust``. ``note`` says what the range is of, where it is not of the key itself; ``of`` then takes the section
-    and gives the value that the range bounds, or None where there is none."""
+    """What is known of the value of a key.
+
+    range: published or plausible values (least, largest) in the unit of the key; None where none are known.
+    source: where the range comes from.
+    trust: how far it may be trusted, in a word of docs/parameters.md.
+    note: what the range is of, where it is not of the value itself.
+    of: takes the section of the key and returns the number that the range bounds, where it is not the value itself;
+        None where there is no such number.
+    """
 
     range: tuple[float, float] | None
     source: str
@@ -24,41 +30,41 @@ class Provenance:
     of: Callable[[Any], float | None] | None = None
 
     @property
-    def said(self) -> str:
-        """The range in words, "-" where none is known."""
+    def range_text(self) -> str:
+        """The range in words; "-" where none is known."""
         if self.range is None:
             return self.note or "-"
         return f"{self.range[0]:g} to {self.range[1]:g}" + (f" ({self.note})" if self.note else "")
 
 
 NUMERICAL = Provenance(None, "-", "numerical")
-"""A choice of the method."""
+"""Of a key that is a choice of the method, no property of a membrane."""
 
 NO_SOURCE = Provenance(None, "no source", "unverified")
-"""Nobody has measured it, as far as is known here."""
+"""Of a key that nobody has measured, as far as is known here."""
 
 
 def provenances(field: FieldInfo) -> list[Provenance]:
-    """All that is known of a key, in the order of the schema."""
+    """All that is known of the value of a key, in the order in which it stands beside the key."""
     return [known for known in field.metadata if isinstance(known, Provenance)]
 
 
-def outside(config: BaseModel) -> list[str]:
-    """A line for each value that lies outside every documented range of its key: key, value, range and source."""
-    return list(_outside(config, ""))
+def values_outside(config: BaseModel) -> list[str]:
+    """A line for each value that lies outside all documented ranges of its key: key, value, ranges and sources."""
+    return list(_values_outside(config, ""))
 
 
-def _outside(section: BaseModel, path: str) -> Iterator[str]:
+def _values_outside(section: BaseModel, path: str) -> Iterator[str]:
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
         if isinstance(value, BaseModel):
-            yield from _outside(value, f"{path}{name}.")
+            yield from _values_outside(value, f"{path}{name}.")
             continue
         bounded = [(known, known.of(section) if known.of else value) for known in provenances(field) if known.range]
         bounded = [(known, number) for known, number in bounded if number is not None]
         if bounded and not any(known.range[0] <= number <= known.range[1] for known, number in bounded):
             given = f"{value:g}" if isinstance(value, float) else f"{value}"
-            ranges = " or ".join(f"{known.said} ({known.source}; {known.trust})" for known, _ in bounded)
-            # The source is written for a document, where stars make letters bold.
+            ranges = " or ".join(f"{known.range_text} ({known.source}; {known.trust})" for known, _ in bounded)
+            # In the document two stars make letters bold.
             ranges = ranges.replace("**", "")
             yield f"{path}{name} {given} lies outside its documented range, {ranges}"

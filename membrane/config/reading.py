@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from membrane.config.faults import error_from, error_of, hint, leaves
-from membrane.config.provenance import outside
+from membrane.config.provenance import values_outside
 from membrane.config.sections import RunConfig, Section
 from membrane.config.sheet import SheetConfig
 from membrane.config.sweep import SweepConfig, nested
@@ -20,19 +20,32 @@ log = logging.getLogger("membrane")
 Config = SheetConfig | VesicleConfig
 
 KINDS = {"sheet": SheetConfig, "vesicle": VesicleConfig}
-"""The geometries by the key ``kind``; without it, a sheet."""
+"""The kinds of run, by the key ``kind``. Without that key a run is of a sheet."""
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
-    """Read, override (``dotted.key=VALUE``) and validate a YAML file; raises ConfigError with all faults at once."""
+    """The configuration of a run, read from a YAML file and validated.
+
+    path: the YAML file; ``~`` is the home folder.
+    overrides: texts ``dotted.key=VALUE``, each of which replaces a value of the file. VALUE is YAML.
+
+    Raises ConfigError, which holds all faults at once, a line for each.
+
+    >>> config = load("configs/ceramide.yaml", ["lipids.line_tension_pN=1.2"])
+    >>> config.lipids.line_tension_pN
+    1.2
+    """
     path = Path(path).expanduser()
     return parse(read_text(path, "configs/ceramide.yaml"), overrides, source=str(path))
 
 
-def tell(config: Config, source: str | Path) -> None:
-    """Log what a reader should know of a valid configuration: values outside their documented range (warnings), and
-    keys that have no effect (information)."""
-    for line in outside(config):
+def log_remarks(config: Config, source: str | Path) -> None:
+    """Log what the user should know of a valid configuration.
+
+    A warning for each value outside its documented range, a message for each key that has no effect. ``source`` is what
+    messages call the configuration.
+    """
+    for line in values_outside(config):
         log.warning("%s: %s", source, line)
     for key in config.unused:
         section = key.partition(".")[2].partition("_")[0]
@@ -40,14 +53,23 @@ def tell(config: Config, source: str | Path) -> None:
 
 
 def parse(text: str, overrides: Sequence[str] = (), source: str = "configuration") -> Config:
-    """As :func:`load`, from the text itself."""
+    """The configuration of a run, as `load` reads it, from the text of a YAML file.
+
+    text: YAML.
+    overrides: as for `load`.
+    source: what messages call the text.
+
+    >>> text = load("configs/ceramide.yaml").to_yaml()
+    >>> parse(text, ["duration_s=0.5"]).duration_s
+    0.5
+    """
     raw = _mapping(text, source)
     if "vary" in raw or "base" in raw:
         raise ConfigError(f"{source}: this is a sweep; run it with python -m membrane.ensemble {source}")
     settings = [_setting(override) for override in overrides]
     kind = next((value for key, value, _ in settings if key == "kind"), raw.get("kind", "sheet"))
     if isinstance(kind, str) and kind in KINDS:
-        settings = [(_full(key, KINDS[kind], given), value, given) for key, value, given in settings]
+        settings = [(_full_key(key, KINDS[kind], given), value, given) for key, value, given in settings]
     _refuse_overlaps(settings)
     for key, value, given in settings:
         _set(raw, key, value, f"--set {shortened(given)}")
@@ -55,8 +77,13 @@ def parse(text: str, overrides: Sequence[str] = (), source: str = "configuration
 
 
 def load_sweep(path: str | Path, kept: bool = False) -> SweepConfig:
-    """Read and validate a sweep, without its base; raises ConfigError with all faults at once. ``kept``: it is one that
-    the folder of a sweep keeps, where it takes more room."""
+    """A sweep, read from a YAML file and validated, without its base.
+
+    path: the YAML file; ``~`` is the home folder.
+    kept: whether it is the copy in the folder of a sweep. A copy is written in full and may be larger.
+
+    Raises ConfigError, which holds all faults at once.
+    """
     path = Path(path).expanduser()
     raw = _mapping(read_text(path, "configs/sweep_tension.yaml", MOST_KEPT_BYTES if kept else MOST_BYTES), str(path))
     if not {"vary", "base"} & raw.keys() and {"geometry", "lipids", "membrane", "output"} & raw.keys():
@@ -68,9 +95,19 @@ def load_sweep(path: str | Path, kept: bool = False) -> SweepConfig:
 
 
 def changed(config: Config, values: dict[str, Any], source: str) -> Config:
-    """``config`` with other ``values`` by dotted key, validated; raises ConfigError with all faults at once.
+    """A copy of a configuration in which some keys have other values; the copy is validated.
 
-    Sections that no key touches are taken over as they are, so that ten thousand members are checked in a second."""
+    config: the configuration, which stays as it is.
+    values: the new values by dotted key.
+    source: what messages call the copy.
+
+    Raises ConfigError, which holds all faults at once.
+
+    >>> config = load("configs/ceramide.yaml")
+    >>> changed(config, {"membrane.tension_uN_per_m": 10.0}, "trial").membrane.tension_uN_per_m
+    10.0
+    """
+    # Sections that no key touches are taken over as they are: ten thousand members are then checked in a second.
     raw = {name: getattr(config, name) for name in type(config).model_fields}
     for key in values:
         if isinstance(section := raw.get(key.partition(".")[0]), BaseModel):
@@ -118,8 +155,8 @@ def _setting(override: str) -> tuple[str, Any, str]:
         raise ConfigError(f"--set {shortened(override)}: {shortened(value)} is not a YAML value ({error})") from None
 
 
-def _full(key: str, kind: type[RunConfig], given: str) -> str:
-    """The whole key where only its end was given; raises ConfigError where several keys end so."""
+def _full_key(key: str, kind: type[RunConfig], given: str) -> str:
+    """The dotted key whose end was given. Raises ConfigError where several keys end so."""
     if key.partition(".")[0] in kind.model_fields:
         return key
     found = [leaf for leaf in leaves(kind) if leaf.endswith(f".{key}")]
@@ -131,7 +168,7 @@ def _full(key: str, kind: type[RunConfig], given: str) -> str:
 
 
 def _refuse_overlaps(settings: list[tuple[str, Any, str]]) -> None:
-    """Raises ConfigError where one of two settings would be lost."""
+    """Raise ConfigError where one setting would overwrite another."""
     keys = [key for key, _, _ in settings]
     for key in keys:
         if keys.count(key) > 1:

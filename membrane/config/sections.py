@@ -1,4 +1,4 @@
-"""What the configurations of both geometries share: numbers with a range, sections, the parts of a membrane."""
+"""Parts that the configurations of sheets and vesicles share: numbers with bounds, and sections of a membrane."""
 
 from typing import Annotated, Literal
 
@@ -9,9 +9,9 @@ from membrane.config.provenance import NO_SOURCE, NUMERICAL, Provenance
 from membrane.config.text import EXPONENT
 
 LEAST, MOST = 1e-12, 1e12
-"""No quantity is smaller or larger in its unit: products of a few of them stay within the numbers of a computer."""
+"""Bounds of every quantity in its unit, so that products of a few quantities are numbers of a computer."""
 
-# Strict: text, yes and no are no numbers, 1 and 0 are no yes and no.
+# Strict: a text or a truth value is never taken for a number, nor a number for a truth value.
 Number = Annotated[float, Field(strict=True, ge=-MOST, le=MOST, allow_inf_nan=False)]
 Whole = Annotated[int, Field(strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
@@ -22,10 +22,10 @@ Order = Annotated[Number, Field(gt=-1, lt=1)]
 Dilute = Annotated[Number, Field(gt=0, lt=1)]
 
 ENDINGS = (".h5", ".partial", ".png")
-"""What the package itself appends to a name."""
+"""Endings that the package appends to a name."""
 
 DEVICES = {"con", "prn", "aux", "nul"} | {f"{device}{number}" for device in ("com", "lpt") for number in range(10)}
-"""Names that are no files on Windows, whatever their ending."""
+"""Names that mean devices on Windows, whatever their ending."""
 
 
 def _is_name(name: str) -> str:
@@ -46,17 +46,17 @@ def _is_name(name: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_is_name)]
-"""Files and folders are named after it."""
+"""A name, after which files and folders are called."""
 
 
 class Section(BaseModel):
-    """A part of the configuration: immutable, unknown keys are errors, and only a number is a number."""
+    """A part of a configuration. It cannot be changed, and unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
 class PhasesConfig(Section):
-    """The phases Ld and Lo and the wall between them."""
+    """The liquid-disordered phase Ld, the liquid-ordered phase Lo, and the wall between them."""
 
     line_tension_pN: Annotated[
         Positive,
@@ -67,9 +67,9 @@ class PhasesConfig(Section):
             "near a critical point 0 to 0.5",
         ),
         Provenance(None, "Usery et al 2017 Biophys J 112:1431: domain size jumps at about 0.3", "read in part"),
-    ] = Field(description="of the bare wall; ceramide and cargo change it")
+    ] = Field(description="line tension of the wall between Lo and Ld without ceramide and cargo, which change it")
     interface_width_nm: Annotated[Positive, Provenance(None, "a few nm, well below a domain", "numerical")] = Field(
-        description="xi: the wall is tanh(x/(sqrt2 xi))"
+        description="xi, width of the wall between Lo and Ld: phi = tanh(x/(sqrt2 xi)) across it"
     )
     diffusion_ld_um2_per_s: Annotated[
         Positive,
@@ -79,19 +79,21 @@ class PhasesConfig(Section):
             "unverified",
             "synthetic",
         ),
-    ]
+    ] = Field(description="diffusion coefficient of lipids in Ld")
     diffusion_lo_um2_per_s: Annotated[
         Positive,
         Provenance((0.2, 3.0), "taken for cell membranes; synthetic 0.5, Kahya et al 2003 JBC 278:28109", "unverified"),
-    ]
-    area_per_lipid_ld_nm2: Annotated[Positive, Provenance((0.60, 0.72), "-", "unverified")]
+    ] = Field(description="diffusion coefficient of lipids in Lo")
+    area_per_lipid_ld_nm2: Annotated[Positive, Provenance((0.60, 0.72), "-", "unverified")] = Field(
+        description="area per lipid in Ld, by which lipids are counted"
+    )
     area_per_lipid_lo_nm2: Annotated[
         Positive, Provenance((0.38, 0.48), "per lipid, cholesterol included", "unverified")
-    ]
+    ] = Field(description="area per lipid in Lo, by which lipids are counted")
 
 
 def _contrast_per_kappa(section) -> float | None:
-    """The size of the contrast in units of kappa_Ld; 0 means that none is set."""
+    """The absolute contrast in units of kappa_Ld; None where it is 0, which means that none is set."""
     return abs(section.gaussian_modulus_contrast_kBT) / section.bending_rigidity_ld_kBT or None
 
 
@@ -106,13 +108,15 @@ GaussianContrast = Annotated[
         of=_contrast_per_kappa,
     ),
 ]
-"""kappa_G,Lo - kappa_G,Ld."""
+"""kappa_G of Lo minus kappa_G of Ld, in k_B T."""
 
 
 class RigidityConfig(Section):
-    """Bending rigidity of the phases."""
+    """Bending rigidity of both phases."""
 
-    bending_rigidity_ld_kBT: Annotated[Positive, Provenance((10.0, 45.0), "DOPC, many methods", "recalled")]
+    bending_rigidity_ld_kBT: Annotated[Positive, Provenance((10.0, 45.0), "DOPC, many methods", "recalled")] = Field(
+        description="kappa of Ld"
+    )
     bending_rigidity_lo_kBT: Annotated[
         Positive,
         Provenance((40.0, 200.0), "published values (Semrau 2008: about 190); 40 is their lower end", "unverified"),
@@ -122,11 +126,14 @@ class RigidityConfig(Section):
             "10.1038/s41467-018-07445-x",
             "read in part",
         ),
-    ]
+    ] = Field(description="kappa of Lo")
 
 
 class Sphingomyelinase(Section):
-    """The enzyme: dc/dt = rate w(phi) (saturation - c) on its leaflet."""
+    """Sphingomyelinase, the enzyme that makes ceramide.
+
+    On its leaflet dc/dt = rate w(phi) (saturation - c), where w rises from 0 in Ld to 1 in Lo.
+    """
 
     leaflet: Annotated[
         Literal["cytosolic", "luminal"],
@@ -137,13 +144,17 @@ class Sphingomyelinase(Section):
             "Commun 13:1875)",
             "read in part",
         ),
-    ]
-    rate_per_s: Annotated[NonNegative, Provenance(None, "no number found", "unverified")]
-    saturation_fraction: Annotated[Fraction, NO_SOURCE]
+    ] = Field(description="leaflet in which the enzyme makes ceramide")
+    rate_per_s: Annotated[NonNegative, Provenance(None, "no number found", "unverified")] = Field(
+        description="rate at which ceramide approaches saturation in Lo"
+    )
+    saturation_fraction: Annotated[Fraction, NO_SOURCE] = Field(
+        description="area fraction of ceramide at which the enzyme stops"
+    )
 
 
 class CeramideConfig(Section):
-    """Ceramide in both leaflets, area fractions."""
+    """Ceramide, with an area fraction in each leaflet of the membrane."""
 
     cytosolic_fraction: Annotated[
         Dilute,
@@ -153,11 +164,15 @@ class CeramideConfig(Section):
             "Langmuir 29:3380, introduction; total, read in part)",
             "unverified",
         ),
-    ]
-    luminal_fraction: Annotated[Dilute, Provenance((0.001, 0.01), "resting cell, 0.3 mol%", "unverified")]
-    patch_area_nm2: Annotated[Positive, Provenance(None, "coarse-graining area", "numerical")]
+    ] = Field(description="mean area fraction in the cytosolic leaflet at the start")
+    luminal_fraction: Annotated[Dilute, Provenance((0.001, 0.01), "resting cell, 0.3 mol%", "unverified")] = Field(
+        description="mean area fraction in the luminal leaflet at the start"
+    )
+    patch_area_nm2: Annotated[Positive, Provenance(None, "coarse-graining area", "numerical")] = Field(
+        description="area of a patch, the unit of the mixing entropy"
+    )
     affinity_lo: Annotated[Number, NO_SOURCE] = Field(
-        description="chi_c, kT a patch at the wall between p = -1 and p = +1, halved"
+        description="chi_c: a patch has the energy -chi_c p in k_B T, p = 1 in Lo and -1 in Ld"
     )
     monolayer_curvature_ceramide_per_nm: Annotated[
         Number,
@@ -166,15 +181,19 @@ class CeramideConfig(Section):
             "no value found; negative sign for long chains: Goni et al 2005 Biochem Soc Symp 72:177 (read in part)",
             "unverified",
         ),
-    ]
+    ] = Field(description="spontaneous curvature J of a monolayer of ceramide")
     monolayer_curvature_sphingomyelin_per_nm: Annotated[
         Number,
         Provenance((-0.20, -0.06), "egg SM -0.13 +- 0.07, Kollmitzer et al 2013 Soft Matter 9:10877", "unverified"),
-    ]
-    diffusion_ld_um2_per_s: Annotated[Positive, Provenance(None, "as for lipids", "unverified")]
-    diffusion_lo_um2_per_s: Annotated[Positive, Provenance(None, "as for lipids", "unverified")]
+    ] = Field(description="J of a monolayer of sphingomyelin, which ceramide replaces")
+    diffusion_ld_um2_per_s: Annotated[Positive, Provenance(None, "as for lipids", "unverified")] = Field(
+        description="diffusion coefficient in Ld"
+    )
+    diffusion_lo_um2_per_s: Annotated[Positive, Provenance(None, "as for lipids", "unverified")] = Field(
+        description="diffusion coefficient in Lo"
+    )
     sphingomyelinase: Sphingomyelinase | None = None
-    turnover_rate_per_s: Annotated[NonNegative, NO_SOURCE]
+    turnover_rate_per_s: Annotated[NonNegative, NO_SOURCE] = Field(description="rate at which ceramide is removed")
     flip_flop_rate_per_s: Annotated[
         NonNegative,
         Provenance((0.01, 10.0), "no source; must be finite, it destroys the asymmetry", "unverified"),
@@ -184,11 +203,11 @@ class CeramideConfig(Section):
             "slow side",
             "unverified",
         ),
-    ]
+    ] = Field(description="rate at which ceramide changes the leaflet")
 
 
 class OligomersConfig(Section):
-    """n-mers of the cargo."""
+    """Oligomers (n-mers) of the cargo."""
 
     size: Annotated[
         Whole,
@@ -198,15 +217,15 @@ class OligomersConfig(Section):
             "copies in a cluster; clusters below 120 nm: Zuidscherwoude et al 2015 Sci Rep 5:12201 (read in part)",
             "unverified",
         ),
-    ]
+    ] = Field(description="n, monomers in an oligomer")
     bond_energy_kBT: Annotated[
         Number, Field(ge=0, le=100), Provenance((2.0, 8.0), "**no measurement found**", "unverified")
-    ]
+    ] = Field(description="energy gained by each of the n - 1 bonds of an oligomer")
     affinity_lo: Annotated[
         Number,
         Field(ge=-2, le=2),
         Provenance((-2.0, 2.0), "no source; 2 is the largest that the scheme takes", "unverified"),
-    ] = Field(description="chi_n an n-mer; beyond 2 the drift is too stiff")
+    ] = Field(description="chi_n: an oligomer has the energy -chi_n p in k_B T, p = 1 in Lo and -1 in Ld")
     spontaneous_curvature_per_nm: Annotated[
         Number,
         Provenance(
@@ -215,62 +234,85 @@ class OligomersConfig(Section):
             "10.1073/pnas.2208993119 (read in part)",
             "unverified",
         ),
-    ] = Field(description="c0 per unit area fraction of n-mers")
-    dissociation_rate_per_s: Annotated[NonNegative, NO_SOURCE]
-    diffusion_ld_um2_per_s: Annotated[Positive, Provenance(None, "slower than monomers; no source", "unverified")]
-    diffusion_lo_um2_per_s: Annotated[Positive, Provenance(None, "slower than monomers; no source", "unverified")]
+    ] = Field(description="c0 per unit area fraction of oligomers; positive buds into the lumen")
+    dissociation_rate_per_s: Annotated[NonNegative, NO_SOURCE] = Field(
+        description="rate at which an oligomer falls apart"
+    )
+    diffusion_ld_um2_per_s: Annotated[Positive, Provenance(None, "slower than monomers; no source", "unverified")] = (
+        Field(description="diffusion coefficient of oligomers in Ld")
+    )
+    diffusion_lo_um2_per_s: Annotated[Positive, Provenance(None, "slower than monomers; no source", "unverified")] = (
+        Field(description="diffusion coefficient of oligomers in Lo")
+    )
 
 
 class CargoConfig(Section):
-    """Cargo proteins; without ``oligomers`` they stay monomers."""
+    """Cargo proteins, such as tetraspanins. Without the section ``oligomers`` they stay monomers."""
 
-    fraction: Annotated[Number, Field(gt=0, lt=0.9), Provenance(None, "of the membrane area; no source", "unverified")]
-    footprint_nm2: Annotated[Positive, Provenance((7.0, 13.0), "tetraspanin, four helices, CD81 crystal", "unverified")]
-    affinity_lo: Annotated[Number, Field(ge=-2, le=2), NO_SOURCE]
+    fraction: Annotated[
+        Number, Field(gt=0, lt=0.9), Provenance(None, "of the membrane area; no source", "unverified")
+    ] = Field(description="mean area fraction of all cargo, oligomers included")
+    footprint_nm2: Annotated[
+        Positive, Provenance((7.0, 13.0), "tetraspanin, four helices, CD81 crystal", "unverified")
+    ] = Field(description="area of the membrane that a monomer takes")
+    affinity_lo: Annotated[Number, Field(ge=-2, le=2), NO_SOURCE] = Field(
+        description="chi_1: a monomer has the energy -chi_1 p in k_B T, p = 1 in Lo and -1 in Ld"
+    )
     diffusion_ld_um2_per_s: Annotated[
         Positive,
         Provenance(
             (0.05, 0.3), "CD9, Espenel et al 2008 J Cell Biol 182:765 (mostly Brownian: read in part)", "unverified"
         ),
-    ]
-    diffusion_lo_um2_per_s: Annotated[Positive, Provenance(None, "0.3 of Ld, as for lipids", "unverified")]
+    ] = Field(description="diffusion coefficient of monomers in Ld")
+    diffusion_lo_um2_per_s: Annotated[Positive, Provenance(None, "0.3 of Ld, as for lipids", "unverified")] = Field(
+        description="diffusion coefficient of monomers in Lo"
+    )
     oligomers: OligomersConfig | None = None
 
 
 class OutputConfig(Section):
-    """What is kept; intervals in simulated time."""
+    """What the archive keeps, and how often. Intervals are in simulated time."""
 
     series_interval_ms: Annotated[Positive, NUMERICAL] = Field(
-        description="between rows; rounded up to whole longest steps of a sheet, to whole looks of a vesicle"
+        description="simulated time between rows of /series; rounded up to whole longest steps of a "
+        "sheet, to whole looks of a vesicle"
     )
     frame_interval_ms: Annotated[Positive, NUMERICAL] = Field(
-        description="between frames; rounded up to whole longest steps of a sheet, to whole rounds of a vesicle"
+        description="simulated time between frames; rounded up to whole longest steps of a sheet, to "
+        "whole rounds of a vesicle"
     )
     checkpoint_interval_ms: Annotated[Positive, NUMERICAL] = Field(
-        description="between checkpoints; rounded up to whole looks of a sheet, to whole rounds of a vesicle"
+        description="simulated time between checkpoints; rounded up to whole looks of a sheet, to whole "
+        "rounds of a vesicle"
     )
     keep_checkpoint: Annotated[bool, NUMERICAL] = Field(
-        default=True, description="whether the archive holds the last state, to be extended from"
+        default=True, description="whether the archive keeps the last state, from which --resume extends the run"
     )
 
 
 class RunConfig(Section):
-    """What every run has."""
+    """Keys that every run has."""
 
-    name: Annotated[Name, NUMERICAL] = Field(description="of the files that the run leaves")
-    kind: str
-    seed: Annotated[Whole, Field(ge=0, lt=2**31), NUMERICAL] = 0
-    endosomes: Annotated[Whole, Field(ge=1, le=100_000), Provenance(None, "the run's size", "numerical")]
-    duration_s: Annotated[Positive, Provenance(None, "the run's size", "numerical")]
+    name: Annotated[Name, NUMERICAL] = Field(description="name of the run and of the files that it leaves")
+    kind: str = Field(description="geometry of the run")
+    seed: Annotated[Whole, Field(ge=0, lt=2**31), NUMERICAL] = Field(
+        default=0, description="seed of all random numbers; the same seed gives the same run"
+    )
+    endosomes: Annotated[Whole, Field(ge=1, le=100_000), Provenance(None, "the run's size", "numerical")] = Field(
+        description="number of independent endosomes"
+    )
+    duration_s: Annotated[Positive, Provenance(None, "the run's size", "numerical")] = Field(
+        description="simulated time"
+    )
     temperature_C: Annotated[
         Number, Field(ge=0, le=100), Provenance(None, "body temperature; kT = 4.2821 pN nm", "-")
-    ] = 37.0
+    ] = Field(default=37.0, description="temperature, which sets k_B T")
 
     def to_yaml(self) -> str:
-        """The complete configuration, defaults included."""
+        """The complete configuration as YAML text, with all defaults."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
     @property
     def unused(self) -> list[str]:
-        """Keys that are passed over, since the section that they belong to is absent."""
+        """Keys without effect, because the section that they belong to is absent."""
         return []

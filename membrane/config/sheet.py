@@ -1,4 +1,4 @@
-"""The configuration of a sheet: the limiting membrane unrolled, and a law of budding."""
+"""The configuration of a sheet: the limiting membrane of an endosome as a periodic plane, and a law of budding."""
 
 import math
 from typing import Annotated, Literal
@@ -26,13 +26,14 @@ from membrane.config.text import Inconsistent
 from membrane.config.times import count_faults, time_faults
 
 MOST_POINTS = 2**26
-"""8192 x 8192: a state of five fields takes 5 GiB."""
+"""Grid points of a sheet, 8192 x 8192. A state of five fields then takes 5 GiB."""
 
 MOST_STEP_TICKS = 2**16
+"""Ticks of the longest step."""
 
 
 class Geometry(Section):
-    """The piece of limiting membrane that one endosome is represented by."""
+    """The periodic plane that stands for the limiting membrane of one endosome."""
 
     box_nm: Annotated[
         tuple[Positive, Positive],
@@ -43,24 +44,24 @@ class Geometry(Section):
             "nm, diameter of the sphere of the box's area",
             of=lambda section: math.sqrt(math.prod(section.box_nm) / math.pi),
         ),
-    ] = Field(description="side lengths (x, y)")
+    ] = Field(description="side lengths (x, y) of the sheet, whose area is that of the endosome")
     spacing_nm: Annotated[
         Positive, Provenance(None, "0.8 of the interface width", "numerical", "at most the interface width")
-    ] = Field(description="grid spacing asked for; the sides are divided into the nearest whole number")
+    ] = Field(description="wanted grid spacing; each side is divided into the nearest whole number of spacings")
 
 
 class LipidsConfig(PhasesConfig):
-    """Lo/Ld segregation from a mixed membrane."""
+    """Separation into Lo and Ld, starting from a mixed membrane."""
 
     mean_order: Annotated[Order, Provenance((-1.0, 1.0), "-0.4: Lo share 0.3; for endosomes unknown", "unverified")] = (
-        Field(description="mean of phi, +1 all Lo, -1 all Ld")
+        Field(description="mean of the order parameter phi: 1 is all Lo, -1 is all Ld")
     )
 
 
 class MembraneConfig(RigidityConfig):
-    """Elasticity."""
+    """Elasticity of the membrane."""
 
-    gaussian_modulus_contrast_kBT: GaussianContrast = Field(description="kappa_G,Lo - kappa_G,Ld")
+    gaussian_modulus_contrast_kBT: GaussianContrast = Field(description="kappa_G of Lo minus kappa_G of Ld")
     tension_uN_per_m: Annotated[
         Positive,
         Provenance(
@@ -69,14 +70,14 @@ class MembraneConfig(RigidityConfig):
             "Sheetz 2004 Biophys J 86:2923)",
             "unverified",
         ),
-    ]
+    ] = Field(description="tension of the endosome's membrane at the start")
     spontaneous_curvature_other_per_nm: Annotated[Number, NO_SOURCE] = Field(
-        default=0.0, description="curvature from whatever else, uniform"
+        default=0.0, description="uniform spontaneous curvature from all that the model does not name"
     )
 
 
 class HydrodynamicsConfig(Section):
-    """In-plane flow of the membrane."""
+    """Flow within the membrane, a viscous film between two solvents."""
 
     membrane_viscosity_nPa_s_m: Annotated[
         Positive,
@@ -85,17 +86,23 @@ class HydrodynamicsConfig(Section):
             "SOPC, bead on a vesicle. Values for one system differ by orders of magnitude (Faizi et al 2022 Biophys J)",
             "read in part",
         ),
-    ]
-    cytosol_viscosity_mPa_s: Annotated[Positive, Provenance((1.0, 10.0), "-", "unverified")]
-    lumen_viscosity_mPa_s: Annotated[Positive, Provenance((1.0, 3.0), "-", "unverified")]
-    in_plane_flow: Annotated[Flag, NUMERICAL] = Field(default=True, description="false: diffusion only")
+    ] = Field(description="surface viscosity of the membrane")
+    cytosol_viscosity_mPa_s: Annotated[Positive, Provenance((1.0, 10.0), "-", "unverified")] = Field(
+        description="viscosity of the cytosol"
+    )
+    lumen_viscosity_mPa_s: Annotated[Positive, Provenance((1.0, 3.0), "-", "unverified")] = Field(
+        description="viscosity of the lumen"
+    )
+    in_plane_flow: Annotated[Flag, NUMERICAL] = Field(
+        default=True, description="false: lipids and cargo move by diffusion only"
+    )
     agitation_interval_us: Annotated[Positive, NUMERICAL] = Field(
-        default=128.0, description="time between random displacements of the membrane"
+        default=128.0, description="time between random displacements of the membrane by thermal flow"
     )
 
 
 class ScissionAid(Section):
-    """ESCRT-III at the neck of an open bud."""
+    """Proteins (ESCRT-III) that constrict the neck of an open bud."""
 
     constriction_force_pN: Annotated[
         Positive,
@@ -104,17 +111,17 @@ class ScissionAid(Section):
             "about 100 was estimated: Agudo-Canalejo & Lipowsky 2018 PLoS Comput Biol 14:e1006422",
             "read in part",
         ),
-    ] = Field(description="what it adds to the energy per nm of neck radius")
+    ] = Field(description="force on the neck: energy that it adds per nm of neck radius")
     waiting_time_s: Annotated[
         NonNegative, Provenance(None, "ESCRT-III events last 3-45 s: Adell et al 2017 eLife 6:e31652", "read")
-    ] = Field(description="time from the bud to the aid")
+    ] = Field(description="time from the bud to the arrival of the aid")
 
 
 class BuddingConfig(Section):
-    """From a domain to a vesicle."""
+    """How a domain becomes a vesicle."""
 
     law: Annotated[Literal["exact", "cap"], Provenance(None, "-", "-")] = Field(
-        default="exact", description="exact: the axisymmetric shapes; cap: the spherical cap"
+        default="exact", description="exact: the axisymmetric shapes of least energy; cap: spherical caps"
     )
     neck_radius_nm: Annotated[
         Positive,
@@ -123,12 +130,12 @@ class BuddingConfig(Section):
             "fission needs a neck of 3-5 nm lumen radius: Kozlovsky & Kozlov 2003 Biophys J 85:85",
             "unverified",
         ),
-    ]
+    ] = Field(description="radius at which a neck breaks")
     circularity: Annotated[Number, Field(gt=0, le=1), NUMERICAL] = Field(
-        default=0.9, description="roundness from which a domain is put to the bud law"
+        default=0.9, description="domains at least as round as this are put to the bud law (1: a circle)"
     )
     look_interval_ms: Annotated[Positive, NUMERICAL] = Field(
-        default=1.024, description="time between looks for domains that bud"
+        default=1.024, description="simulated time between looks for domains that bud"
     )
     scission_aid: ScissionAid | None = None
     shell_density_g_per_ml: Annotated[
@@ -136,36 +143,39 @@ class BuddingConfig(Section):
         Provenance(
             (1.08, 1.20), "illustration of the shell model; its arithmetic is derived", "unverified", "examples"
         ),
-    ]
+    ] = Field(description="density of a vesicle's shell, for its buoyant density")
     lumen_density_g_per_ml: Annotated[
         Positive,
         Provenance(
             (1.06, 1.15), "illustration of the shell model; its arithmetic is derived", "unverified", "examples"
         ),
-    ]
+    ] = Field(description="density of a vesicle's lumen, for its buoyant density")
 
 
 class EndosomeConfig(Section):
-    """The budget of the whole organelle, a sphere of the box's area."""
+    """The area and volume of the whole endosome, a sphere of the area of the sheet."""
 
     area_modulus_mN_per_m: Annotated[Positive, Provenance(None, "-", "unverified")] = Field(
-        default=240.0, description="stretching of the membrane"
+        default=240.0, description="modulus of the membrane against stretching"
     )
     lysis_tension_mN_per_m: Annotated[
         Positive, Provenance((5.0, 10.0), "depends on the loading rate", "unverified")
-    ] = 7.0
+    ] = Field(default=7.0, description="the membrane bursts at it: no vesicle leaves that would bring it there")
     shortest_undulation_nm: Annotated[
         Positive, Provenance(None, "a convention near the bilayer's thickness", "unverified")
-    ] = Field(default=5.0, description="half the shortest wavelength that stores area")
+    ] = Field(default=5.0, description="half the shortest wavelength of undulations that store area")
     volume_regulation_time_s: Annotated[Positive | None, NO_SOURCE] = Field(
         default=None,
-        description="none: the lumen keeps its fluid; a time lets fluid leave while the tension is above rest",
+        description="time in which the lumen gives fluid off while the tension is above that at the start; none: never",
     )
 
 
 class SupplyConfig(Section):
-    """Membrane for new vesicles: a reserve and fusing vesicles, both of the composition given; fractions default to the
-    means of the sheet at the start. What it says of ceramide or cargo is passed over where that section is absent."""
+    """Membrane for new vesicles: a reserve at the start, and vesicles that fuse with the endosome.
+
+    Both have the composition that is given here. Fractions that are not given are the means of the sheet at the start.
+    What is said here of ceramide or cargo has no effect where that section is absent.
+    """
 
     reserve_fraction: Annotated[
         NonNegative,
@@ -179,12 +189,14 @@ class SupplyConfig(Section):
         ),
     ] = Field(description="area in hand at the start, in units of the endosome's area")
     fusion_rate_per_s: Annotated[NonNegative, Provenance(None, "rate of fusing vesicles unknown", "unverified")] = (
-        Field(description="vesicles that fuse with one endosome")
+        Field(description="number of vesicles that fuse with one endosome in a second")
     )
-    fusion_diameter_nm: Annotated[Positive, Provenance(None, "early endosomal carriers, assumed", "unverified")]
+    fusion_diameter_nm: Annotated[Positive, Provenance(None, "early endosomal carriers, assumed", "unverified")] = (
+        Field(description="diameter of the fusing vesicles")
+    )
     order: Annotated[
         Number, Field(ge=-1, le=1), Provenance((-1.0, 1.0), "arriving membrane is taken as Ld", "unverified")
-    ] = -1.0
+    ] = Field(default=-1.0, description="order parameter phi of arriving membrane: 1 is Lo, -1 is Ld")
     ceramide_cytosolic_fraction: Annotated[
         Dilute | None, Provenance((0.001, 0.01), "resting membrane", "unverified")
     ] = Field(default=None, description="of arriving membrane; none: as ceramide.cytosolic_fraction")
@@ -197,23 +209,33 @@ class SupplyConfig(Section):
 
 
 class NumericsConfig(Section):
-    """Accuracy."""
+    """Accuracy of the computation."""
 
-    precision: Annotated[Literal["float32", "float64"], NUMERICAL] = "float32"
-    tick_us: Annotated[Positive, NUMERICAL] = Field(default=1.0, description="unit of time")
+    precision: Annotated[Literal["float32", "float64"], NUMERICAL] = Field(
+        default="float32", description="floating-point type of the fields"
+    )
+    tick_us: Annotated[Positive, NUMERICAL] = Field(
+        default=1.0, description="unit of time; every step and interval is a whole number of ticks"
+    )
     max_step_us: Annotated[Positive, NUMERICAL] = Field(default=64.0, description="longest step")
-    error_tolerance: Annotated[Positive, NUMERICAL] = Field(default=0.1, description="of a step")
-    max_courant: Annotated[Positive, NUMERICAL] = Field(default=0.3, description="of a step")
-    thermal_noise: Annotated[Flag, NUMERICAL] = Field(default=True, description="noise of phi and agitation")
+    error_tolerance: Annotated[Positive, NUMERICAL] = Field(
+        default=0.1, description="largest estimated error of a step"
+    )
+    max_courant: Annotated[Positive, NUMERICAL] = Field(
+        default=0.3, description="largest displacement by flow in a step, in grid spacings"
+    )
+    thermal_noise: Annotated[Flag, NUMERICAL] = Field(
+        default=True, description="whether phi and the membrane's flow fluctuate thermally"
+    )
     initial_noise: Annotated[NonNegative, NUMERICAL] = Field(
         default=0.02, description="standard deviation of phi at the start"
     )
 
 
 class SheetConfig(RunConfig):
-    """The limiting membrane unrolled: a periodic plane and a law of budding."""
+    """A run of the limiting membrane as a periodic plane, whose round domains bud by a law."""
 
-    kind: Literal["sheet"] = "sheet"
+    kind: Literal["sheet"] = Field(default="sheet", description="geometry of the run")
     geometry: Geometry
     lipids: LipidsConfig
     membrane: MembraneConfig
@@ -263,14 +285,14 @@ class SheetConfig(RunConfig):
                 f"({1e3 * lysis:g} uN/m)"
             )
         if not faults:
-            # The largest step is a power of two of ticks, so at least half of what is asked for.
+            # The longest step is a power of two of ticks, and so at least half of max_step_us.
             faults += count_faults(self, self.numerics.max_step_us * 0.5e-6, points[0] * points[1])
         if faults:
             raise Inconsistent(faults)
         return self
 
     def _time_faults(self) -> list[str]:
-        """Times that hold too many ticks."""
+        """A sentence for each time that holds too many ticks."""
         output, tick_us = self.output, self.numerics.tick_us
         look, agitation = self.budding.look_interval_ms, self.hydrodynamics.agitation_interval_us
         times = {
@@ -282,7 +304,7 @@ class SheetConfig(RunConfig):
 
     @property
     def unused(self) -> list[str]:
-        """Keys of ``supply`` that are passed over, since the section that they belong to is absent."""
+        """Keys of ``supply`` without effect, because the section that they speak of is absent."""
         given = [name for name, value in self.supply if value is not None]
         absent = [section for section in ("ceramide", "cargo") if getattr(self, section) is None]
         return [f"supply.{name}" for name in given for section in absent if name.startswith(f"{section}_")]

@@ -1,4 +1,4 @@
-"""The configuration of a sweep: a base, and what varies from member to member."""
+"""The configuration of a sweep: a base configuration, and what varies from member to member."""
 
 import math
 from collections.abc import Iterable
@@ -9,22 +9,24 @@ from pydantic import Field, model_validator
 from membrane.config.sections import Name, Number, Section, Whole
 from membrane.config.text import Inconsistent, cut
 
-OWN = ("name", "seed")
-"""Keys of a member that the sweep itself gives."""
+GIVEN_BY_SWEEP = ("name", "seed")
+"""Keys to which the sweep gives a value in every member, so that they cannot be varied."""
 
 MOST_MEMBERS = 1_000_000
-"""Points times replicas of one sweep."""
+"""Members (points times replicas) of one sweep."""
 
 MOST_SAMPLED = 10_000_000
-"""Samples times ranges of one design: all are held in memory."""
+"""Numbers (samples times ranges) of one design, which are all held in memory."""
 
 
 class RangeConfig(Section):
-    """From ``low`` to ``high``, evenly in the value or in its logarithm."""
+    """A range of values, from ``low`` to ``high``."""
 
-    low: Number
-    high: Number
-    scale: Literal["linear", "log"] = "linear"
+    low: Number = Field(description="least value")
+    high: Number = Field(description="largest value")
+    scale: Literal["linear", "log"] = Field(
+        default="linear", description="whether values are spread evenly, or their logarithms"
+    )
 
     @model_validator(mode="after")
     def _consistent(self):
@@ -36,10 +38,12 @@ class RangeConfig(Section):
 
 
 class SamplesConfig(Section):
-    """A number of points that fill the box of all ranges."""
+    """A number of points that fill the box of several ranges evenly."""
 
-    samples: Annotated[Whole, Field(ge=2, le=MOST_MEMBERS)]
-    ranges: Annotated[dict[str, RangeConfig], Field(min_length=1)]
+    samples: Annotated[Whole, Field(ge=2, le=MOST_MEMBERS)] = Field(description="number of points")
+    ranges: Annotated[dict[str, RangeConfig], Field(min_length=1)] = Field(
+        description="a range for each dotted key that varies"
+    )
 
     @model_validator(mode="after")
     def _countable(self):
@@ -51,7 +55,7 @@ class SamplesConfig(Section):
 
 
 class SobolConfig(SamplesConfig):
-    """Points of a scrambled Sobol sequence; balanced only where their number is a power of two."""
+    """Points of a scrambled Sobol sequence. It is balanced only where their number is a power of two."""
 
     @model_validator(mode="after")
     def _consistent(self):
@@ -62,22 +66,30 @@ class SobolConfig(SamplesConfig):
 
 
 class VaryConfig(Section):
-    """Dotted keys of the base and their values. Where several sections are given, every combination is a point."""
+    """Dotted keys of the base and their values. The points of several sections are combined in every way."""
 
-    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default={}, description="every combination")
-    points: list[dict[str, Any]] = Field(default=[], description="points as they are, all with the same keys")
-    latin_hypercube: SamplesConfig | None = None
-    sobol: SobolConfig | None = None
+    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(
+        default={}, description="a list of values for each dotted key; every combination is a point"
+    )
+    points: list[dict[str, Any]] = Field(
+        default=[], description="a list of points, each with a value for the same dotted keys"
+    )
+    latin_hypercube: SamplesConfig | None = Field(
+        default=None, description="points of a Latin hypercube in the box of all ranges"
+    )
+    sobol: SobolConfig | None = Field(
+        default=None, description="points of a scrambled Sobol sequence in the box of all ranges"
+    )
 
     @property
     def keys(self) -> list[str]:
-        """All that varies, a key as often as it is given."""
+        """The dotted keys that vary, each as often as it is given."""
         sampled = [s.ranges for s in (self.latin_hypercube, self.sobol) if s is not None]
         return [key for section in (self.grid, *self.points[:1], *sampled) for key in section]
 
     @property
     def sizes(self) -> list[int]:
-        """How many points each section has, a grid one by key; their product is the number of all points."""
+        """The number of points of each section, of a grid for each key; their product is the number of all points."""
         sampled = [s.samples for s in (self.latin_hypercube, self.sobol) if s is not None]
         return [*map(len, self.grid.values()), *([len(self.points)] if self.points else []), *sampled]
 
@@ -86,7 +98,7 @@ class VaryConfig(Section):
         keys, faults = self.keys, []
         faults += [f"{cut(key)} is varied twice" for key in sorted({key for key in keys if keys.count(key) > 1})]
         faults += [f"{cut(inner)} is varied, and so is {cut(outer)}, which holds it" for outer, inner in nested(keys)]
-        faults += [f"{key} is given by the sweep: see seed and replicas" for key in OWN if key in keys]
+        faults += [f"{key} is given by the sweep: see seed and replicas" for key in GIVEN_BY_SWEEP if key in keys]
         for number, point in enumerate(self.points):
             if point.keys() != self.points[0].keys():
                 first = cut(", ".join(self.points[0]))
@@ -101,18 +113,24 @@ class VaryConfig(Section):
 
 
 class SweepConfig(Section):
-    """A sweep: ``replicas`` runs, each with a seed of its own, of every point of ``vary``."""
+    """A sweep: several runs (replicas) of every point of what varies, each run with its own seed."""
 
-    name: Name
-    base: str = Field(description="configuration of a run, beside this file; ~ is the home folder")
-    set: dict[str, Any] = Field(default={}, description="dotted keys of the base that are other in all members")
-    vary: VaryConfig
-    replicas: Annotated[Whole, Field(ge=1, le=MOST_MEMBERS)] = 1
-    seed: Annotated[Whole, Field(ge=0, lt=2**31)] = 0
+    name: Name = Field(description="name of the sweep; its members are kept in runs/<name>/")
+    base: str = Field(description="file of the base configuration, beside this file; ~ is the home folder")
+    set: dict[str, Any] = Field(
+        default={}, description="dotted keys of the base that have another value in all members"
+    )
+    vary: VaryConfig = Field(description="what varies from member to member")
+    replicas: Annotated[Whole, Field(ge=1, le=MOST_MEMBERS)] = Field(
+        default=1, description="runs of every point, each with a seed of its own"
+    )
+    seed: Annotated[Whole, Field(ge=0, lt=2**31)] = Field(
+        default=0, description="seed of the designs and of the members' seeds"
+    )
 
     @property
     def members(self) -> int:
-        """How many runs there are, known before any is made."""
+        """The number of runs."""
         return math.prod(self.vary.sizes) * self.replicas
 
     @model_validator(mode="after")
@@ -138,7 +156,11 @@ class SweepConfig(Section):
 
 
 def nested(keys: Iterable[str]) -> list[tuple[str, str]]:
-    """Pairs (outer, inner) of dotted keys of which the outer is a section that holds the inner."""
+    """Pairs (outer, inner) of dotted keys in which the outer one is a section that holds the inner one.
+
+    >>> nested(["lipids", "lipids.line_tension_pN"])
+    [('lipids', 'lipids.line_tension_pN')]
+    """
     keys = dict.fromkeys(keys)
     pairs = []
     for key in keys:
@@ -149,7 +171,7 @@ def nested(keys: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def _leaves(values: dict[str, Any], prefix: str = "") -> Iterable[str]:
-    """The dotted keys of all values, those of sections given whole included."""
+    """The dotted keys of all values, also of sections that are given as a whole."""
     for key, value in values.items():
         if isinstance(value, dict) and value:
             yield from _leaves(value, f"{prefix}{key}.")

@@ -1,4 +1,4 @@
-"""From a file to plain values: YAML of which every part means one thing, bounded in size, depth and number."""
+"""From a file to plain values: YAML in which everything means one thing, with bounds of size, depth and number."""
 
 import os
 import re
@@ -13,7 +13,7 @@ MOST_BYTES = 2**20
 """The largest file that is read as a configuration."""
 
 MOST_KEPT_BYTES = 8 * MOST_BYTES
-"""The largest sweep that is read from its own folder: written there in full, it takes up to five times the room."""
+"""The largest sweep that is read from the folder of a sweep. Written there in full, it is up to five times larger."""
 
 MOST_COPIES = 100_000
 """The most values that the aliases of a text may add to those that are written in it."""
@@ -26,11 +26,11 @@ MOST_DIGITS = 30
 
 
 class ConfigError(ValueError):
-    """Everything that is wrong with a configuration, one fault a line."""
+    """All faults of a configuration, one a line: the key, what was given, what is allowed."""
 
 
 class Inconsistent(ValueError):
-    """Several keys that do not fit each other; ``faults`` has a sentence for each case."""
+    """Keys that do not fit each other. ``faults`` holds a sentence for each case."""
 
     def __init__(self, faults: list[str]):
         super().__init__("; ".join(faults))
@@ -38,17 +38,20 @@ class Inconsistent(ValueError):
 
 
 def read_text(path: str | Path, example: str, most: int = MOST_BYTES) -> str:
-    """The text of a regular file of at most ``most`` bytes; raises ConfigError. ``example``: a file that would do."""
+    """The text of a regular file of at most ``most`` bytes.
+
+    Raises ConfigError where it cannot be read; the message names ``example``, a file that would do.
+    """
     remedy = f"give the path of a YAML file such as {example}"
     try:
-        # Asked before it is opened: opening a pipe would wait for its writer.
+        # Asked before the file is opened: opening a pipe would wait for its writer.
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise ConfigError(f"{path}: cannot be read (it is no regular file); {remedy}")
         with open(path, "rb") as file:
             found = file.read(most + 1)
         if len(found) > most:
             raise ConfigError(f"{path}: cannot be read (it is larger than {most} bytes); {remedy}")
-        # As a file opened for text does: every kind of line end is one.
+        # Every kind of line end becomes one, as in a file that is opened for text.
         return found.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except ConfigError:
         raise
@@ -57,10 +60,14 @@ def read_text(path: str | Path, example: str, most: int = MOST_BYTES) -> str:
 
 
 def read_yaml(text: str) -> Any:
-    """The value of YAML text; raises ConfigError with line and column.
+    """The value of YAML text. Raises ConfigError with line and column.
 
-    Refused is what YAML reads as something else than it seems: octal, hexadecimal and binary numbers, numbers to base
-    60, dates, tags, a key given twice, a key that is no text. Merge keys (``<<:``) work, and an explicit key wins.
+    What YAML reads otherwise than it seems is refused: octal, hexadecimal and binary numbers, numbers to base 60,
+    dates, tags, a key that is given twice, a key that is no text. Merge keys (``<<:``) work; a key that stands beside
+    them wins.
+
+    >>> read_yaml("length_nm: 1e-3")
+    {'length_nm': 0.001}
     """
     loader = None
     try:
@@ -79,13 +86,13 @@ def read_yaml(text: str) -> Any:
         # Only the first of the two is always there; the second says in which part it happened.
         raise ConfigError(f"{where}{cut(str(error.problem or error.context), 200)}") from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        # PyYAML lets impossible escapes such as "\UFFFFFFFF" through as errors of Python.
+        # Impossible escapes such as "\UFFFFFFFF" make PyYAML raise errors of Python.
         line = f"line {loader.line + 1}: " if loader else ""
         raise ConfigError(f"{line}{cut(str(error), 200)}") from None
 
 
 def shortened(value: Any, most: int = 80) -> str:
-    """A value as it is quoted in a message, never longer than ``most`` characters, however large the value is."""
+    """A value as a message quotes it: at most ``most`` characters, however large the value is."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -94,7 +101,7 @@ def shortened(value: Any, most: int = 80) -> str:
 
 
 def cut(text: str, most: int = 80) -> str:
-    """Text of at most ``most`` characters in one line; what is left out is shown as dots."""
+    """At most ``most`` characters of a text, in one line; dots stand for what is left out."""
     text = text if len(text) <= most else f"{text[: most - 3]}..."
     return " ".join(text.split())
 
@@ -108,7 +115,7 @@ def _fault(node: yaml.Node | yaml.Event, problem: str) -> yaml.MarkedYAMLError:
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes nodes, no deeper than MOST_LEVELS and without tags."""
+    """The loader of PyYAML, which refuses tags and what is nested deeper than MOST_LEVELS."""
 
     level = written = 0
 
@@ -134,7 +141,7 @@ _DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 
 
 def _measure(node: yaml.Node, most: int, known: dict[int, tuple[int, int] | None]) -> tuple[int, int]:
-    """How many values a node holds, and in how many levels, its aliases expanded; nothing is expanded to find it."""
+    """The number of values that a node would hold with its aliases expanded, and of their levels. None is expanded."""
     if id(node) in known:
         if known[id(node)] is None:
             raise _fault(node, "this part holds itself by an alias")
@@ -154,12 +161,12 @@ def _measure(node: yaml.Node, most: int, known: dict[int, tuple[int, int] | None
 
 
 def _value(node: yaml.Node) -> Any:
-    """The plain value. Every alias becomes a copy of its own: a change of one leaves the others alone."""
+    """The plain value of a node. Every alias becomes a separate copy, so that a change of one changes no other."""
     if isinstance(node, yaml.ScalarNode):
         return _scalar(node)
     if isinstance(node, yaml.SequenceNode):
         return [_value(item) for item in node.value]
-    own, merged = {}, None
+    explicit, merged = {}, None
     for key_node, item in node.value:
         if key_node.tag == "tag:yaml.org,2002:merge":
             if merged is not None:
@@ -167,10 +174,10 @@ def _value(node: yaml.Node) -> Any:
             merged = _merged(item)
             continue
         key = _key(key_node)
-        if key in own:
+        if key in explicit:
             raise _fault(key_node, f"key {shortened(key)} is given twice")
-        own[key] = _value(item)
-    return (merged or {}) | own
+        explicit[key] = _value(item)
+    return (merged or {}) | explicit
 
 
 def _merged(node: yaml.Node) -> dict:
@@ -179,7 +186,7 @@ def _merged(node: yaml.Node) -> dict:
         raise _fault(node, "<< merges sections only: give the alias of a section, or a list of such aliases")
     found = {}
     for part in parts:
-        # The first that has a key wins.
+        # Of two sections that have a key, the first one wins.
         found = _value(part) | found
     return found
 
@@ -216,7 +223,7 @@ def _number(node: yaml.ScalarNode, text: str, kind: str) -> int | float:
             node, f"{cut(text)} is read as a number to base 60; write a plain number, such as 90, or text in quotes"
         )
     if kind == "float":
-        # YAML writes infinity and what is no number as .inf and .nan.
+        # YAML writes infinity and "not a number" as .inf and .nan.
         return float(text.replace("_", "").lower().replace(".inf", "inf").replace(".nan", "nan"))
     if not _DECIMAL.fullmatch(text):
         raise _fault(

@@ -1,24 +1,31 @@
-"""What a configuration's times and sizes may be together, so that counts of ticks, rows and points stay countable."""
+"""Bounds of times and sizes together: ticks, rows and points stay so few that they can be counted and kept."""
 
 from collections.abc import Mapping
 
 MOST_TICKS = 2**31
-"""Time is counted in 32 bits."""
+"""Ticks of a run. Time is counted in integers of 32 bits."""
 
 MOST_INTERVAL_TICKS = 2**30
-"""An interval added to a time is still counted in 32 bits."""
+"""Ticks of an interval. An interval added to a time is still counted in 32 bits."""
 
 MOST_ROWS = 100_000_000
-"""Rows of /series of all endosomes together: some ten gigabytes."""
+"""Rows of /series of all endosomes together. They take some ten gigabytes."""
 
 MOST_FRAMES = 1_000_000
+"""Frames of a run."""
 
 MOST_POINTS_TOGETHER = 2**32
-"""Points of all endosomes together: one field of them takes 16 GiB."""
+"""Grid points of all endosomes together. One field of them takes 16 GiB."""
 
 
 def time_faults(times: Mapping[str, tuple[float, float]], tick_key: str, tick: float, tick_s: float) -> list[str]:
-    """Times that hold too many ticks. ``times``: {key: (as given, in s)}; a tick as it is given, and in s."""
+    """A sentence for each time that holds too many ticks.
+
+    times: for each key its value as given, and the same time in s.
+    tick_key: the key of the tick.
+    tick: the tick as given, in the unit of its key.
+    tick_s: the tick in s.
+    """
     faults = []
     for key, (given, seconds) in times.items():
         most = MOST_TICKS if key == "duration_s" else MOST_INTERVAL_TICKS
@@ -31,8 +38,12 @@ def time_faults(times: Mapping[str, tuple[float, float]], tick_key: str, tick: f
 
 
 def count_faults(config, step_s: float, points: float) -> list[str]:
-    """More rows, frames or points than can be kept. ``step_s``: the shortest time between two rows; ``points`` of the
-    grid of one endosome."""
+    """A sentence for each number (of rows, frames or points) that is larger than can be kept.
+
+    config: a configuration of a run.
+    step_s: the shortest time between two rows, s.
+    points: grid points of one endosome.
+    """
     output, faults = config.output, []
     rows = config.endosomes * config.duration_s / max(output.series_interval_ms * 1e-3, step_s)
     if rows > MOST_ROWS:

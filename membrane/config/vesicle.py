@@ -1,4 +1,4 @@
-"""The configuration of a closed endosome in three dimensions."""
+"""The configuration of a vesicle: a closed endosome in three dimensions."""
 
 import math
 from typing import Annotated, Literal
@@ -24,22 +24,27 @@ from membrane.config.text import Inconsistent
 from membrane.config.times import count_faults, time_faults
 
 MOST_POINTS = 2**30
-"""1024^3: one field of them takes 4 GiB."""
+"""Grid points of a box, 1024^3. One field then takes 4 GiB."""
 
 
 class ShapeConfig(Section):
-    """The membrane at the start: a sphere, or a spheroid of its area and less volume, about the z axis, or a slab of
-    lumen between two planes across it, which are booked as one vesicle."""
+    """The shape of the membrane at the start, about the z axis.
 
-    kind: Annotated[Literal["sphere", "prolate", "oblate", "slab"], NUMERICAL]
+    It is a sphere, a spheroid (prolate or oblate), which has less volume than the sphere of its area, or a slab of
+    lumen between two planes across the z axis. Both planes together count as one vesicle.
+    """
+
+    kind: Annotated[Literal["sphere", "prolate", "oblate", "slab"], NUMERICAL] = Field(
+        description="shape of the membrane at the start"
+    )
     diameter_nm: Annotated[Positive | None, Provenance((200.0, 1000.0), "endosomes (MVBs) of 400 nm", "unverified")] = (
-        Field(default=None, description="of the sphere of the same area; not of a slab")
+        Field(default=None, description="diameter of the sphere of the same area; not of a slab")
     )
     thickness_nm: Annotated[Positive | None, NUMERICAL] = Field(
-        default=None, description="of a slab: from plane to plane"
+        default=None, description="distance between the two planes of a slab"
     )
     reduced_volume: Annotated[Annotated[Number, Field(ge=0.4, lt=1)] | None, NO_SOURCE] = Field(
-        default=None, description="of a spheroid: volume over that of the sphere of its area"
+        default=None, description="volume of a spheroid over that of the sphere of its area"
     )
 
     @model_validator(mode="after")
@@ -56,9 +61,11 @@ class ShapeConfig(Section):
 class VesicleGeometry(Section):
     """The box and the closed membrane in it."""
 
-    box_nm: Annotated[tuple[Positive, Positive, Positive], NUMERICAL] = Field(description="side lengths (x, y, z)")
+    box_nm: Annotated[tuple[Positive, Positive, Positive], NUMERICAL] = Field(
+        description="side lengths (x, y, z) of the periodic box"
+    )
     spacing_nm: Annotated[Positive, NUMERICAL] = Field(
-        description="grid spacing asked for; the sides are divided into the nearest whole number"
+        description="wanted grid spacing; each side is divided into the nearest whole number of spacings"
     )
     shape: ShapeConfig
 
@@ -69,20 +76,22 @@ class VesicleGeometry(Section):
 
     @property
     def area(self) -> float:
-        """Of the membrane, nm^2."""
+        """Area of the membrane, nm^2."""
         if self.shape.kind == "slab":
             return 2 * self.box_nm[0] * self.box_nm[1]
         return math.pi * self.shape.diameter_nm**2
 
 
 class CapConfig(Section):
-    """One Lo domain about the +z pole of a membrane of Ld, or on the upper plane of a slab; its size by diameter or by
-    area."""
+    """One Lo domain about the +z pole of a membrane of Ld, or on the upper plane of a slab.
+
+    Its size is given once: by the area, or by the diameter of the vesicle into which it closes.
+    """
 
     closed_diameter_nm: Annotated[Positive | None, NO_SOURCE] = Field(
-        default=None, description="L of the vesicle it closes into: pi L^2"
+        default=None, description="diameter L of the vesicle into which the domain closes; its area is pi L^2"
     )
-    area_nm2: Annotated[Positive | None, NO_SOURCE] = None
+    area_nm2: Annotated[Positive | None, NO_SOURCE] = Field(default=None, description="area of the domain")
 
     @model_validator(mode="after")
     def _consistent(self):
@@ -92,28 +101,28 @@ class CapConfig(Section):
 
     @property
     def given(self) -> str:
-        """The key that its size was given by."""
+        """The dotted key by which the size was given."""
         return f"composition.cap.{'closed_diameter_nm' if self.area_nm2 is None else 'area_nm2'}"
 
     @property
     def area(self) -> float:
-        """nm^2."""
+        """Area of the domain, nm^2."""
         return math.pi * self.closed_diameter_nm**2 if self.area_nm2 is None else self.area_nm2
 
 
 class QuenchConfig(Section):
-    """A mixed membrane: everywhere the mean order, and white noise from the seed."""
+    """A mixed membrane: the mean order everywhere, and white noise that the seed decides."""
 
     mean_order: Annotated[Order, Provenance((-1.0, 1.0), "-0.4: Lo share 0.3; for endosomes unknown", "unverified")] = (
-        Field(description="mean of phi, +1 all Lo, -1 all Ld")
+        Field(description="mean of the order parameter phi: 1 is all Lo, -1 is all Ld")
     )
     noise: Annotated[Number, Field(gt=0, le=0.5), NUMERICAL] = Field(
-        default=0.1, description="standard deviation of phi at a point"
+        default=0.1, description="standard deviation of phi at a grid point"
     )
 
 
 class CompositionConfig(Section):
-    """Where Lo is at the start: one of the two."""
+    """Where Lo is at the start. One of the two sections is given."""
 
     cap: CapConfig | None = None
     quench: QuenchConfig | None = None
@@ -126,9 +135,9 @@ class CompositionConfig(Section):
 
 
 class OsmosisConfig(Section):
-    """What resists a change of the lumen's volume: (modulus/2) (V - V0)^2/V0."""
+    """The energy of a lumen of volume V, (modulus/2) (V - V0)^2/V0. Without this section the volume is free."""
 
-    modulus_kPa: Annotated[Positive, NO_SOURCE]
+    modulus_kPa: Annotated[Positive, NO_SOURCE] = Field(description="stiffness of the lumen's volume")
     rest_volume_ratio: Annotated[Positive, NO_SOURCE] = Field(
         default=1.0, description="V0 over the volume at the start"
     )
@@ -138,52 +147,65 @@ class VesicleMembraneConfig(RigidityConfig):
     """Elasticity of the closed membrane."""
 
     interface_width_nm: Annotated[Positive, NUMERICAL] = Field(
-        description="eps: psi = tanh(d/(sqrt2 eps)), d from the mid-plane"
+        description="eps, width of the membrane's phase field: psi = tanh(d/(sqrt2 eps)) at distance d"
     )
     spontaneous_curvature_ld_per_nm: Annotated[Number, NO_SOURCE] = Field(
-        default=0.0, description="c0, positive buds into the lumen"
+        default=0.0, description="spontaneous curvature c0 of Ld; positive buds into the lumen"
     )
-    spontaneous_curvature_lo_per_nm: Annotated[Number, NO_SOURCE]
-    gaussian_modulus_contrast_kBT: GaussianContrast = Field(default=0.0, description="kappa_G,Lo - kappa_G,Ld")
+    spontaneous_curvature_lo_per_nm: Annotated[Number, NO_SOURCE] = Field(
+        description="spontaneous curvature c0 of Lo; positive buds into the lumen"
+    )
+    gaussian_modulus_contrast_kBT: GaussianContrast = Field(
+        default=0.0, description="kappa_G of Lo minus kappa_G of Ld"
+    )
     area_modulus_mN_per_m: Annotated[Positive, Provenance(None, "-", "unverified")] = Field(
-        default=240.0, description="stretching of the membrane"
+        default=240.0, description="modulus of the membrane against stretching"
     )
-    osmosis: OsmosisConfig | None = Field(default=None, description="none: the volume is free")
+    osmosis: OsmosisConfig | None = None
 
 
 class VesicleNumericsConfig(Section):
-    """Accuracy: a round is a number of steps of the shape, or its motion in the fluid for the time of a round, then
-    lipids move for one step in time."""
+    """Accuracy of the computation, which goes on in rounds.
 
-    precision: Annotated[Literal["float32", "float64"], NUMERICAL] = "float32"
-    devices: Annotated[Whole, Field(ge=1, le=1024), NUMERICAL] = Field(
-        default=1, description="the box is cut along z in slabs for so many devices"
+    In a round the shape makes a number of steps, or it moves with the fluid for the time of the round; then lipids and
+    cargo move for that time.
+    """
+
+    precision: Annotated[Literal["float32", "float64"], NUMERICAL] = Field(
+        default="float32", description="floating-point type of the fields"
     )
-    transport_step_us: Annotated[Positive, NUMERICAL] = Field(default=4.0, description="time of a round")
+    devices: Annotated[Whole, Field(ge=1, le=1024), NUMERICAL] = Field(
+        default=1, description="number of devices; the box is cut along z into as many slabs"
+    )
+    transport_step_us: Annotated[Positive, NUMERICAL] = Field(default=4.0, description="simulated time of a round")
     mobility: Annotated[Literal["sobolev", "stokes"], NUMERICAL] = Field(
-        default="sobolev", description="sobolev: the shape has no clock; stokes: it moves with the fluid, in time"
+        default="sobolev",
+        description="sobolev: the shape descends in energy without a clock; stokes: it moves with the fluid, in time",
     )
     viscosity_mPa_s: Annotated[Positive | None, Provenance(None, "water: 0.7", "unverified")] = Field(
-        default=None, description="of lumen and cytosol; of stokes only"
+        default=None, description="viscosity of lumen and cytosol; of stokes only"
     )
     shape_steps: Annotated[Whole, Field(ge=1, le=10_000), NUMERICAL] = Field(
-        default=10, description="steps of the shape a round; of sobolev only"
+        default=10, description="steps of the shape in a round; of sobolev only"
     )
     look_rounds: Annotated[Whole, Field(ge=1, le=1000), NUMERICAL] = Field(
         default=2, description="rounds between looks for fission"
     )
     smoothing_length_nm: Annotated[Positive | None, NUMERICAL] = Field(
-        default=None, description="of the velocity; none: three eps; of sobolev only"
+        default=None, description="length over which the velocity is smoothed; none: three eps; of sobolev only"
     )
     mending: Annotated[Positive | None, NUMERICAL] = Field(
-        default=None, description="pace of the profile, and of fission, over that of the shape; none: 8, stokes 1.5"
+        default=None,
+        description="how much faster than the shape the profile of psi recovers, and fission goes; none: 8, stokes 1.5",
     )
-    inertia: Annotated[Number, Field(ge=0, lt=1), NUMERICAL] = Field(default=0.9, description="of sobolev only")
+    inertia: Annotated[Number, Field(ge=0, lt=1), NUMERICAL] = Field(
+        default=0.9, description="share of a step's velocity that the next step keeps; of sobolev only"
+    )
     max_courant: Annotated[Number, Field(gt=0, le=0.5), NUMERICAL] = Field(
-        default=0.3, description="largest displacement of a step in spacings"
+        default=0.3, description="largest displacement of the membrane in a step, in grid spacings"
     )
     max_area_strain: Annotated[Positive, NUMERICAL] = Field(
-        default=5e-4, description="the most that a step may add to the strain of an area"
+        default=5e-4, description="largest strain of an area that a step may add"
     )
 
     @model_validator(mode="after")
@@ -197,9 +219,9 @@ class VesicleNumericsConfig(Section):
 
 
 class VesicleConfig(RunConfig):
-    """A closed endosome in three dimensions whose membrane is a phase field."""
+    """A run of a closed endosome in three dimensions whose membrane is a phase field."""
 
-    kind: Literal["vesicle"]
+    kind: Literal["vesicle"] = Field(description="geometry of the run")
     geometry: VesicleGeometry
     composition: CompositionConfig
     lipids: PhasesConfig
@@ -211,60 +233,15 @@ class VesicleConfig(RunConfig):
 
     @model_validator(mode="after")
     def _consistent(self):
-        faults, geometry, eps = [], self.geometry, self.membrane.interface_width_nm
+        geometry, step_us, output = self.geometry, self.numerics.transport_step_us, self.output
         points = math.prod(side / geometry.spacing_nm for side in geometry.box_nm)
         if points > MOST_POINTS:
-            # So many that their number may be no number of a computer: nothing else is asked of them.
+            # Nothing else is checked: so large a number of points may be beyond the numbers of a computer.
             raise ValueError(
                 f"geometry.box_nm {list(geometry.box_nm)} holds {points:.3g} cubes of geometry.spacing_nm "
                 f"{geometry.spacing_nm:g}; {MOST_POINTS:.3g} are the most: take a coarser grid or a smaller box"
             )
-        if min(geometry.points) < 16:
-            faults.append(
-                f"geometry.box_nm {list(geometry.box_nm)} must span at least 16 spacings "
-                f"(geometry.spacing_nm) of {geometry.spacing_nm:g} nm"
-            )
-        else:
-            spacing = max(side / n for side, n in zip(geometry.box_nm, geometry.points, strict=True))
-            if eps < 1.2 * spacing * (1 - 1e-9):
-                faults.append(
-                    f"membrane.interface_width_nm {eps:g} is not resolved: make it at least 1.2 spacings, "
-                    f"{1.2 * spacing:.3g} nm, or geometry.spacing_nm at most {eps / 1.2:.3g}"
-                )
-            if self.lipids.interface_width_nm < spacing:
-                faults.append(
-                    f"lipids.interface_width_nm {self.lipids.interface_width_nm:g} is not resolved: "
-                    f"make it at least one spacing, {spacing:.3g} nm"
-                )
-        along, devices = geometry.points[:0:-1], self.numerics.devices
-        if any(n % devices for n in along):
-            possible = [str(n) for n in range(1, min(along) + 1) if not any(m % n for m in along)]
-            faults.append(
-                f"numerics.devices {devices} must divide the points along z and y, {along[0]} and {along[1]}: "
-                f"give {', '.join(possible)}, or another geometry.box_nm or spacing_nm"
-            )
-        contrast = self.membrane.gaussian_modulus_contrast_kBT
-        # The phase whose kappa_G is lower is the one that would crumple.
-        phase = "lo" if contrast < 0 else "ld"
-        kappa = getattr(self.membrane, f"bending_rigidity_{phase}_kBT")
-        if abs(contrast) > 1.5 * kappa:
-            faults.append(
-                f"membrane.gaussian_modulus_contrast_kBT {contrast:g} would crumple the membrane: it may be at most "
-                f"1.5 membrane.bending_rigidity_{phase}_kBT, {1.5 * kappa:g}, in size"
-            )
-        if self.composition.cap is not None:
-            room = geometry.area
-            if geometry.shape.kind == "slab":
-                room = math.pi / 4 * min(geometry.box_nm[:2]) ** 2
-            if self.composition.cap.area >= room:
-                size = "geometry.box_nm" if geometry.shape.kind == "slab" else "geometry.shape.diameter_nm"
-                what = "largest disc of the plane" if geometry.shape.kind == "slab" else "membrane"
-                faults.append(
-                    f"composition.cap of {self.composition.cap.area:.5g} nm2 ({self.composition.cap.given}) must be "
-                    f"smaller than the {what} of "
-                    f"geometry.shape ({size}), {room:.5g} nm2"
-                )
-        step_us, output = self.numerics.transport_step_us, self.output
+        faults = self._grid_faults() + self._device_faults() + self._contrast_faults() + self._cap_faults()
         times = {"duration_s": (self.duration_s, self.duration_s)}
         times |= {f"output.{name}": (value, value * 1e-3) for name, value in output if name.endswith("_ms")}
         faults += time_faults(times, "numerics.transport_step_us", step_us, step_us * 1e-6)
@@ -273,3 +250,61 @@ class VesicleConfig(RunConfig):
         if faults:
             raise Inconsistent(faults)
         return self
+
+    def _grid_faults(self) -> list[str]:
+        """The box is at least 16 spacings wide, and both interfaces are resolved."""
+        geometry, eps = self.geometry, self.membrane.interface_width_nm
+        if min(geometry.points) < 16:
+            return [
+                f"geometry.box_nm {list(geometry.box_nm)} must span at least 16 spacings "
+                f"(geometry.spacing_nm) of {geometry.spacing_nm:g} nm"
+            ]
+        faults = []
+        spacing = max(side / n for side, n in zip(geometry.box_nm, geometry.points, strict=True))
+        if eps < 1.2 * spacing * (1 - 1e-9):
+            faults.append(
+                f"membrane.interface_width_nm {eps:g} is not resolved: make it at least 1.2 spacings, "
+                f"{1.2 * spacing:.3g} nm, or geometry.spacing_nm at most {eps / 1.2:.3g}"
+            )
+        if self.lipids.interface_width_nm < spacing:
+            faults.append(
+                f"lipids.interface_width_nm {self.lipids.interface_width_nm:g} is not resolved: "
+                f"make it at least one spacing, {spacing:.3g} nm"
+            )
+        return faults
+
+    def _device_faults(self) -> list[str]:
+        """The devices divide the points along z, and those along y, which a transform cuts in its turn."""
+        along, devices = self.geometry.points[:0:-1], self.numerics.devices
+        if not any(n % devices for n in along):
+            return []
+        possible = [str(n) for n in range(1, min(along) + 1) if not any(m % n for m in along)]
+        return [
+            f"numerics.devices {devices} must divide the points along z and y, {along[0]} and {along[1]}: "
+            f"give {', '.join(possible)}, or another geometry.box_nm or spacing_nm"
+        ]
+
+    def _contrast_faults(self) -> list[str]:
+        """A large kappa_G contrast would crumple the phase whose kappa_G is the lower one."""
+        contrast = self.membrane.gaussian_modulus_contrast_kBT
+        phase = "lo" if contrast < 0 else "ld"
+        kappa = getattr(self.membrane, f"bending_rigidity_{phase}_kBT")
+        if abs(contrast) <= 1.5 * kappa:
+            return []
+        return [
+            f"membrane.gaussian_modulus_contrast_kBT {contrast:g} would crumple the membrane: it may be at most "
+            f"1.5 membrane.bending_rigidity_{phase}_kBT, {1.5 * kappa:g}, in size"
+        ]
+
+    def _cap_faults(self) -> list[str]:
+        """The domain of Lo fits into the membrane, or into the plane of a slab."""
+        cap, room, size, what = self.composition.cap, self.geometry.area, "geometry.shape.diameter_nm", "membrane"
+        if self.geometry.shape.kind == "slab":
+            room, size = math.pi / 4 * min(self.geometry.box_nm[:2]) ** 2, "geometry.box_nm"
+            what = "largest disc of the plane"
+        if cap is None or cap.area < room:
+            return []
+        return [
+            f"composition.cap of {cap.area:.5g} nm2 ({cap.given}) must be smaller than the {what} of "
+            f"geometry.shape ({size}), {room:.5g} nm2"
+        ]

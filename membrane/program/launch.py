@@ -8,7 +8,7 @@ import jax
 
 from membrane.archive import Archive, ArchiveError, clear, read
 from membrane.builder import REPLICAS
-from membrane.config import FREE_TO_CHANGE, Config, ConfigError, changes, load, parse, tell
+from membrane.config import FREE_TO_CHANGE, Config, ConfigError, changes, load, log_remarks, parse
 from membrane.paths import all_differ, archive_name, followed, may_write, picture_beside
 from membrane.program.backend import BackendError, set_up_environment, set_up_jax
 from membrane.program.batch import Batch
@@ -31,7 +31,7 @@ def launch(arguments, stop: Stop) -> int:
         set_up_environment()
         set_up_jax(float64=config.numerics.precision == "float64")
         physics = REPLICAS[config.kind][0](config)
-        tell(config, arguments.config)
+        log_remarks(config, arguments.config)
         if arguments.check:
             return check(config, physics, arguments.trial)
         batch = batch_of(config, physics, arguments.batch)

@@ -9,9 +9,9 @@ import pytest
 
 from membrane.builder import prediction
 from membrane.commands import ensemble, predict
-from membrane.config import SheetConfig, VesicleConfig, load, tell
+from membrane.config import SheetConfig, VesicleConfig, load, log_remarks
 from membrane.config.faults import leaves
-from membrane.config.provenance import Trust, outside, provenances
+from membrane.config.provenance import Trust, provenances, values_outside
 
 ROOT = Path(__file__).parents[2]
 CERAMIDE, BUD = ROOT / "configs" / "ceramide.yaml", ROOT / "configs" / "vesicle_bud.yaml"
@@ -69,7 +69,7 @@ def test_what_lies_outside_is_named(key):
     for part in path:
         section = getattr(section, part)
     # Past validation: some ranges end where the schema does.
-    said = lambda value: outside(section.model_copy(update={last: value}))
+    said = lambda value: values_outside(section.model_copy(update={last: value}))
     for known in RANGED[key]:
         assert not [line for line in said(known.range[0]) + said(known.range[1]) if line.startswith(f"{last} ")]
     lowest, highest = min(k.range[0] for k in RANGED[key]), max(k.range[1] for k in RANGED[key])
@@ -83,20 +83,20 @@ def test_what_lies_outside_is_named(key):
 
 def test_ranges_of_what_is_computed():
     """A box by the sphere of its area, a contrast by kappa_Ld; none set is none outside."""
-    keys = lambda *settings: [line.split(" ")[0] for line in outside(load(CERAMIDE, settings))]
+    keys = lambda *settings: [line.split(" ")[0] for line in values_outside(load(CERAMIDE, settings))]
     assert keys() == ["lipids.diffusion_ld_um2_per_s"]
     assert "geometry.box_nm" in keys("geometry.box_nm=[300, 300]")
     assert "geometry.box_nm" not in keys("geometry.box_nm=[400, 400]")
     assert "membrane.gaussian_modulus_contrast_kBT" in keys("membrane.gaussian_modulus_contrast_kBT=-100")
     assert "membrane.gaussian_modulus_contrast_kBT" not in keys("membrane.gaussian_modulus_contrast_kBT=-72")
     assert "membrane.bending_rigidity_lo_kBT" in keys("membrane.bending_rigidity_lo_kBT=30")
-    assert "geometry.shape.diameter_nm" in [line.split(" ")[0] for line in outside(load(BUD))]
+    assert "geometry.shape.diameter_nm" in [line.split(" ")[0] for line in values_outside(load(BUD))]
 
 
 def test_every_key_is_told_once(caplog):
     """As a warning; a section that supply speaks of and that is absent as information."""
     caplog.set_level(logging.INFO, "membrane")
-    tell(load(CERAMIDE, ["ceramide=null", "membrane.tension_uN_per_m=1000"]), "a.yaml")
+    log_remarks(load(CERAMIDE, ["ceramide=null", "membrane.tension_uN_per_m=1000"]), "a.yaml")
     told = {(record.levelname, record.getMessage()[:60]) for record in caplog.records}
     assert len(told) == len(caplog.records) == 4
     assert ("WARNING", "a.yaml: membrane.tension_uN_per_m 1000 lies outside its docu") in told

@@ -1,17 +1,16 @@
-"""Job arrays: the script that is written, what its tasks do when they are told to save, and what is refused."""
+"""Job arrays: the script and its submission, what tasks do when they are told to save, and what is refused."""
 
 import os
 import shlex
 import signal
 import subprocess
 import sys
-import time
 from argparse import ArgumentParser
 
 import pytest
 
 from membrane.sweep import cluster
-from membrane.sweep.cluster import SCRIPT, Array, ClusterError, Task, minutes, ranges
+from membrane.sweep.cluster import SCRIPT, Array, ClusterError, minutes, ranges
 
 
 def array(tmp_path, *options, indices=(0, 1, 2, 5)):
@@ -103,20 +102,41 @@ def test_script_requeues_what_was_interrupted(tmp_path, told, seconds, code, exp
     assert not told or asked.read_text() == "requeue 17_4\n"
 
 
-def test_task_of_submitit(tmp_path):
-    """It is complete or says with which code it ended; told to save, it waits and comes back as the same task."""
-    pytest.importorskip("submitit")
-    command = lambda seconds, code: [sys.executable, "-c", TASK, str(seconds), str(code)]
-    assert Task(command(0, 0))() == "complete"
-    with pytest.raises(RuntimeError, match="ended with 3"):
-        Task(command(0, 3))()
-    task = Task(command(60, 0))
-    task.process = os.spawnv(os.P_NOWAIT, sys.executable, task.command)
-    time.sleep(1.0)
-    again = task.checkpoint()
-    assert again.function.command == task.command
-    with pytest.raises(ChildProcessError):
-        os.waitpid(task.process, os.WNOHANG)
+def commands_of_slurm(folder, queued="", answer="echo 17", code=0):
+    """A folder with an ``sbatch`` and a ``squeue`` of our own, which keep what they were given."""
+    scripts = {
+        "sbatch": f'echo "$@" > {folder}/options\ncat > {folder}/script\n{answer}\nexit {code}\n',
+        "squeue": f'echo "$@" > {folder}/asked\necho {queued}\n',
+    }
+    for name, text in scripts.items():
+        (folder / name).write_text(f"#!/bin/sh\n{text}")
+        (folder / name).chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
+
+
+@pytest.mark.parametrize("answer", ["echo 17", "echo '17;north'"])
+def test_submission(tmp_path, monkeypatch, answer):
+    """sbatch gets the very script that --script writes; the number of the job comes back alone."""
+    monkeypatch.setenv("PATH", commands_of_slurm(tmp_path, answer=answer))
+    options = ["--partition", "gpu", "--time", "4:00:00", "--sbatch=--account=lab"]
+    assert array(tmp_path, *options).submit() == "17"
+    assert (tmp_path / "script").read_text() == array(tmp_path, *options).script()
+    assert (tmp_path / "options").read_text().split() == ["--parsable"]
+    assert "--name=membrane-trial" in (tmp_path / "asked").read_text().split()
+
+
+def test_submissions_that_are_refused(tmp_path, monkeypatch):
+    """A sweep that is in the queue is not submitted again; what sbatch says against it is told."""
+    monkeypatch.setenv("PATH", commands_of_slurm(tmp_path, queued="'23\n23'"))
+    with pytest.raises(ClusterError, match=r"membrane-trial is in the queue already \(job 23\)"):
+        array(tmp_path).submit()
+    assert not (tmp_path / "script").exists()
+    monkeypatch.setenv("PATH", commands_of_slurm(tmp_path, answer="echo no such partition >&2", code=1))
+    with pytest.raises(ClusterError, match="Slurm refuses: no such partition"):
+        array(tmp_path).submit()
+    monkeypatch.setenv("PATH", commands_of_slurm(tmp_path, answer="", code=5))
+    with pytest.raises(ClusterError, match="Slurm refuses: sbatch ended with 5"):
+        array(tmp_path).submit()
 
 
 MARKS = ("\n", "\r", "\0", "\x1b", "\u2028")
@@ -175,16 +195,8 @@ def test_script_of_a_folder_that_would_be_a_command(tmp_path, mark):
         Array.from_arguments(tmp_path / f"a{mark}touch b", "trial", [0], 1, arguments)
 
 
-def test_further_options():
-    """As submitit takes them: a flag is True."""
-    assert dict(map(cluster._parameter, ["--account=lab", "--exclusive"])) == {"account": "lab", "exclusive": True}
-
-
 def test_no_slurm_here(tmp_path, monkeypatch):
-    """Without sbatch, and without submitit, the message says what to do."""
+    """Without sbatch the message says what to do."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ClusterError, match=r"no sbatch here|pip install submitit"):
-        array(tmp_path).submit()
-    monkeypatch.setitem(sys.modules, "submitit", None)
-    with pytest.raises(ClusterError, match=r"pip install submitit"):
+    with pytest.raises(ClusterError, match=r"no sbatch here; log in to the cluster, or write a script with --script"):
         array(tmp_path).submit()

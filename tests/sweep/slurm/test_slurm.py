@@ -145,11 +145,11 @@ def test_array_with_interruptions(slurm, here):
     assert "nothing is left to do" in command(here, "ensemble", "--folder", "array", "--script", "job.sh")
 
 
-def test_submitit(slurm, here):
-    """The same through submitit: told by the signal that it sends before the end, a task goes on in a new one; while
-    the array is queued, nothing is submitted twice."""
-    folder = here / "submitit"
-    options = ["--folder", "submitit", "--slurm", "--tasks", "3", "--time", "30"]
+def test_submission(slurm, here):
+    """The same with --slurm: a task that is told by a signal goes on in the same array; while the array is queued,
+    nothing is submitted twice."""
+    folder = here / "submitted"
+    options = ["--folder", "submitted", "--slurm", "--tasks", "3", "--time", "30"]
     job = command(here, "ensemble", *options).split("job ")[1].split(";")[0]
     refused = subprocess.run(
         [sys.executable, "-m", "membrane.ensemble", "sweep.yaml", *options], cwd=here, capture_output=True, text=True
@@ -157,8 +157,8 @@ def test_submitit(slurm, here):
     assert refused.returncode == 2
     assert f"is in the queue already (job {job}" in refused.stderr
     until(begun(folder, 1), "member 1 does not begin")
-    tell("--signal=USR2", f"{job}_1")
+    tell("--batch", "--signal=USR1", f"{job}_1")
     finish(job)
     assert starts(folder, 1) == 2
-    assert_equal_to_local(here, "submitit")
+    assert_equal_to_local(here, "submitted")
     assert "nothing is left to do" in command(here, "ensemble", *options)
