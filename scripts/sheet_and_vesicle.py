@@ -21,7 +21,7 @@ import numpy as np
 import yaml
 
 from membrane.archive import ArchiveError, RunRecord, read
-from membrane.builder.sheet import build
+from membrane.builder import build
 from membrane.commands import run
 from membrane.config import ConfigError, VesicleConfig, parse
 from membrane.outcome.intervals import median_interval

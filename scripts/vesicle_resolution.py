@@ -19,12 +19,10 @@ import time
 from pathlib import Path
 
 import jax
-import numpy as np
 
-from membrane.builder.vesicle import build
+from membrane.builder import build
 from membrane.config import ConfigError, VesicleConfig, changed, load
-from membrane.outcome.table import EVENT_DTYPE, is_ilv
-from membrane.vesicle.replica import VesicleReplica
+from membrane.outcome.table import is_ilv
 
 HEADER = "factor    eps  spacing         points   D area    D vol   Lo    time us  steps  neck   s"
 ROW = "{:6.3g} {:6.3g} {:8.3g} {:>14} {:8.2f} {:8.2f} {:4.0%} {:10.4g} {:6d} {:5.1f} {:3.0f}"
@@ -54,9 +52,8 @@ def main(arguments=None) -> int:
         event, steps = first_ilv(one)
         eps, spacing = one.membrane.interface_width, max(one.grid.spacing)
         if event is None:
-            print(
-                f"{factor:6.3g} {eps:6.3g} {spacing:8.3g}  no ILV within {one.duration_ticks * one.tick_s * 1e6:g} us"
-            )
+            duration_us = one.schedule.duration_ticks * one.schedule.tick_s * 1e6
+            print(f"{factor:6.3g} {eps:6.3g} {spacing:8.3g}  no ILV within {duration_us:g} us")
             continue
         size = [float(event[name]) for name in ("diameter_nm", "diameter_from_volume_nm", "lo_fraction")]
         seconds, at = time.perf_counter() - begun, float(event["time_s"]) * 1e6
@@ -85,9 +82,9 @@ def widths(config: VesicleConfig, factor: float) -> dict[str, float]:
 
 def first_ilv(physics):
     """(event row or None, steps of the shape) of endosome 0 up to its first scission into the lumen."""
-    replica = VesicleReplica(physics, 0, 0, None, np.zeros(0, EVENT_DTYPE))
-    while replica.tick < physics.duration_ticks:
-        replica.advance(replica.tick + physics.look_ticks, lambda: False)
+    replica = physics.endosome(0)
+    while replica.tick < physics.schedule.duration_ticks:
+        replica.advance(replica.tick + physics.schedule.look_ticks, lambda: False)
         for event in replica.events:
             if is_ilv(event):
                 return event, replica.steps

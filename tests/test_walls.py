@@ -34,7 +34,7 @@ ROOMS = {
     # Figures read archives. They find vesicles in frames by themselves, with the rules of the run.
     "figures": "archive lattice outcome paths units vesicle",
     # The one border between a configuration and physics.
-    "builder": "bud config endosome energy lattice sheet units vesicle",
+    "builder": "bud config endosome energy lattice outcome replica sheet units vesicle",
     "program": "archive builder config figures outcome paths replica",
     # Members are processes of their own: a sweep knows configurations and folders, no physics.
     "sweep": "archive config paths program",
@@ -69,8 +69,7 @@ WITHIN = {
         "simulate": "model stepper",
         "budding": "books domains model",
         "series": "books budding domains model",
-        "physics": "budding plane stepper",
-        "replica": "books budding physics series simulate",
+        "replica": "books budding plane series simulate stepper",
     },
 }
 """Within these rooms: file, the lower before the higher, and the files of the room that it imports."""

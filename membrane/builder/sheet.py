@@ -1,4 +1,4 @@
-"""From a configuration to physics: the only border between YAML and arrays, and the only place where units change."""
+"""From the configuration of a sheet to its physics, in nm, pN and s."""
 
 import math
 from functools import partial
@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from membrane.builder.law import bud_law, host_radius, solvent_viscosity
-from membrane.builder.species import diffusion_pair, dissolved, equilibrium_cargo
+from membrane.builder.species import diffusion_pair, dissolved, equilibrium_cargo, molecular_areas
 from membrane.config import SheetConfig
 from membrane.endosome.budget import Endosome, Fusion
 from membrane.endosome.tension import TensionLaw
@@ -15,12 +15,13 @@ from membrane.energy import Helfrich, Lipids, Mixture
 from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
 from membrane.energy.wall import measure_wall
 from membrane.lattice.grid import Grid
+from membrane.replica import Schedule
 from membrane.sheet.agitation import ThermalFlow
 from membrane.sheet.budding import Buddings
 from membrane.sheet.hydrodynamics import MembraneFlow
 from membrane.sheet.noise import FilteredNoise
-from membrane.sheet.physics import Physics
 from membrane.sheet.plane import Sheet
+from membrane.sheet.replica import SheetPhysics
 from membrane.sheet.stepper import Bdf2
 from membrane.units import (
     PN_PER_NM_PER_MN_PER_M,
@@ -39,34 +40,51 @@ def build_grid(config: SheetConfig) -> Grid:
     return Grid((shape[1], shape[0]), (config.geometry.box_nm[1], config.geometry.box_nm[0]), config.numerics.precision)
 
 
-def build(config: SheetConfig) -> Physics:
-    """Everything from a validated configuration. Raises ValueError where the mixture has no two phases, and where the
-    membrane is too soft for a sphere."""
+def sheet_physics(config: SheetConfig) -> SheetPhysics:
+    """All that a run of this configuration needs.
+
+    Raises ValueError where the mixture has no two phases, and where the membrane is too soft for a sphere.
+    """
     model = build_sheet(config)
     wall = measure_wall(model.mixture, model.mean_fields)
-    numerics = config.numerics
-    tick_s = numerics.tick_us * 1e-6
     largest = largest_step_ticks(config)
-    # Intervals are whole numbers of the largest step, so that every step ends on them.
-    ticks = lambda seconds: max(1, math.ceil(seconds / (tick_s * largest) - 1e-9)) * largest
-    output = config.output
-    look = ticks(config.budding.look_interval_ms * 1e-3)
-    return Physics(
+    return SheetPhysics(
         model=model,
-        stepper=Bdf2(tick_s, largest.bit_length() - 1, numerics.error_tolerance, numerics.max_courant),
+        stepper=_stepper(config),
         rules=_rules(config, wall),
         fusion=_fusion(config, model),
         tension_law=(law := _tension_law(config)),
         new_endosome=partial(_endosome, config, law),
         wall=wall,
-        tick_s=tick_s,
+        schedule=_schedule(config),
         first_step_ticks=min(4, largest),
+        seed=config.seed,
+    )
+
+
+def _stepper(config) -> Bdf2:
+    numerics = config.numerics
+    return Bdf2(
+        tick_s=numerics.tick_us * 1e-6,
+        max_exponent=largest_step_ticks(config).bit_length() - 1,
+        tolerance=numerics.error_tolerance,
+        max_courant=numerics.max_courant,
+    )
+
+
+def _schedule(config) -> Schedule:
+    """Intervals are whole numbers of the largest step, so that every step ends on them."""
+    tick_s, largest, output = config.numerics.tick_us * 1e-6, largest_step_ticks(config), config.output
+    ticks = lambda seconds: max(1, math.ceil(seconds / (tick_s * largest) - 1e-9)) * largest
+    look = ticks(config.budding.look_interval_ms * 1e-3)
+    return Schedule(
+        tick_s=tick_s,
         duration_ticks=ticks(config.duration_s),
         look_ticks=look,
         boundary_ticks=look,
         series_ticks=ticks(output.series_interval_ms * 1e-3),
         frame_ticks=ticks(output.frame_interval_ms * 1e-3),
-        # Every run stands still at every look: a checkpoint there is no boundary of its own.
+        # Every run stands still at every look. So a checkpoint must not be a boundary of its own.
         checkpoint_ticks=-(-ticks(output.checkpoint_interval_ms * 1e-3) // look) * look,
     )
 
@@ -138,9 +156,7 @@ def _rules(config, wall) -> Buddings:
         circularity=budding.circularity,
         least_diameter=2 * budding.neck_radius_nm,
         aid_waiting_time=budding.scission_aid.waiting_time_s if budding.scission_aid else math.inf,
-        lipid_area_lo=config.lipids.area_per_lipid_lo_nm2,
-        lipid_area_ld=config.lipids.area_per_lipid_ld_nm2,
-        cargo_site_area=config.cargo.footprint_nm2 if config.cargo else float("nan"),
+        areas=molecular_areas(config),
         shell_density=budding.shell_density_g_per_ml,
         lumen_density=budding.lumen_density_g_per_ml,
     )

@@ -8,6 +8,7 @@ from scipy.optimize import brentq
 from membrane.energy import Cargo, Ceramide, Oligomers, lo_order
 from membrane.energy.cargo import MONOMER, OLIGOMER
 from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
+from membrane.outcome.table import MolecularAreas
 from membrane.units import NM2_PER_UM2
 
 
@@ -61,6 +62,15 @@ def equilibrium_cargo(cargo: Cargo, total: float, order: float) -> dict[str, flo
 def diffusion_pair(section) -> tuple[float, float]:
     """D in Ld and in Lo, nm^2/s."""
     return section.diffusion_ld_um2_per_s * NM2_PER_UM2, section.diffusion_lo_um2_per_s * NM2_PER_UM2
+
+
+def molecular_areas(config) -> MolecularAreas:
+    """Areas of single molecules, from the configuration of either geometry."""
+    return MolecularAreas(
+        lipid_lo=config.lipids.area_per_lipid_lo_nm2,
+        lipid_ld=config.lipids.area_per_lipid_ld_nm2,
+        cargo=config.cargo.footprint_nm2 if config.cargo else math.nan,
+    )
 
 
 def _ceramide(section, energy) -> Ceramide:

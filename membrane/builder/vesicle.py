@@ -7,25 +7,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from membrane.builder.species import Dissolved, diffusion_pair, dissolved
+from membrane.builder.species import Dissolved, diffusion_pair, dissolved, molecular_areas
 from membrane.config import VesicleConfig
-from membrane.energy import Lipids
+from membrane.energy import Lipids, Mixture
+from membrane.energy.wall import measure_wall
 from membrane.lattice.grid import Grid
+from membrane.replica import Schedule
 from membrane.units import PN_PER_NM2_PER_KPA, PN_PER_NM_PER_MN_PER_M, PN_S_PER_NM2_PER_MPA_S, thermal_energy
 from membrane.vesicle import Membrane, Relaxation, State, StokesFlow, Transport, initial, surface
-from membrane.vesicle.physics import VesiclePhysics
+from membrane.vesicle.replica import VesiclePhysics
 from membrane.vesicle.shape import AbstractDescent
 
 CLEARANCE = 10.0
 """What must lie between a membrane and its periodic image, in interface widths (docs/vesicle.md)."""
 
 
-def build(config: VesicleConfig) -> VesiclePhysics:
-    """Everything from a validated configuration. Raises ValueError where the vesicle does not fit its box."""
-    numerics, output = config.numerics, config.output
-    tick_s = numerics.transport_step_us * 1e-6
-    whole = lambda seconds, unit=1: max(1, math.ceil(seconds / (tick_s * unit) - 1e-9)) * unit
-    look = numerics.look_rounds
+def vesicle_physics(config: VesicleConfig) -> VesiclePhysics:
+    """All that a run of this configuration needs. Raises ValueError where the vesicle does not fit its box."""
+    numerics = config.numerics
     solutes = build_solutes(config)
     membrane = build_membrane(config, solutes)
     return VesiclePhysics(
@@ -34,18 +33,34 @@ def build(config: VesicleConfig) -> VesiclePhysics:
         descent=build_descent(numerics, membrane.interface_width),
         transport=Transport({"phi": diffusion_pair(config.lipids)} | solutes.diffusion),
         shape_steps=numerics.shape_steps,
+        schedule=_schedule(config),
+        line_tension=_line_tension(membrane.mixture, {"phi": mean_order(config)} | solutes.means),
+        areas=molecular_areas(config),
+    )
+
+
+def _schedule(config) -> Schedule:
+    """A tick is a round. Every round is a function of the state alone, so that a run may stand still after each."""
+    tick_s, look, output = config.numerics.transport_step_us * 1e-6, config.numerics.look_rounds, config.output
+    whole = lambda seconds, unit=1: max(1, math.ceil(seconds / (tick_s * unit) - 1e-9)) * unit
+    return Schedule(
         tick_s=tick_s,
+        duration_ticks=whole(config.duration_s),
         look_ticks=look,
-        # Vesicles are told apart at looks, and rows say what they are.
+        boundary_ticks=1,
+        # Vesicles are told apart at looks, and a row says what they are.
         series_ticks=whole(output.series_interval_ms * 1e-3, look),
         frame_ticks=whole(output.frame_interval_ms * 1e-3),
         checkpoint_ticks=whole(output.checkpoint_interval_ms * 1e-3),
-        duration_ticks=whole(config.duration_s),
-        line_tension=config.lipids.line_tension_pN,
-        lipid_area_ld=config.lipids.area_per_lipid_ld_nm2,
-        lipid_area_lo=config.lipids.area_per_lipid_lo_nm2,
-        cargo_site_area=config.cargo.footprint_nm2 if config.cargo else math.nan,
     )
+
+
+def _line_tension(mixture: Mixture, means: dict[str, float]) -> float:
+    """That of the measured wall, in pN; NaN where the mixture has no two phases, which is no fault in a vesicle."""
+    try:
+        return measure_wall(mixture, means).line_tension
+    except ValueError:
+        return math.nan
 
 
 def build_descent(numerics, interface_width: float) -> AbstractDescent:
@@ -60,12 +75,15 @@ def build_descent(numerics, interface_width: float) -> AbstractDescent:
 
 def build_solutes(config: VesicleConfig) -> Dissolved:
     """Ceramide and cargo; n-mers at the start are those of the mean order."""
+    return dissolved(config.ceramide, config.cargo, mean_order(config), thermal_energy(config.temperature_C))
+
+
+def mean_order(config: VesicleConfig) -> float:
+    """Mean of phi over the membrane at the start."""
     composition = config.composition
-    if composition.cap is not None:
-        order = 2 * composition.cap.area / config.geometry.area - 1
-    else:
-        order = composition.quench.mean_order
-    return dissolved(config.ceramide, config.cargo, order, thermal_energy(config.temperature_C))
+    if composition.cap is None:
+        return composition.quench.mean_order
+    return 2 * composition.cap.area / config.geometry.area - 1
 
 
 def build_membrane(config: VesicleConfig, solutes: Dissolved) -> Membrane:

@@ -3,11 +3,7 @@
 import sys
 import time
 
-import numpy as np
-
-from membrane.builder import REPLICAS
 from membrane.config import Config
-from membrane.outcome.table import EVENT_DTYPE
 from membrane.program.console import COMPLETE, FAILED
 from membrane.program.cores import cores
 from membrane.replica import NumericalFailure
@@ -19,9 +15,8 @@ def check(config: Config, physics, trial_s: float | None) -> int:
     """Shapes, memory and what is known of the start, without a step; with one endosome on trial, time as well."""
     points = " x ".join(str(n) for n in physics.grid.shape[::-1])
     print(f"{config.name}: {config.endosomes} endosomes of {points} points, {physics.grid.dtype}")
-    replica = REPLICAS[config.kind][1]
-    print(*replica.check(physics), sep="\n")
-    endosome = replica(physics, config.seed, 0, None, np.zeros(0, EVENT_DTYPE))
+    print(*physics.check(), sep="\n")
+    endosome = physics.endosome(0)
     print(f"memory of the process: about {_memory(endosome, config) / MIB:.0f} MiB with all endosomes")
     if trial_s is not None:
         try:
@@ -40,25 +35,26 @@ def _trial(endosome, config: Config, physics, seconds: float) -> str:
     their second half, or of the whole run where it is over sooner. Steps grow longer as domains do, so that the
     estimate is a bound.
     """
-    type(endosome).compile_all(physics)
+    physics.compile_all()
+    schedule = physics.schedule
     once, start = time.process_time(), time.monotonic()
     marks = [(endosome.tick, once)]
     for share in (0.5, 1.0):
         # At least one chunk, however long it lasts.
         endosome.advance(
-            physics.last_boundary,
+            schedule.last_boundary,
             lambda begun=endosome.tick, end=start + share * seconds: (
                 endosome.reached > begun and time.monotonic() > end
             ),
         )
         marks.append((endosome.tick, time.process_time()))
-    if endosome.tick == physics.last_boundary:
-        endosome.ending(physics.duration_ticks, lambda: False)
-        marks = [marks[0], (physics.duration_ticks, time.process_time())]
+    if endosome.tick == schedule.last_boundary:
+        endosome.ending(schedule.duration_ticks, lambda: False)
+        marks = [marks[0], (schedule.duration_ticks, time.process_time())]
     ticks, spent = (after - before for before, after in zip(*marks[-2:]))
-    reached = f"one endosome was run to {marks[-1][0] * physics.tick_s * 1e3:.3g} ms"
-    core_s = once + config.endosomes * physics.duration_ticks * spent / ticks
-    each = once + -(-config.endosomes // cores()) * physics.duration_ticks * spent / ticks
+    reached = f"one endosome was run to {marks[-1][0] * schedule.tick_s * 1e3:.3g} ms"
+    core_s = once + config.endosomes * schedule.duration_ticks * spent / ticks
+    each = once + -(-config.endosomes // cores()) * schedule.duration_ticks * spent / ticks
     memory = _memory(endosome, config) / MIB
     number = f"{cores()} core{'' if cores() == 1 else 's'}"
     return f"estimate: at most {core_s:.3g} core s, {memory:.0f} MiB; about {_words(each)} on {number} ({reached})"

@@ -9,7 +9,6 @@ import jax
 import numpy as np
 
 from membrane.archive import Archive, ArchiveError
-from membrane.builder import REPLICAS
 from membrane.config import Config
 from membrane.outcome.table import EVENT_DTYPE, is_ilv
 from membrane.program.batch import Batch, Place
@@ -30,8 +29,8 @@ class Run:
         self, config: Config, physics, archive: Archive, stop: Stop, threads: int, batch: Batch | None, quiet: bool
     ):
         self.config, self.physics, self.archive, self.stop = config, physics, archive, stop
+        self.schedule = physics.schedule
         self.threads, self.batch = threads, batch
-        replica = REPLICAS[config.kind][1]
         self.started = time.monotonic()
         saved = archive.latest()
         states, scalars, events, _ = saved if saved else ([None] * config.endosomes, {}, np.zeros(0, EVENT_DTYPE), {})
@@ -39,19 +38,19 @@ class Run:
         try:
             if len(states) != config.endosomes:
                 raise ValueError(f"{len(states)} endosomes, not {config.endosomes}")
-            self.endosomes = [replica(physics, config.seed, i, s, events) for i, s in enumerate(states)]
+            self.endosomes = [physics.endosome(i, s, events) for i, s in enumerate(states)]
         except (KeyError, IndexError, TypeError, ValueError) as error:
             if saved is None:
                 raise
             words = f"{type(error).__name__}: {error}"
             raise ArchiveError(f"the checkpoint of {archive.path} does not fit its configuration ({words})") from error
         self.failure, self._failing, self.ended = "", False, False
-        self.progress = Progress(config.name, physics.duration_ticks * physics.tick_s, self._now_s(), quiet)
+        self.progress = Progress(config.name, self.schedule.duration_ticks * self.schedule.tick_s, self._now_s(), quiet)
         if saved is None:
             self.save()
         else:
             # There are later ones where the newest checkpoint is damaged, or a kill came between frame and checkpoint.
-            archive.drop_frames_after(self.tick * physics.tick_s)
+            archive.drop_frames_after(self.tick * self.schedule.tick_s)
 
     @property
     def tick(self) -> int:
@@ -61,7 +60,7 @@ class Run:
     @property
     def simulated_s(self) -> float:
         """The time that the archive covers, s."""
-        return (self.physics.duration_ticks if self.ended else self.tick) * self.physics.tick_s
+        return (self.schedule.duration_ticks if self.ended else self.tick) * self.schedule.tick_s
 
     @property
     def wall_time(self) -> float:
@@ -77,16 +76,15 @@ class Run:
         Endosomes stand together at checkpoints and wherever frames are due to be written. The end may lie between two
         boundaries of the physics: the checkpoint stays at the last of them, from which a longer run goes on.
         """
-        physics = self.physics
-        last = physics.last_boundary
+        last = self.schedule.last_boundary
         # Several devices wait for one another, so that endosomes that share them must take turns.
-        alone = jax.default_backend() != "cpu" or physics.grid.devices > 1
+        alone = jax.default_backend() != "cpu" or self.physics.grid.devices > 1
         workers = 1 if alone else min(len(self.endosomes), self.threads)
         with ThreadPoolExecutor(self.batch.places if self.batch else workers) as pool:
             while (begun := self.tick) < last:
                 end = min(self._next(begun), last)
                 failed = self._failed(self._all(pool, lambda e, *how, end=end: e.advance(end, *how)))
-                due = failed or self.tick < end or end % physics.checkpoint_ticks == 0
+                due = failed or self.tick < end or end % self.schedule.checkpoint_ticks == 0
                 self.save() if due else self._keep_frames()
                 if failed:
                     return "failed"
@@ -94,7 +92,7 @@ class Run:
                     if not due:
                         self.save()
                     return "partial"
-            futures = self._all(pool, lambda e, *how: e.ending(physics.duration_ticks, *how))
+            futures = self._all(pool, lambda e, *how: e.ending(self.schedule.duration_ticks, *how))
         failed = self._failed(futures)
         endings = [] if failed else [future.result() for future in futures]
         if failed or None in endings:
@@ -108,9 +106,9 @@ class Run:
 
     def _next(self, tick: int) -> int:
         """The next tick at which a checkpoint is due, or frames are written: the boundary at or after their own."""
-        physics, following = self.physics, lambda interval: (tick // interval + 1) * interval
-        frame, boundary = following(physics.frame_ticks), physics.boundary_ticks
-        return min(following(physics.checkpoint_ticks), -(-frame // boundary) * boundary)
+        schedule, following = self.schedule, lambda interval: (tick // interval + 1) * interval
+        frame, boundary = following(schedule.frame_ticks), schedule.boundary_ticks
+        return min(following(schedule.checkpoint_ticks), -(-frame // boundary) * boundary)
 
     def _all(self, pool: ThreadPoolExecutor, act: Callable) -> list[Future]:
         """``act`` (endosome, stop, chunk) of all endosomes, batch by batch where there are batches; shows how far they
@@ -180,12 +178,12 @@ class Run:
         for tick in sorted(set.intersection(*(set(e.frames) for e in self.endosomes))):
             each = [e.frames.pop(tick) for e in self.endosomes]
             fields = {name: np.stack([fields[name] for fields in each]) for name in each[0]}
-            self.archive.add_frame(-(-tick // self.physics.frame_ticks), tick * self.physics.tick_s, fields)
+            self.archive.add_frame(-(-tick // self.schedule.frame_ticks), tick * self.schedule.tick_s, fields)
 
     def _now_s(self) -> float:
         """Simulated time in s that the endosomes have reached, on average."""
-        reached = [min(e.reached, self.physics.duration_ticks) for e in self.endosomes]
-        return float(np.mean(reached)) * self.physics.tick_s
+        reached = [min(e.reached, self.schedule.duration_ticks) for e in self.endosomes]
+        return float(np.mean(reached)) * self.schedule.tick_s
 
     def _ilvs(self) -> int:
         return sum(bool(is_ilv(row)) for e in self.endosomes for row in list(e.events))

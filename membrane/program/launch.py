@@ -7,7 +7,7 @@ from pathlib import Path
 import jax
 
 from membrane.archive import Archive, ArchiveError, clear, read
-from membrane.builder import REPLICAS
+from membrane.builder import build
 from membrane.config import FREE_TO_CHANGE, Config, ConfigError, changes, load, log_remarks, parse
 from membrane.paths import all_differ, archive_name, followed, may_write, picture_beside
 from membrane.program.backend import BackendError, set_up_environment, set_up_jax
@@ -30,7 +30,7 @@ def launch(arguments, stop: Stop) -> int:
             output = _output(config, arguments)
         set_up_environment()
         set_up_jax(float64=config.numerics.precision == "float64")
-        physics = REPLICAS[config.kind][0](config)
+        physics = build(config)
         log_remarks(config, arguments.config)
         if arguments.check:
             return check(config, physics, arguments.trial)
@@ -78,7 +78,7 @@ def advance(config: Config, physics, archive: Archive, stop: Stop, batch: Batch 
         archive.finish(
             status=status,
             wall_time_s=float(run.wall_time),
-            units=REPLICAS[config.kind][1].units,
+            units=physics.units,
             grid_spacing_nm=physics.grid.spacing,
             number_of_endosomes=config.endosomes,
             keep_checkpoint=config.output.keep_checkpoint,

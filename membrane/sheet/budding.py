@@ -9,10 +9,8 @@ import numpy as np
 
 from membrane.bud.landscape import BudAnswer, Domain, Host, bud_direction
 from membrane.endosome.budget import Endosome, Fusion
-from membrane.energy.cargo import MONOMER, OLIGOMER
-from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
 from membrane.outcome.density import shell_density
-from membrane.outcome.table import EVENT_DTYPE, KINDS, MECHANISMS
+from membrane.outcome.table import MolecularAreas, event_row
 from membrane.sheet.books import Books, content
 from membrane.sheet.domains import Domains, find_domains, removal_masks
 from membrane.sheet.model import AbstractModel, State
@@ -23,14 +21,20 @@ SHELL_THICKNESS = 5.0
 (docs/cap.md)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Buddings:
     """What turns domains into events: the bud law, the mechanics that the sheet cannot see, and the rules.
 
-    Rigidity (pN nm), Gaussian contrast kappa_G,Lo - kappa_G,Ld (pN nm), the line tension *measured* for the mixture
-    (pN), wall width xi (nm), areas per lipid of a leaflet in Lo and Ld (nm^2), the cargo site (nm^2), and the densities
-    of a vesicle's shell and lumen (g/ml). Domains rounder than ``circularity`` are put to the law, ``least_diameter``
-    (nm) is that of the least vesicle; a scission aid comes ``aid_waiting_time`` (s) after the bud (inf: never).
+    law: energies, barriers and rates of domains in a host
+    bending_rigidity_lo, bending_rigidity_ld: of the two phases, in pN nm
+    gaussian_modulus_contrast: kappa_G of Lo less that of Ld, in pN nm
+    line_tension: of the wall, *measured* for the mixture, in pN
+    interface_width: xi of the wall, in nm
+    circularity: domains that are rounder are put to the law
+    least_diameter: of the smallest vesicle that can form, in nm
+    aid_waiting_time: how long after the bud the scission aid comes, in s; inf where it never comes
+    areas: of single molecules
+    shell_density, lumen_density: of a vesicle, in g/ml
     """
 
     law: Callable[[Domain, Host], BudAnswer]
@@ -42,9 +46,7 @@ class Buddings:
     circularity: float
     least_diameter: float
     aid_waiting_time: float
-    lipid_area_lo: float
-    lipid_area_ld: float
-    cargo_site_area: float
+    areas: MolecularAreas
     shell_density: float
     lumen_density: float
 
@@ -201,47 +203,33 @@ class BudWatcher:
         return state
 
     def _row(self, model, domains, at, barrier, aided, taken) -> np.ndarray:
-        rules, species, area, index = self.rules, model.species, at.area, at.index
-        amount = dict(zip(species, taken, strict=True))
-        nan = float("nan")
-        lo = float(np.clip(0.5 * (1 + amount["phi"] / area), 0, 1))
-        lipids = area * (lo / rules.lipid_area_lo + (1 - lo) / rules.lipid_area_ld) * 2
-        diameter = at("diameter_nm")
-        named = {name: np.asarray(taken / area)[i] for i, name in enumerate(species)}
-        density = nan
+        rules, area, diameter = self.rules, at.area, at("diameter_nm")
+        named = dict(zip(model.species, taken / area, strict=True))
+        y, x = domains.centroid[at.index]
+        density = float("nan")
         outer = diameter + SHELL_THICKNESS
         if outer > 2 * SHELL_THICKNESS:
             density = shell_density(outer, shell_g_per_ml=rules.shell_density, lumen_g_per_ml=rules.lumen_density)
-        row = np.zeros((), EVENT_DTYPE)
-        values = {
-            "event_id": -1,
-            "time_s": at.time,
-            "endosome": self.endosome,
-            "kind": KINDS["scission"],
-            "x_nm": domains.centroid[index][1],
-            "y_nm": domains.centroid[index][0],
-            "z_nm": nan,
-            "diameter_nm": diameter,
-            "diameter_from_volume_nm": nan,
-            "area_nm2": area,
-            "lipid_copies": lipids,
-            "lo_fraction": lo,
-            "ceramide_cytosolic_fraction": named.get(CYTOSOLIC, nan),
-            "ceramide_luminal_fraction": named.get(LUMINAL, nan),
-            "cargo_monomer_copies": amount.get(MONOMER, nan) / rules.cargo_site_area,
-            "cargo_oligomer_copies": amount.get(OLIGOMER, nan) / rules.cargo_site_area,
-            "spontaneous_curvature_per_nm": float(model.helfrich.spontaneous_curvature(named)),
-            "line_tension_pN": rules.line_tension,
-            "tension_uN_per_m": at.tension / PN_PER_NM_PER_UN_PER_M,
-            "neck_radius_nm": at("neck_radius_nm"),
-            "barrier_kBT": barrier,
-            "direction": int(at("direction")),
-            "mechanism": MECHANISMS["aided_scission" if aided else "barrier_free" if barrier <= 0 else "activated"],
-            "density_g_per_ml": float(density),
-        }
-        for name, value in values.items():
-            row[name] = value
-        return row
+        return event_row(
+            kind="scission",
+            mechanism="aided_scission" if aided else "barrier_free" if barrier <= 0 else "activated",
+            direction=int(at("direction")),
+            time_s=at.time,
+            endosome=self.endosome,
+            x_nm=x,
+            y_nm=y,
+            diameter_nm=diameter,
+            area_nm2=area,
+            lo_fraction=float(np.clip(0.5 * (1 + named["phi"]), 0, 1)),
+            contents_nm2=dict(zip(model.species, taken, strict=True)),
+            areas=rules.areas,
+            spontaneous_curvature_per_nm=float(model.helfrich.spontaneous_curvature(named)),
+            line_tension_pN=rules.line_tension,
+            tension_uN_per_m=at.tension / PN_PER_NM_PER_UN_PER_M,
+            neck_radius_nm=at("neck_radius_nm"),
+            barrier_kBT=barrier,
+            density_g_per_ml=float(density),
+        )
 
 
 @dataclass(frozen=True)

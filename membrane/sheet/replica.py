@@ -1,37 +1,124 @@
-"""One endosome of a run on the sheet: its state, its watchers, and how both go to a checkpoint and back."""
+"""What the endosomes of a run on the sheet share, and one such endosome: its state and its way to a checkpoint."""
 
 import copy
 import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from membrane.bud.landscape import Domain, Host
-from membrane.endosome.budget import Endosome
-from membrane.replica import NumericalFailure, frame_arrays, restored, waiting_frames
+from membrane.endosome.budget import Endosome, Fusion
+from membrane.endosome.tension import TensionLaw
+from membrane.energy.wall import Wall
+from membrane.lattice.grid import Grid
+from membrane.replica import NumericalFailure, Schedule, frame_arrays, restored, waiting_frames
 from membrane.sheet.books import Books, content
-from membrane.sheet.budding import BudWatcher, with_tension
-from membrane.sheet.physics import Physics
+from membrane.sheet.budding import Buddings, BudWatcher, with_tension
+from membrane.sheet.plane import Sheet
 from membrane.sheet.series import UNITS, Cadence, FrameRecorder, SeriesRecorder
 from membrane.sheet.simulate import simulate
+from membrane.sheet.stepper import Bdf2
 
 STATE_ARRAYS = ("fields", "increment_hat", "rate_hat", "wiener", "tick", "step_ticks", "history_ticks")
 
 
-class SheetReplica:
-    """Endosome number ``index``; ``saved`` and ``events`` are those of a checkpoint, all endosomes' events in one.
+@dataclass(frozen=True, kw_only=True)
+class SheetPhysics:
+    """All that the endosomes of a run on the sheet share (the protocol ``membrane.replica.Physics``).
 
-    ``rows`` of the series and ``frames`` {tick: fields by name}, which its owner takes, are those at the cadences of
-    the physics up to ``tick``; ``reached`` is the tick up to which it has come while it advances.
+    model: the membrane, with its energies and its transport
+    stepper: the scheme in time
+    rules: of budding, the bud law among them
+    fusion: vesicles that bring new membrane
+    tension_law: tension of an endosome from its area and volume
+    new_endosome: makes the area and volume budget of an endosome at the start
+    wall: the wall between Lo and Ld, measured for the mixture
+    schedule: when a run does what
+    first_step_ticks: length of the first step
+    seed: of all random numbers of the run
     """
 
-    units = UNITS
+    model: Sheet
+    stepper: Bdf2
+    rules: Buddings
+    fusion: Fusion
+    tension_law: TensionLaw
+    new_endosome: Callable[[], Endosome]
+    wall: Wall
+    schedule: Schedule
+    first_step_ticks: int
+    seed: int
 
-    def __init__(self, physics: Physics, seed: int, index: int, saved: dict | None, events: np.ndarray):
+    @property
+    def grid(self) -> Grid:
+        """The plane."""
+        return self.model.grid
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Units of the columns of the time series and of the fields, by name."""
+        return UNITS
+
+    @property
+    def attributes(self) -> dict[str, float]:
+        """What the archive notes of the physics."""
+        return {"measured_line_tension_pN": self.wall.line_tension}
+
+    def endosome(self, index: int, saved: dict | None = None, events: np.ndarray | None = None) -> "SheetReplica":
+        """Endosome number ``index``, at its beginning or as a checkpoint has it."""
+        return SheetReplica(self, index, saved, events)
+
+    def initial_state(self, index: int):
+        """The state in which endosome number ``index`` begins."""
+        key = jax.random.fold_in(jax.random.key(self.seed), index)
+        return self.model.initial_state(key, self.first_step_ticks)
+
+    def compile_all(self) -> None:
+        """Compile a chunk of steps, and the bud law's path, which are otherwise compiled when they are first needed."""
+        jax.block_until_ready(self.stepper.chunk(self.model, self.initial_state(0), jnp.asarray(0, jnp.int32)))
+        rules, budget = self.rules, self.new_endosome()
+        one = lambda value: np.array([value])
+        # An open bud of 60 nm: for open buds the law solves the path in any case.
+        domain = Domain(
+            area=one(np.pi * 60.0**2),
+            spontaneous_curvature=one(0.05),
+            line_tension=one(rules.line_tension),
+            bending_rigidity=one(rules.bending_rigidity_lo),
+            gaussian_modulus_contrast=one(rules.gaussian_modulus_contrast),
+            open_bud=one(True),
+        )
+        rules.law(domain, Host(budget.tension, rules.bending_rigidity_ld, 0.0, budget.host_radius))
+
+    def check(self) -> list[str]:
+        """Species, measured line tension and memory, in words, without a step."""
+        model, stepper = self.model, self.stepper
+        # The program of the run itself, which the run then finds in the cache.
+        program = type(stepper).chunk.lower(stepper, model, self.initial_state(0), jnp.asarray(1, jnp.int32))
+        memory = program.compile().compiled.memory_analysis()
+        each = memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
+        return [
+            f"species: {', '.join(model.species)}",
+            f"line tension of the mixture: {self.wall.line_tension:.3f} pN "
+            f"(bare wall {model.mixture.lipids.line_tension:.3f} pN)",
+            f"memory: {each / 2**20:.0f} MiB an endosome in flight",
+        ]
+
+
+class SheetReplica:
+    """One endosome of a run on the sheet (the protocol ``membrane.replica.Replica``).
+
+    physics: what all endosomes share
+    index: number of the endosome
+    saved: its arrays in a checkpoint, or None for its beginning
+    events: rows of the event table in that checkpoint, of all endosomes
+    """
+
+    def __init__(self, physics: SheetPhysics, index: int, saved: dict | None, events: np.ndarray | None):
         self.physics, self.index = physics, index
-        key = jax.random.fold_in(jax.random.key(seed), index)
-        self.state = physics.model.initial_state(key, physics.first_step_ticks)
+        self.state = physics.initial_state(index)
         if saved is None:
             books = Books.open(content(self.state.fields, physics.model.grid.cell_area))
             budget = physics.new_endosome()
@@ -47,12 +134,12 @@ class SheetReplica:
             books,
             sheet_area=physics.model.grid.area,
             endosome=index,
-            seed=seed,
-            interval=physics.look_ticks,
-            tick_s=physics.tick_s,
+            seed=physics.seed,
+            interval=physics.schedule.look_ticks,
+            tick_s=physics.schedule.tick_s,
             tick=self.tick,
         )
-        self.buds.rows = list(events[events["endosome"] == index])
+        self.buds.rows = [] if events is None else list(events[events["endosome"] == index])
         self.reached = self.tick
         if saved is None:
             self._series, self._frames = self._recorders(self.buds, None)
@@ -63,9 +150,9 @@ class SheetReplica:
             self._series, self._frames = self._recorders(self.buds, saved["series"], waiting_frames(saved))
 
     def _recorders(self, buds, rows, frames=None, last=None):
-        physics = self.physics
-        series = SeriesRecorder(buds, Cadence(physics.series_ticks, last), tick_s=physics.tick_s, rows=rows)
-        return series, FrameRecorder(self._picture, Cadence(physics.frame_ticks, last), frames)
+        schedule = self.physics.schedule
+        series = SeriesRecorder(buds, Cadence(schedule.series_ticks, last), tick_s=schedule.tick_s, rows=rows)
+        return series, FrameRecorder(self._picture, Cadence(schedule.frame_ticks, last), frames)
 
     @property
     def model(self):
@@ -112,7 +199,7 @@ class SheetReplica:
         What lies beyond its last look is gone through as in a longer run, but kept by nobody: the endosome itself
         stays at its look, from which that longer run goes on. None where asked to stop before ``last_tick``.
         """
-        buds, look = copy.copy(self.buds), self.physics.look_ticks
+        buds, look = copy.copy(self.buds), self.physics.schedule.look_ticks
         buds.books, buds.next_tick = copy.deepcopy(self.buds.books), last_tick + look + 1
         series, frames = self._recorders(buds, None, last=last_tick)
         if self.tick == last_tick:
@@ -153,38 +240,3 @@ class SheetReplica:
         model = self.physics.model
         named = dict(zip(model.species, np.asarray(fields), strict=True))
         return named | {"height": np.asarray(model.height(fields))}
-
-    @staticmethod
-    def compile_all(physics: Physics) -> None:
-        """The programs of a run, which are compiled when they are first asked for: a chunk, and a path of the law."""
-        model = physics.model
-        state = model.initial_state(jax.random.key(0), physics.first_step_ticks)
-        jax.block_until_ready(physics.stepper.chunk(model, state, jnp.asarray(0, jnp.int32)))
-        rules, budget = physics.rules, physics.new_endosome()
-        one = lambda value: np.array([value])
-        # An open bud of 60 nm, for of those the law solves the path in any case.
-        domain = Domain(
-            area=one(np.pi * 60.0**2),
-            spontaneous_curvature=one(0.05),
-            line_tension=one(rules.line_tension),
-            bending_rigidity=one(rules.bending_rigidity_lo),
-            gaussian_modulus_contrast=one(rules.gaussian_modulus_contrast),
-            open_bud=one(True),
-        )
-        rules.law(domain, Host(budget.tension, rules.bending_rigidity_ld, 0.0, budget.host_radius))
-
-    @staticmethod
-    def check(physics: Physics) -> list[str]:
-        """Shapes, memory and the measured wall, in words, without a step."""
-        model, stepper = physics.model, physics.stepper
-        state = model.initial_state(jax.random.key(0), physics.first_step_ticks)
-        # The program of the run itself, which then finds it in the cache.
-        program = type(stepper).chunk.lower(stepper, model, state, jnp.asarray(1, jnp.int32))
-        memory = program.compile().compiled.memory_analysis()
-        each = memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
-        return [
-            f"species: {', '.join(model.species)}",
-            f"line tension of the mixture: {physics.wall.line_tension:.3f} pN "
-            f"(bare wall {model.mixture.lipids.line_tension:.3f} pN)",
-            f"memory: {each / 2**20:.0f} MiB an endosome in flight",
-        ]

@@ -1,25 +1,28 @@
-"""One endosome of a run in three dimensions: rounds, looks for fission and fusion, its rows of events and series, and
-how all of it goes to a checkpoint and back.
+"""What the endosomes of a run in three dimensions share, and one such endosome: its rounds, its looks for fission and
+fusion, its rows of events and series, and its way to a checkpoint and back.
 
 Every round is a function of the state alone, and looks fall on fixed ticks: a run resumed from any round equals the
 uninterrupted one.
 """
 
 import json
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from membrane.lattice import slabs
-from membrane.outcome.table import EVENT_DTYPE, KINDS
-from membrane.replica import NumericalFailure, frame_arrays, restored, waiting_frames
-from membrane.vesicle import Fission, Fusion, State, StokesFlow, Vesicle, describe, rebook
+from membrane.lattice.grid import Grid
+from membrane.outcome.table import MolecularAreas, event_row
+from membrane.replica import NumericalFailure, Schedule, frame_arrays, restored, waiting_frames
+from membrane.units import PN_PER_NM_PER_UN_PER_M
+from membrane.vesicle import Fission, Fusion, Membrane, State, StokesFlow, Transport, Vesicle, describe, rebook
 from membrane.vesicle.evolve import transported
 from membrane.vesicle.necks import Neck, followed, nearest, necks
-from membrane.vesicle.physics import VesiclePhysics
-from membrane.vesicle.rows import UNITS, Observed, event_row, neck_columns, observed, series_row, surface_fields
+from membrane.vesicle.rows import UNITS, Observed, neck_columns, observed, series_row, surface_fields
+from membrane.vesicle.shape import AbstractDescent
 from membrane.vesicle.topology import Topology, find
 
 HALVINGS = 3
@@ -29,19 +32,85 @@ BOUND = 3.0
 """Of fields on the membrane: beyond it a run has failed."""
 
 
-class VesicleReplica:
-    """Endosome number ``index``; ``saved`` and ``events`` are those of a checkpoint, all endosomes' events in one.
+@dataclass(frozen=True, kw_only=True)
+class VesiclePhysics:
+    """All that the endosomes of a run in three dimensions share (the protocol ``membrane.replica.Physics``).
 
-    ``rows`` of the series and ``frames`` {tick: fields by name}, which its owner takes, are those at the cadences of
-    the physics up to ``tick``.
+    A tick is a round: first the shape moves, then the lipids take one step in time.
+
+    membrane: the free energy of the membrane and of what is in it
+    initial_state: makes the state in which an endosome begins, by its number
+    descent: how the shape moves
+    transport: how what is in the membrane moves
+    shape_steps: steps of the shape in a round, where the shape does not follow the clock
+    schedule: when a run does what
+    line_tension: of the wall between Lo and Ld, measured for the mixture, in pN; NaN where it has no two phases
+    areas: of single molecules
     """
 
-    units = UNITS
+    membrane: Membrane
+    initial_state: Callable[[int], State]
+    descent: AbstractDescent
+    transport: Transport
+    shape_steps: int
+    schedule: Schedule
+    line_tension: float
+    areas: MolecularAreas
 
-    def __init__(self, physics: VesiclePhysics, seed: int, index: int, saved: dict | None, events: np.ndarray):
+    @property
+    def grid(self) -> Grid:
+        """The box."""
+        return self.membrane.grid
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Units of the columns of the time series and of the fields, by name."""
+        return UNITS
+
+    @property
+    def attributes(self) -> dict[str, float]:
+        """What the archive notes of the physics."""
+        return {"measured_line_tension_pN": self.line_tension}
+
+    def endosome(self, index: int, saved: dict | None = None, events: np.ndarray | None = None) -> "VesicleReplica":
+        """Endosome number ``index``, at its beginning or as a checkpoint has it."""
+        return VesicleReplica(self, index, saved, events)
+
+    def compile_all(self) -> None:
+        """Compile the programs of a round and of a look, which are otherwise compiled when they are first needed."""
+        self.endosome(0).advance(self.schedule.look_ticks, lambda: False)
+
+    def check(self) -> list[str]:
+        """Where the run starts and the memory that it takes, in words, without a step."""
+        state, membrane, descent, schedule = self.initial_state(0), self.membrane, self.descent, self.schedule
+        # The program of the run itself, which the run then finds in the cache.
+        limits = descent.limits(jnp.asarray(1), jnp.asarray(schedule.tick_s, self.grid.dtype))
+        program = type(descent).run.lower(descent, membrane, state, *limits)
+        memory = program.compile().compiled.memory_analysis()
+        each = memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
+        steps = "" if isinstance(descent, StokesFlow) else f"{self.shape_steps} shape steps and "
+        vesicle, *_ = describe(membrane, state, find(state.psi, membrane.grid, membrane.interface_width))
+        devices = f" on each of {self.grid.devices} devices" if self.grid.devices > 1 else ""
+        return [
+            f"membrane: {vesicle.area:.0f} nm2, diameter {vesicle.diameter:.1f} nm, Lo share {vesicle.lo_fraction:.3f}",
+            f"rounds: {schedule.duration_ticks} of {steps}{schedule.tick_s * 1e6:g} us",
+            f"memory: {each / 2**20:.0f} MiB an endosome in flight{devices}, one vesicle; each further one adds fields",
+        ]
+
+
+class VesicleReplica:
+    """One endosome of a run in three dimensions (the protocol ``membrane.replica.Replica``).
+
+    physics: what all endosomes share
+    index: number of the endosome
+    saved: its arrays in a checkpoint, or None for its beginning
+    events: rows of the event table in that checkpoint, of all endosomes
+    """
+
+    def __init__(self, physics: VesiclePhysics, index: int, saved: dict | None, events: np.ndarray | None):
         self.physics, self.index = physics, index
         self.state = physics.initial_state(index)
-        self.events = list(events[events["endosome"] == index])
+        self.events = [] if events is None else list(events[events["endosome"] == index])
         self.tick, self.steps, self.refused, self.rows, self.frames = 0, 0, 0, [], {}
         if saved is None:
             topology = self._topology()
@@ -90,25 +159,25 @@ class VesicleReplica:
         while self.tick < until_tick and not should_stop():
             before = self.state
             self.state, tried, refused = self._round()
-            if (self.tick + 1) % self.physics.look_ticks == 0:
+            if (self.tick + 1) % self.physics.schedule.look_ticks == 0:
                 try:
                     self._look()
                 except ValueError as error:
                     self.state = before
-                    message = f"t = {self.tick * self.physics.tick_s:.6g} s: {error}"
+                    message = f"t = {self.tick * self.physics.schedule.tick_s:.6g} s: {error}"
                     raise NumericalFailure(message, before) from error
             self.tick += 1
             self.steps += tried
             self.refused += refused
-            if self.tick % self.physics.series_ticks == 0:
+            if self.tick % self.physics.schedule.series_ticks == 0:
                 self._record()
-            if self.tick % self.physics.frame_ticks == 0:
+            if self.tick % self.physics.schedule.frame_ticks == 0:
                 self.frames[self.tick] = self.fields()
 
     def ending(self, last_tick: int, should_stop) -> tuple[list, dict]:
         """Rows and frames later than its tick, up to ``last_tick``, which has one of each; its tick is that one. Of
         vesicles a row between looks tells what was seen at the last."""
-        series, frame = self.physics.series_ticks, self.physics.frame_ticks
+        series, frame = self.physics.schedule.series_ticks, self.physics.schedule.frame_ticks
         rows = [np.array(list(self._row().values()), float)] if last_tick % series else []
         return rows, {last_tick: self.fields()} if last_tick % frame else {}
 
@@ -124,7 +193,7 @@ class VesicleReplica:
             parts, state, tried, refused = 2**halvings, self.state, 0, 0
             steps = jnp.asarray(max(1, physics.shape_steps // parts))
             for _ in range(parts):
-                dt = jnp.asarray(physics.tick_s / parts, grid.dtype)
+                dt = jnp.asarray(physics.schedule.tick_s / parts, grid.dtype)
                 state, report = physics.descent.round(physics.membrane, state, steps, dt)
                 state = transported(physics.membrane, physics.transport, state, dt)
                 tried += int(report.taken) + int(report.refused)
@@ -175,10 +244,31 @@ class VesicleReplica:
                 self._book(lost, seen, i, kind, 0 if event.vesicle.is_ilv else -1 if lost.is_ilv else 1)
 
     def _book(self, vesicle: Vesicle, seen: Observed, number: int, kind: str, direction: int, neck=np.nan) -> None:
-        given = {"kind": KINDS[kind], "direction": direction, "endosome": self.index, "neck_radius_nm": neck}
-        # A round is under way: the tick counts those that are done.
-        given["time_s"] = (self.tick + 1) * self.physics.tick_s
-        self.events.append(event_row(self.physics, vesicle, seen, number, **given))
+        physics, (z, y, x) = self.physics, vesicle.centre
+        row = event_row(
+            kind=kind,
+            mechanism="resolved",
+            direction=direction,
+            # A round is under way: the tick counts those that are done.
+            time_s=(self.tick + 1) * physics.schedule.tick_s,
+            endosome=self.index,
+            x_nm=x,
+            y_nm=y,
+            z_nm=z,
+            diameter_nm=vesicle.diameter,
+            diameter_from_volume_nm=vesicle.diameter_from_volume,
+            area_nm2=vesicle.area,
+            lo_fraction=vesicle.lo_fraction,
+            contents_nm2=vesicle.content,
+            areas=physics.areas,
+            spontaneous_curvature_per_nm=vesicle.spontaneous_curvature,
+            line_tension_pN=physics.line_tension,
+            tension_uN_per_m=float(seen.tension[number]) / PN_PER_NM_PER_UN_PER_M,
+            neck_radius_nm=neck,
+            # The free energy fell all the way.
+            barrier_kBT=0.0,
+        )
+        self.events.append(row)
 
     def _record(self) -> None:
         self.rows.append(np.array(list(self._row().values()), float))
@@ -186,8 +276,8 @@ class VesicleReplica:
     def _row(self) -> dict[str, float]:
         physics = self.physics
         return {
-            "time_s": self.tick * physics.tick_s,
-            **series_row(physics, self.state, self.vesicles, self.events),
+            "time_s": self.tick * physics.schedule.tick_s,
+            **series_row(physics.membrane, self.state, self.vesicles, self.events),
             **neck_columns(self.necks),
             "shape_steps": self.steps,
             "refused_steps": self.refused,
@@ -195,37 +285,12 @@ class VesicleReplica:
 
     def _failure(self, report) -> str:
         return (
-            f"t = {self.tick * self.physics.tick_s:.6g} s: after the shape has moved its free energy "
+            f"t = {self.tick * self.physics.schedule.tick_s:.6g} s: after the shape has moved its free energy "
             f"({float(report.energy):.6g} pN nm) is not finite, it refuses its shortest step, or a field on the "
             f"membrane has left its bounds, also in {2**HALVINGS} parts of the round. Likely remedies: "
             "numerics.precision float64, a smaller numerics.transport_step_us, or line tension, rigidity and moduli "
             "nearer to those of membranes"
         )
-
-    @staticmethod
-    def compile_all(physics: VesiclePhysics) -> None:
-        """The programs of a run, which are compiled when they are first asked for: those of a round and of a look."""
-        trial = VesicleReplica(physics, 0, 0, None, np.zeros(0, EVENT_DTYPE))
-        trial.advance(physics.look_ticks, lambda: False)
-
-    @staticmethod
-    def check(physics: VesiclePhysics) -> list[str]:
-        """Where the run starts and the memory it takes, in words, without a step."""
-        state = physics.initial_state(0)
-        membrane, descent = physics.membrane, physics.descent
-        # The program of the run itself, which then finds it in the cache.
-        limits = descent.limits(jnp.asarray(1), jnp.asarray(physics.tick_s, physics.grid.dtype))
-        program = type(descent).run.lower(descent, membrane, state, *limits)
-        memory = program.compile().compiled.memory_analysis()
-        each = memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
-        steps = "" if isinstance(descent, StokesFlow) else f"{physics.shape_steps} shape steps and "
-        vesicle, *_ = describe(membrane, state, find(state.psi, membrane.grid, membrane.interface_width))
-        devices = f" on each of {physics.grid.devices} devices" if physics.grid.devices > 1 else ""
-        return [
-            f"membrane: {vesicle.area:.0f} nm2, diameter {vesicle.diameter:.1f} nm, Lo share {vesicle.lo_fraction:.3f}",
-            f"rounds: {physics.duration_ticks} of {steps}{physics.tick_s * 1e6:g} us",
-            f"memory: {each / 2**20:.0f} MiB an endosome in flight{devices}, one vesicle; each further one adds fields",
-        ]
 
 
 def _bounded(state) -> bool:

@@ -1,4 +1,4 @@
-"""What the archive keeps of an endosome in three dimensions: a row of the event table, a row of the series."""
+"""What the archive keeps of an endosome in three dimensions: the rows of its time series and the fields of frames."""
 
 from typing import NamedTuple
 
@@ -9,12 +9,11 @@ from jaxtyping import Array
 
 from membrane.energy.cargo import MONOMER, OLIGOMER
 from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
-from membrane.outcome.table import EVENT_DTYPE, KINDS, MECHANISMS, is_ilv
+from membrane.outcome.table import KINDS, is_ilv
 from membrane.units import PN_PER_NM_PER_UN_PER_M
 from membrane.vesicle import Membrane, State, Vesicle, surface
 from membrane.vesicle.energy import Terms
 from membrane.vesicle.necks import Neck
-from membrane.vesicle.physics import VesiclePhysics
 from membrane.vesicle.topology import components
 
 DISSOLVED = (CYTOSOLIC, LUMINAL, MONOMER, OLIGOMER)
@@ -67,7 +66,7 @@ def surface_fields(membrane: Membrane, state: State) -> dict:
 
 @eqx.filter_jit
 def observed(membrane: Membrane, state: State) -> Observed:
-    """What event rows and series say of a state beside sizes."""
+    """What the event table and the time series say of a state beside sizes."""
     grid, eps, books = membrane.grid, membrane.interface_width, state.books
     near = surface.derivatives(state.psi, grid)
     return Observed(
@@ -78,43 +77,11 @@ def observed(membrane: Membrane, state: State) -> Observed:
     )
 
 
-def event_row(physics: VesiclePhysics, vesicle: Vesicle, seen: Observed, number: int, **given) -> np.ndarray:
-    """One row of EVENT_DTYPE: ``vesicle``, number ``number`` of what was ``seen``; ``given`` are further columns, as
-    time and kind, and what nobody gives is NaN."""
-    lo, area, row = vesicle.lo_fraction, vesicle.area, np.zeros((), EVENT_DTYPE)
-    shares, amounts = vesicle.fractions, vesicle.content
-    z, y, x = vesicle.centre
-    values = {name: np.nan for name in EVENT_DTYPE.names if EVENT_DTYPE[name].kind == "f"} | {
-        "event_id": -1,
-        "x_nm": x,
-        "y_nm": y,
-        "z_nm": z,
-        "diameter_nm": vesicle.diameter,
-        "diameter_from_volume_nm": vesicle.diameter_from_volume,
-        "area_nm2": area,
-        "lipid_copies": 2 * area * (lo / physics.lipid_area_lo + (1 - lo) / physics.lipid_area_ld),
-        "lo_fraction": lo,
-        "ceramide_cytosolic_fraction": shares.get(CYTOSOLIC, np.nan),
-        "ceramide_luminal_fraction": shares.get(LUMINAL, np.nan),
-        "cargo_monomer_copies": amounts.get(MONOMER, np.nan) / physics.cargo_site_area,
-        "cargo_oligomer_copies": amounts.get(OLIGOMER, np.nan) / physics.cargo_site_area,
-        "spontaneous_curvature_per_nm": vesicle.spontaneous_curvature,
-        "line_tension_pN": physics.line_tension,
-        "tension_uN_per_m": float(seen.tension[number]) / PN_PER_NM_PER_UN_PER_M,
-        # The free energy fell all the way.
-        "barrier_kBT": 0.0,
-        "mechanism": MECHANISMS["resolved"],
-    }
-    for name, value in (values | given).items():
-        row[name] = value
-    return row
-
-
-def series_row(physics: VesiclePhysics, state: State, vesicles: list[Vesicle], events: list) -> dict[str, float]:
+def series_row(membrane: Membrane, state: State, vesicles: list[Vesicle], events: list) -> dict[str, float]:
     """What is recorded of a state, its ``vesicles`` and the ``events`` so far."""
-    seen = observed(physics.membrane, state)
+    seen = observed(membrane, state)
     terms = Terms(*map(float, seen.terms))
-    content = physics.membrane.named(seen.content)
+    content = membrane.named(seen.content)
     outer = [v for v in vesicles if not v.is_ilv]
     ilvs = [v for v in vesicles if v.is_ilv]
     area, inside = (sum(v.area for v in group) for group in (outer, ilvs))

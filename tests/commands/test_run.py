@@ -19,8 +19,8 @@ import pytest
 
 from membrane.archive import Archive, read
 from membrane.archive.folder import latest
-from membrane.builder import REPLICAS
 from membrane.commands import run
+from membrane.program import launch
 
 CONFIG = """
 name: tiny
@@ -464,13 +464,13 @@ def test_fallen_back_to_an_earlier_checkpoint(config, whole, tmp_path, monkeypat
 
 def test_signal_before_the_run_begins(config, tmp_path, monkeypatch, capsys):
     """While the physics is still being built: exit 75 at once, and nothing was written; --check likewise."""
-    output, (_, replica) = tmp_path / "run.h5", REPLICAS["sheet"]
+    output = tmp_path / "run.h5"
 
     def told(config):
         os.kill(os.getpid(), signal.SIGTERM)
         raise AssertionError("not heard")
 
-    monkeypatch.setitem(REPLICAS, "sheet", (told, replica))
+    monkeypatch.setattr(launch, "build", told)
     for options in ([], ["--check"]):
         assert start(config, output, *options) == 75
         assert capsys.readouterr().err.endswith("membrane.run: interrupted\n")

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from membrane.archive import read
-from membrane.builder.sheet import build as build_sheet
-from membrane.builder.vesicle import build
+from membrane.builder import build
 from membrane.commands import run
 from membrane.config import load, parse
 from membrane.outcome.table import MECHANISMS
@@ -55,7 +54,7 @@ def test_the_sheet_beside_the_vesicle():
     assert np.prod(sheet.geometry.box_nm) == pytest.approx(np.pi * 207**2, rel=1e-5)
     assert sheet.ceramide == config.ceramide
     assert sheet.lipids.line_tension_pN == config.lipids.line_tension_pN
-    physics = build_sheet(sheet)
+    physics = build(sheet)
     assert (physics.model.flow, physics.model.noise) == (None, None)
     assert physics.wall.line_tension > 1.2 * config.lipids.line_tension_pN
     assert physics.wall.lo["ceramide_cytosolic"] > 10 * physics.wall.ld["ceramide_cytosolic"]

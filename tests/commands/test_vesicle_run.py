@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from membrane.archive import Archive, read
+from membrane.builder import build
 from membrane.builder import vesicle as build_vesicle
 from membrane.commands import run
 from membrane.config import parse
-from membrane.outcome.table import EVENT_DTYPE, KINDS
+from membrane.outcome.table import KINDS
 from membrane.program import launch
 from membrane.vesicle import initial, rebook
 from membrane.vesicle import replica as vesicle_replica
@@ -300,8 +301,8 @@ def test_a_fusion_is_a_row_about_the_vesicle_that_was_lost(monkeypatch):
 
 def parted():
     """A replica that has seen its fission, and the psi of a vesicle that touches the wall."""
-    physics = build_vesicle.build(parse(CONFIG))
-    replica = VesicleReplica(physics, 3, 0, None, np.zeros(0, EVENT_DTYPE))
+    physics = build(parse(CONFIG))
+    replica = physics.endosome(0)
     replica.advance(2, lambda: False)
     distance = with_an_ilv(2.0)(None, physics.grid)
     return replica, initial.profile(distance, physics.membrane.interface_width, physics.grid)

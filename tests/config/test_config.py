@@ -10,7 +10,8 @@ import yaml
 from membrane.bud.cap import CapLaw
 from membrane.bud.exact_law import ExactLaw
 from membrane.bud.landscape import Gate
-from membrane.builder.sheet import _tension_law, build
+from membrane.builder import build
+from membrane.builder.sheet import _tension_law
 from membrane.builder.species import equilibrium_cargo
 from membrane.config import ConfigError, SheetConfig, load, parse
 from membrane.energy import Cargo, Oligomers
@@ -59,10 +60,11 @@ def test_shipped_configuration_parses_and_builds(path):
     assert set(physics.model.species) == set(physics.model.mean_fields)
     assert physics.wall.line_tension > 0
     assert physics.wall.phi_ld < config.lipids.mean_order < physics.wall.phi_lo
-    excess_s = physics.duration_ticks * physics.tick_s - config.duration_s
-    assert -1e-9 < excess_s < 2**physics.stepper.max_exponent * physics.tick_s
-    assert physics.checkpoint_ticks % physics.look_ticks == 0
-    for ticks in (physics.look_ticks, physics.series_ticks, physics.frame_ticks, physics.checkpoint_ticks):
+    schedule = physics.schedule
+    excess_s = schedule.duration_ticks * schedule.tick_s - config.duration_s
+    assert -1e-9 < excess_s < 2**physics.stepper.max_exponent * schedule.tick_s
+    assert schedule.checkpoint_ticks % schedule.look_ticks == 0
+    for ticks in (schedule.look_ticks, schedule.series_ticks, schedule.frame_ticks, schedule.checkpoint_ticks):
         assert ticks % 2**physics.stepper.max_exponent == 0
     assert physics.fusion.composition.shape == (len(physics.model.species),)
     dy, dx = physics.model.grid.spacing

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from membrane.builder.vesicle import build
+from membrane.builder import build
 from membrane.commands.predict import main as predict
 from membrane.config import ConfigError, load, parse
 from membrane.vesicle import describe, surface
@@ -44,8 +44,9 @@ def test_shipped_configuration_parses_builds_and_comes_back(path):
     config = load(path)
     assert config.name == path.stem
     physics = build(config)
-    assert -1e-9 < physics.duration_ticks * physics.tick_s - config.duration_s < physics.tick_s
-    assert physics.series_ticks % physics.look_ticks == 0
+    schedule = physics.schedule
+    assert -1e-9 < schedule.duration_ticks * schedule.tick_s - config.duration_s < schedule.tick_s
+    assert schedule.series_ticks % schedule.look_ticks == 0
     assert parse(config.to_yaml()) == config
     assert yaml.safe_load(config.to_yaml())["numerics"]["precision"] == "float32"
 
@@ -142,7 +143,7 @@ def test_units_are_converted_once():
     assert modulus == pytest.approx(5e-3)
     assert rest == pytest.approx(0.9 * math.pi / 6 * 150**3, rel=1e-3)
     assert physics.descent.smoothing_length == pytest.approx(13.5)
-    assert (physics.tick_s, physics.shape_steps) == (pytest.approx(4e-6), 10)
+    assert (physics.schedule.tick_s, physics.shape_steps) == (pytest.approx(4e-6), 10)
     assert build(load(BUD, ["numerics.smoothing_length_nm=20"])).descent.smoothing_length == 20
     assert physics.descent.mending == 8
     flow = build(load(BUD, ["numerics={mobility: stokes, viscosity_mPa_s: 0.7, max_courant: 0.2}"])).descent

@@ -29,7 +29,7 @@ def test_species(mixture, species):
     assert mixture.species == species
     assert mixture.has_oligomers == (OLIGOMER in species)
     assert mixture.named(range(len(species))) == {name: i for i, name in enumerate(species)}
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="zip"):
         mixture.named(range(len(species) + 1))
 
 

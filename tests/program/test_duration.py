@@ -11,11 +11,9 @@ from test_run import CONFIG, assert_bitwise_equal, everything, interrupt_after, 
 
 from membrane.archive import read
 from membrane.archive.folder import latest
-from membrane.builder.sheet import build
+from membrane.builder import build
 from membrane.commands import run
 from membrane.config import load
-from membrane.outcome.table import EVENT_DTYPE
-from membrane.sheet.replica import SheetReplica
 from membrane.sheet.series import Cadence
 
 LARGEST_STEP_S = 64e-6
@@ -140,14 +138,14 @@ def test_interrupted_with_frames_that_others_have_not_reached(config, tmp_path, 
 
 def test_a_state_that_does_not_fit_is_refused(config):
     """An array of another shape or kind, or none: said in words before a step is taken."""
-    physics, none = build(load(config)), np.zeros(0, EVENT_DTYPE)
-    whole = SheetReplica(physics, 1, 0, None, none).arrays()
-    assert SheetReplica(physics, 1, 0, whole, none).tick == 0
+    physics = build(load(config))
+    whole = physics.endosome(0).arrays()
+    assert physics.endosome(0, whole).tick == 0
     for name in ("fields", "increment_hat", "wiener", "tick"):
         rest = {key: value for key, value in whole.items() if key != name}
         for wrong in (rest, rest | {name: np.stack([whole[name]] * 2)}, rest | {name: whole[name].astype("S8")}):
             with pytest.raises((KeyError, ValueError), match=name):
-                SheetReplica(physics, 1, 0, wrong, none)
+                physics.endosome(0, wrong)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from membrane.config import load
 from membrane.endosome.budget import Endosome, Fusion, sphere_area
 from membrane.endosome.tension import TensionLaw
 from membrane.outcome.density import shell_density
-from membrane.outcome.table import EVENT_DTYPE, is_ilv
+from membrane.outcome.table import EVENT_DTYPE, MolecularAreas, is_ilv
 from membrane.sheet import budding as module
 from membrane.sheet.books import Books, content
 from membrane.sheet.budding import Buddings, BudWatcher, OpenBud, with_tension
@@ -39,9 +39,7 @@ RULES = Buddings(
     circularity=0.9,
     least_diameter=10.0,
     aid_waiting_time=np.inf,
-    lipid_area_lo=0.42,
-    lipid_area_ld=0.65,
-    cargo_site_area=10.0,
+    areas=MolecularAreas(lipid_lo=0.42, lipid_ld=0.65, cargo=10.0),
     shell_density=1.16,
     lumen_density=1.06,
 )

@@ -6,11 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from membrane.builder import build
 from membrane.builder import vesicle as build_vesicle
 from membrane.config import parse
-from membrane.outcome.table import EVENT_DTYPE
 from membrane.vesicle import initial
-from membrane.vesicle.replica import VesicleReplica
 from membrane.vesicle.rows import UNITS
 from membrane.vesicle.topology import find
 
@@ -70,11 +69,6 @@ output: {series_interval_ms: 0.008, frame_interval_ms: 0.016, checkpoint_interva
 SPECIES = ("ceramide_cytosolic", "ceramide_luminal", "cargo_monomer", "cargo_oligomer")
 
 
-def replica(physics, saved=None):
-    """Endosome 0 at its start, or as it was saved."""
-    return VesicleReplica(physics, 1, 0, saved, np.zeros(0, EVENT_DTYPE))
-
-
 def column(endosome, name):
     """One column of the rows of its series."""
     return np.array(endosome.rows)[:, endosome.columns.index(name)]
@@ -83,7 +77,7 @@ def column(endosome, name):
 def test_the_configuration_arrives():
     """Constants in nm, pN, s: C_i = -+(J_cer - J_SM)/2 and that of n-mers, D in Ld and Lo, a contrast of kappa_G whose
     larger value is 0; monomers and n-mers of the mean order, which add up."""
-    physics = build_vesicle.build(parse(CONFIG))
+    physics = build(parse(CONFIG))
     membrane, diffusion = physics.membrane, physics.transport.diffusion
     assert membrane.species == ("phi", *SPECIES)
     bends = {"ceramide_cytosolic": 0.1, "ceramide_luminal": -0.1, "cargo_oligomer": 0.05}
@@ -104,11 +98,11 @@ def test_the_configuration_arrives():
 def test_rounds_keep_what_is_conserved_and_are_resumed_to_the_bit():
     """F falls; each leaflet's ceramide, Lo and all cargo keep their integrals over W, while n-mers form or part; an
     endosome that went through a checkpoint equals the one that did not; every column and field has its unit."""
-    physics = build_vesicle.build(parse(CONFIG))
-    through, cut = replica(physics), replica(physics)
+    physics = build(parse(CONFIG))
+    through, cut = physics.endosome(0), physics.endosome(0)
     through.advance(4, lambda: False)
     cut.advance(2, lambda: False)
-    again = replica(physics, cut.arrays())
+    again = physics.endosome(0, cut.arrays())
     again.advance(4, lambda: False)
     expected, found = through.arrays(), again.arrays()
     assert found.keys() == expected.keys()
@@ -131,7 +125,7 @@ def test_the_row_of_a_fission_says_what_is_on_the_ilv(monkeypatch):
         return np.minimum(initial.sphere(grid, 40.0), np.sqrt((z - 10.0) ** 2 + y**2 + x**2) - 16.0)
 
     monkeypatch.setattr(build_vesicle, "_distance", distance)
-    endosome = replica(build_vesicle.build(parse(CONFIG)))
+    endosome = build(parse(CONFIG)).endosome(0)
     membrane, state = endosome.physics.membrane, endosome.state
     # Those of a look, at which there was one vesicle before.
     topology = find(state.psi, membrane.grid, membrane.interface_width, 1)

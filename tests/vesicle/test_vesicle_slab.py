@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from membrane.builder.vesicle import build
+from membrane.builder import build
 from membrane.config import ConfigError, load
 from membrane.lattice.grid import Grid
 from membrane.vesicle import Relaxation, State, StokesFlow, describe, initial, surface
