@@ -1,6 +1,6 @@
-"""Which files a command may write: none twice, none that it reads, none that this package did not make.
+"""Which files a command may write: none twice, none that it also reads, none that this package did not make.
 
-Pictures, movies, surfaces and scripts carry a signature (`signature`), by which `may_write` knows them again.
+Pictures, movies, surfaces and scripts carry a signature (`signature`), by which `may_write` recognises them.
 """
 
 import argparse
@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 SIGN = "Software: membrane"
-"""What a text file of this package says in one of its first lines, and a movie in its comment."""
+"""The signature in one of the first lines of a text file of this package, and in the comment of a movie."""
 
 _SIGNATURES = {".png": {"Software": "membrane"}, ".pdf": {"Creator": "membrane"}}
 _MARKS = {".png": b"tEXtSoftware\0membrane", ".pdf": b"/Creator (membrane)"}
-_ENDS = 65536
-"""Bytes at either end of a file that are searched for the signature."""
+_SEARCHED_BYTES = 65536
+"""The bytes at either end of a file in which the signature is looked for."""
 
-_NO_ARCHIVES = (
+_OTHER_SUFFIXES = (
     ".png",
     ".pdf",
     ".svg",
@@ -31,15 +31,15 @@ _NO_ARCHIVES = (
     ".txt",
     ".log",
 )
-_NO_ARCHIVES += (".py", ".sh", ".md", ".docx", ".zip", ".partial", ".tmp")
+_OTHER_SUFFIXES += (".py", ".sh", ".md", ".docx", ".zip", ".partial", ".tmp")
 
 
 class PathError(ValueError):
-    """A path that may not be written to, or cannot be understood; the message says what to do."""
+    """A path that may not be written, or cannot be understood. The message says what to do."""
 
 
 def path(text: str) -> Path:
-    """The type of every path argument of a command: ``~`` is the home folder. Raises ArgumentTypeError."""
+    """The path that an argument of a command means; ``~`` is the home folder. Raises argparse.ArgumentTypeError."""
     try:
         if not text or "\0" in text:
             raise RuntimeError("a path needs at least one character and none that is zero")
@@ -49,23 +49,34 @@ def path(text: str) -> Path:
 
 
 def figure_name(text: str) -> Path:
-    """As :func:`path`, of one figure: .png is appended unless the name ends in .png or .pdf."""
+    """The path of a figure that an argument means: .png is appended unless the name ends in .png or .pdf."""
     given = path(text)
     return given if given.suffix in (".png", ".pdf") else given.with_name(given.name + ".png")
 
 
 def picture_beside(archive: Path, ending: str) -> Path:
-    """A file beside an archive, by its ``ending`` (".png", "-sizes", ".gif"): that of ``a.h5`` is ``a.png``, that of
-    ``kappa_0.5`` is ``kappa_0.5.png``, that of an unfinished ``a.h5.partial`` is ``a.png``. No two archives that differ
-    in more than .h5 or .hdf5 share one. Append further suffixes to the name; `Path.with_suffix` would cut it."""
+    """The path of a picture beside an archive, also of an unfinished one.
+
+    archive: the archive, or the ``.partial`` folder of an unfinished run.
+    ending: what follows the name, such as ".png" or "-sizes".
+
+    Two archives share a picture only where their names differ in .h5 or .hdf5 alone. To append a further suffix, add it
+    to the name: `Path.with_suffix` would cut names such as ``kappa_0.5``.
+
+    >>> [picture_beside(Path(name), ".png").name for name in ("a.h5", "kappa_0.5", "a.h5.partial")]
+    ['a.png', 'kappa_0.5.png', 'a.png']
+    """
     name = Path(archive).name.removesuffix(".partial")
     stem, suffix = os.path.splitext(name)
     return Path(archive).with_name((stem if suffix.lower() in (".h5", ".hdf5") else name) + ending)
 
 
-def followed(path: Path) -> Path:
-    """What a symbolic link points to, for a file that is replaced by a rename, so that the link stays; another path as
-    it is. Raises PathError for links that lead in a circle."""
+def resolve_link(path: Path) -> Path:
+    """The file that a symbolic link stands for; any other path is returned as it is.
+
+    To replace a file by a rename would replace the link. With its target the link stays. Raises PathError for links
+    that lead in a circle.
+    """
     if not os.path.islink(path):
         return Path(path)
     target = Path(os.path.realpath(path))
@@ -75,28 +86,32 @@ def followed(path: Path) -> Path:
 
 
 def signature(path: Path) -> dict[str, str]:
-    """What makes a file ours: ``savefig(path, metadata=signature(path))`` for a .png or .pdf; for a movie the keyword
-    ``comment`` of Pillow's ``save`` and of the metadata that matplotlib hands to ffmpeg."""
+    """The metadata by which a file is recognised as one of this package.
+
+    For a .png or .pdf: ``savefig(path, metadata=signature(path))``. For a movie it is the keyword ``comment`` of
+    Pillow's ``save``, and of the metadata that matplotlib hands to ffmpeg.
+    """
     return dict(_SIGNATURES.get(Path(path).suffix.lower(), {"comment": SIGN}))
 
 
 def signed(path: Path) -> bool:
-    """Whether a file carries our signature. Raises OSError where it cannot be read."""
+    """Whether a file has the signature of this package. Raises OSError where it cannot be read."""
     with open(path, "rb") as file:
-        found = file.read(_ENDS)
-        file.seek(max(0, os.fstat(file.fileno()).st_size - _ENDS))
-        found += file.read(_ENDS)
+        found = file.read(_SEARCHED_BYTES)
+        file.seek(max(0, os.fstat(file.fileno()).st_size - _SEARCHED_BYTES))
+        found += file.read(_SEARCHED_BYTES)
     return _MARKS.get(Path(path).suffix.lower(), SIGN.encode()) in found
 
 
 def may_write(path: Path, *, ours: Callable[[Path], bool] = signed, remedy: str = "give another name") -> None:
-    """Raises PathError unless nothing is at ``path``, or a file of this package, which may be replaced.
+    """Raise PathError unless ``path`` is free, or is a file of this package, which may be replaced.
 
-    ``ours`` says whether an existing file is of this package: by default whether it carries the signature. Folders,
-    devices, pipes and sockets are refused. A symbolic link stands for its target.
+    path: where a file is to be written. A symbolic link stands for its target. Folders, devices and pipes are refused.
+    ours: says whether an existing file is of this package; by default, whether it has the signature.
+    remedy: what the message tells the user to do.
     """
     path = Path(path)
-    target = followed(path)
+    target = resolve_link(path)
     try:
         if not target.exists():
             return
@@ -111,8 +126,13 @@ def may_write(path: Path, *, ours: Callable[[Path], bool] = signed, remedy: str 
 
 
 def all_differ(outputs: Mapping[str, Path], inputs: Iterable[Path] = ()) -> None:
-    """Raises PathError where two of the ``outputs`` (by what they are, in words) are one file, or one of them is, or as
-    a folder holds, one of the ``inputs``. Files are compared by what they are, not by how they are named."""
+    """Raise PathError where a command would write one file twice, or replace one that it reads.
+
+    outputs: the files and folders that are written, by what they are in words.
+    inputs: the files that are read.
+
+    Files are compared by what they are, not by their names. An output may be a folder that holds an input.
+    """
     seen: dict[str, Path] = {}
     for what, path in outputs.items():
         for other, before in seen.items():
@@ -125,7 +145,7 @@ def all_differ(outputs: Mapping[str, Path], inputs: Iterable[Path] = ()) -> None
 
 
 def same(one: Path, other: Path) -> bool:
-    """Whether two paths are one file, through links of either kind; a file that does not exist is its path."""
+    """Whether two paths mean one file, also through links. A file that does not exist is compared by its path."""
     if os.path.realpath(one) == os.path.realpath(other):
         return True
     try:
@@ -135,7 +155,7 @@ def same(one: Path, other: Path) -> bool:
 
 
 def archive_name(path: Path) -> Path:
-    """``path``, unless its suffix says that it is something other than an archive: PathError."""
-    if Path(path).suffix.lower() in _NO_ARCHIVES:
+    """The path of an archive, as it is. Raises PathError where the suffix says that it is something else."""
+    if Path(path).suffix.lower() in _OTHER_SUFFIXES:
         raise PathError(f"--output {path}: an archive is no {Path(path).suffix} file; give a name that ends in .h5")
     return Path(path)

@@ -1,4 +1,4 @@
-"""The version of this package, and of others, as archives state them."""
+"""The version of this package and of others, as archives name them."""
 
 from importlib import metadata
 
@@ -6,9 +6,9 @@ VERSION = "0.1.0"
 
 
 def version(package: str) -> str:
-    """Version of an installed package by its distribution name, or of this one, ``membrane``.
+    """The version of an installed package, by the name of its distribution; ``membrane`` means this package.
 
-    The distribution of this package has another name, and the one called membrane on PyPI is a stranger's. Raises
+    The distribution of this package has another name: the one called membrane on PyPI is another project's. Raises
     ``importlib.metadata.PackageNotFoundError`` where a package is not installed.
     """
     return VERSION if package == "membrane" else metadata.version(package)

@@ -17,10 +17,10 @@ from membrane.paths import (
     all_differ,
     archive_name,
     figure_name,
-    followed,
     may_write,
     path,
     picture_beside,
+    resolve_link,
     signature,
 )
 
@@ -92,12 +92,12 @@ def test_links_are_followed(tmp_path):
     may_write(tmp_path / "real2.png")
     with pytest.raises(PathError, match="not made by membrane"):
         may_write(tmp_path / "foreign2.png")
-    assert followed(tmp_path / "real2.png") == Path(os.path.realpath(tmp_path / "real.png"))
-    assert followed(tmp_path / "real.png") == tmp_path / "real.png"
+    assert resolve_link(tmp_path / "real2.png") == Path(os.path.realpath(tmp_path / "real.png"))
+    assert resolve_link(tmp_path / "real.png") == tmp_path / "real.png"
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     with pytest.raises(PathError, match="circle"):
-        followed(tmp_path / "a")
+        resolve_link(tmp_path / "a")
 
 
 ARCHIVES = ("kappa_0.5", "kappa_0.7", "kappa_0.5.h5", "kappa_0.7.hdf5", "kappa_0", ".h5", "a.b.c", "a.b", "A.H5")

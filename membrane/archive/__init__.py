@@ -1,10 +1,10 @@
-"""What a run leaves behind: the only place that knows HDF5. docs/archive.md describes the schema."""
+"""The archive that a run leaves: written, read, collected. Only here is HDF5 known; docs/archive.md has the schema."""
 
 from membrane.archive.collected import MEMBER_DTYPE, Collection, common_times
 from membrane.archive.files import SCHEMA_VERSION, ArchiveError
-from membrane.archive.ownership import clear, owner_here
+from membrane.archive.ownership import owner_pid, remove_leftovers
 from membrane.archive.pruning import prune
-from membrane.archive.record import Frames, Glance, Outline, RunRecord, glance, outline, read
+from membrane.archive.record import Frames, RunExtent, RunRecord, RunStatus, read, run_extent, run_status
 from membrane.archive.tables import INTERVALS, SUMMARY
 from membrane.archive.writing import Archive
 
@@ -17,14 +17,14 @@ __all__ = [
     "ArchiveError",
     "Collection",
     "Frames",
-    "Glance",
-    "Outline",
+    "RunExtent",
     "RunRecord",
-    "clear",
+    "RunStatus",
     "common_times",
-    "glance",
-    "outline",
-    "owner_here",
+    "owner_pid",
     "prune",
     "read",
+    "remove_leftovers",
+    "run_extent",
+    "run_status",
 ]

@@ -1,4 +1,4 @@
-"""The border: an HDF5 file that anybody may have written is opened here, and nothing in it is followed out of it."""
+"""Opening HDF5 files that anybody may have written: damage becomes an ArchiveError, no link leads out of the file."""
 
 import json
 import warnings
@@ -10,21 +10,21 @@ import numpy as np
 from membrane.archive.files import SCHEMA_VERSION, ArchiveError
 from membrane.archive.tables import is_dimension, plain
 
-MOST_BYTES = 2**33
-"""Of one data set that is read as a whole."""
+MOST_DATASET_BYTES = 2**33
+"""The largest data set that is read as a whole."""
 
-_DEEPEST = 5
+_MOST_LEVELS = 5
 _MOST_NODES = 200_000
-# gzip packs 1032 times at best, and a chunk at the edge holds more than what is declared.
-_PACKED = 1100
-_SMALL = 2**16
+# gzip makes data at most 1032 times smaller, and a chunk at the edge holds more than is declared.
+_MOST_COMPRESSION = 1100
+_SMALL_BYTES = 2**16
 _HDF5_ERRORS = (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, IndexError, OverflowError)
-"""What is damaged inside a file HDF5 tells with any of these."""
+"""Errors that h5py raises where a file is damaged inside."""
 
 
 @contextmanager
-def understood(path):
-    """Whatever is wrong with the content of ``path`` becomes an ArchiveError that names it."""
+def translate_read_errors(path):
+    """Turn every error of the block into an ArchiveError that names the file ``path``."""
     try:
         yield
     except ArchiveError as error:
@@ -38,31 +38,34 @@ def understood(path):
 
 
 @contextmanager
-def opened(path):
-    """An archive for reading; ArchiveError where it is none, is damaged, follows another schema or leads out of
-    itself."""
-    with understood(path), h5py.File(path) as file:
+def open_archive(path):
+    """An archive, open for reading within the block.
+
+    Raises ArchiveError where the file is no archive, is damaged, has another schema, or holds links to other files.
+    """
+    with translate_read_errors(path), h5py.File(path) as file:
         found = plain(file.attrs.get("schema_version", "none"))
         if not isinstance(found, str) or found.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
             if isinstance(found, str) and found != "none":
                 raise ArchiveError(f"schema_version {shortened(found)}; this version of membrane reads 1.x")
             raise ArchiveError("it has no schema_version; is it the right file?")
-        closed(file)
+        refuse_outside_data(file)
         yield file
 
 
-def closed(file) -> None:
-    """ArchiveError where anything in an open file leads out of it, or declares far more than it stores.
+def refuse_outside_data(file) -> None:
+    """Raise ArchiveError where an open file refers to other files, or declares far more data than it stores.
 
-    Links that are not hard, external storage and virtual data sets could copy another file of the reader into what is
+    Soft and external links, external storage and virtual data sets could copy another file of the reader into what is
     made of this one.
     """
-    _closed(file, 0, 0)
+    _check_group(file, 0, 0)
 
 
-def _closed(group, depth, nodes) -> int:
-    if depth > _DEEPEST:
-        raise ArchiveError(f"its groups lie deeper than {_DEEPEST}")
+def _check_group(group, depth, nodes) -> int:
+    """Check all that a group holds; returns the number of nodes seen so far."""
+    if depth > _MOST_LEVELS:
+        raise ArchiveError(f"its groups lie deeper than {_MOST_LEVELS}")
     for name in group:
         where, nodes = shortened(f"{group.name.rstrip('/')}/{name}"), nodes + 1
         if nodes > _MOST_NODES:
@@ -71,35 +74,36 @@ def _closed(group, depth, nodes) -> int:
             raise ArchiveError(f"{where} is a link to elsewhere; an archive holds its data itself")
         node = group[name]
         if isinstance(node, h5py.Group):
-            nodes = _closed(node, depth + 1, nodes)
+            nodes = _check_group(node, depth + 1, nodes)
         elif isinstance(node, h5py.Dataset):
-            _bounded(where, node)
+            _check_dataset(where, node)
     return nodes
 
 
-def _bounded(where, dataset) -> None:
+def _check_dataset(where, dataset) -> None:
+    """Check one data set: where its data lie, and how large it claims to be."""
     if dataset.shape is None:
         raise ArchiveError(f"{where} is empty")
     if dataset.external or dataset.is_virtual:
         raise ArchiveError(f"{where} keeps its data in another file; an archive holds them itself")
     declared, stored = int(np.prod([float(n) for n in dataset.shape])) * dataset.dtype.itemsize, 0
-    if declared > _SMALL and not is_dimension(dataset):
+    if declared > _SMALL_BYTES and not is_dimension(dataset):
         stored = dataset.id.get_storage_size()
-        if declared > _PACKED * stored:
+        if declared > _MOST_COMPRESSION * stored:
             raise ArchiveError(f"{where} declares {declared:.3g} bytes, of which {stored} are stored")
         chunk = dataset.chunks and int(np.prod([float(n) for n in dataset.chunks])) * dataset.dtype.itemsize
-        if chunk and chunk > max(_PACKED * stored, _SMALL):
+        if chunk and chunk > max(_MOST_COMPRESSION * stored, _SMALL_BYTES):
             raise ArchiveError(f"{where} has chunks of {chunk:.3g} bytes, of which {stored} are stored")
 
 
 def shortened(text, most: int = 300) -> str:
-    """At most ``most`` characters of a text from outside, on one line."""
+    """At most ``most`` characters of a text from a file, on one line."""
     text = " ".join(str(text)[: 2 * most].split())
     return text if len(text) <= most else text[:most] + " ..."
 
 
 def json_object(text, what: str) -> dict:
-    """The object that a JSON text holds; ArchiveError where it holds none."""
+    """The object that a JSON text holds. Raises ArchiveError where it holds none; ``what`` names the text."""
     try:
         found = json.loads(text)
     except (ValueError, TypeError, RecursionError) as error:
@@ -110,5 +114,5 @@ def json_object(text, what: str) -> dict:
 
 
 def warn(message: str) -> None:
-    """Tell whoever reads that something is left out."""
+    """Warn the reader of an archive that something is damaged or left out."""
     warnings.warn(message, stacklevel=4)

@@ -1,4 +1,4 @@
-"""One archive of many runs: their events, series and sizes, and a table that says what each run was."""
+"""A collected archive of many runs: their events, series and sizes, and a table that says what each run was."""
 
 import json
 from contextlib import ExitStack
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from membrane.archive.border import opened
+from membrane.archive.border import open_archive
 from membrane.archive.files import SCHEMA_VERSION, ArchiveError, new_hdf5, replacing
-from membrane.archive.ownership import clear, now, passing
+from membrane.archive.ownership import now, remove_leftovers, temporary_name
 from membrane.archive.record import RunRecord
 from membrane.archive.seals import seal
 from membrane.archive.tables import STORAGE, SUMMARY, attach, coordinate, label_events, put, write_sizes
@@ -17,29 +17,37 @@ from membrane.outcome.table import EVENT_DTYPE, is_ilv
 from membrane.version import version
 
 MEMBER_DTYPE = np.dtype([*EVENT_DTYPE.descr, ("member", "i4")])
-"""One row an event of a collected archive."""
+"""The columns of the events in a collected archive."""
 
 ROUNDING = 1e-12
-"""Share of a time within which two times are one: ticks of other lengths make it with another rounding."""
+"""Times that differ by less than this share are one time: ticks of another length round otherwise."""
 
-_ROWS = 4096
-_TOGETHER = 16
-# HDF5 holds this much of every data set in memory.
-_CACHE = 2**20
+_EVENT_ROWS = 4096
+_MEMBERS_AT_ONCE = 16
+# HDF5 holds as many bytes of every data set in memory.
+_CACHE_BYTES = 2**20
 
 
 def common_times(several: list[np.ndarray]) -> np.ndarray:
-    """All times (s) that occur in ``several``, each once, ascending."""
+    """All times (s) of several ascending arrays (time,), each once, ascending.
+
+    >>> common_times([np.array([0.0, 0.1]), np.array([0.1, 0.2])])
+    array([0. , 0.1, 0.2])
+    """
     times = np.unique(np.concatenate(several))
     return times[np.diff(times, prepend=-np.inf) > ROUNDING * np.abs(times)]
 
 
 class Collection:
-    """Writes a collected archive at ``path``, run by run; a context manager whose end puts the archive in its place.
+    """Writes a collected archive, run by run. A context manager, at whose end the archive appears.
 
-    ``times_s`` is the time of the series, `common_times` of the runs, ``members`` the table but for what runs tell:
-    equally long columns by name. Raises ArchiveError where ``path`` holds something that is no collected archive, or
-    cannot be written.
+    path: the archive.
+    attributes: root attributes by name.
+    times_s: the times of the series (time,), s: the `common_times` of all runs.
+    members: the columns of the table by name, equally long; columns that the runs decide are added.
+    endosomes: the number of endosomes of all runs.
+
+    Raises ArchiveError where ``path`` holds something else than a collected archive, or cannot be written.
     """
 
     def __init__(self, path: Path, *, attributes: dict, times_s: np.ndarray, members: dict[str, list], endosomes: int):
@@ -49,20 +57,20 @@ class Collection:
         self.members |= {"first_endosome": [-1] * count, "ilv_count": [0] * count}
         self.members |= {name: [np.nan] * count for name in SUMMARY[1:]}
         self._first = 0
-        # In memory: some 12 bytes an ILV.
-        self._diameters, self._owners = [np.zeros(0)], [np.zeros(0, np.int64)]
+        # Some 12 bytes an ILV are held in memory.
+        self._diameters, self._endosomes_of_ilvs = [np.zeros(0)], [np.zeros(0, np.int64)]
 
     def __enter__(self):
         if self.path.is_dir() or (self.path.exists() and not _is_collected(self.path)):
             raise ArchiveError(f"{self.path} exists and is no collected archive; choose another --output")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            clear(self.path)
-            temporary = passing(self.path, "new")
+            remove_leftovers(self.path)
+            temporary = temporary_name(self.path, "new")
             stack.enter_context(replacing(self.path, temporary))
-            self._file = stack.enter_context(new_hdf5(temporary, rdcc_nbytes=_CACHE))
+            self._file = stack.enter_context(new_hdf5(temporary, rdcc_nbytes=_CACHE_BYTES))
             self._events = self._file.create_dataset(
-                "events", (0,), MEMBER_DTYPE, maxshape=(None,), chunks=(_ROWS,), **STORAGE
+                "events", (0,), MEMBER_DTYPE, maxshape=(None,), chunks=(_EVENT_ROWS,), **STORAGE
             )
             self._series = self._file.create_group("series")
             self._columns, self._waiting = {}, []
@@ -74,11 +82,11 @@ class Collection:
             if exception[0] is None:
                 self._finish()
             else:
-                # What is half written goes.
+                # The half-written file is removed.
                 self._stack.__exit__(*exception)
 
     def add(self, row: int, record: RunRecord) -> None:
-        """The run of row ``row`` of the table; its endosomes are numbered on from those before."""
+        """Add the run of row ``row`` of the table. Its endosomes get the next numbers."""
         count = int(record.attributes["number_of_endosomes"])
         events = np.zeros(len(record.events), MEMBER_DTYPE)
         for name in EVENT_DTYPE.names:
@@ -92,7 +100,7 @@ class Collection:
         self._add_series(record, count)
         ilvs = events[is_ilv(events)]
         self._diameters.append(ilvs["diameter_nm"].copy())
-        self._owners.append(ilvs["endosome"].copy())
+        self._endosomes_of_ilvs.append(ilvs["endosome"].copy())
         self.members["first_endosome"][row] = self._first
         self.members["ilv_count"][row] = len(ilvs)
         for name in SUMMARY[1:]:
@@ -100,27 +108,27 @@ class Collection:
         self._first += count
 
     def leave_out(self, row: int, status: str, reason: str) -> None:
-        """The run of row ``row`` cannot be read after all."""
+        """Say in row ``row`` of the table that its run could not be read after all, and why."""
         unknown = {"status": status, "reason": reason, "endosomes": 0, "time_s": np.nan, "wall_time_s": np.nan}
         for name, value in unknown.items():
             self.members[name][row] = value
         self.attributes |= {"status": "partial"}
 
     def _add_series(self, record: RunRecord, count: int) -> None:
-        """Side by side with those before; written a few members at a time, for small writes take long."""
+        """Add the series of a run beside those before. A few runs are written at once: small writes take long."""
         self._waiting.append((self._first, count, record.series))
         for name in record.series.keys() - self._columns.keys() - {"time_s"}:
             self._columns[name] = self._series.create_dataset(
                 name,
                 (len(self.times_s), self.endosomes),
                 "f8",
-                chunks=(max(1, len(self.times_s)), min(_TOGETHER * count, self.endosomes)),
+                chunks=(max(1, len(self.times_s)), min(_MEMBERS_AT_ONCE * count, self.endosomes)),
                 maxshape=(len(self.times_s), self.endosomes),
                 fillvalue=np.nan,
                 **STORAGE,
             )
             self._columns[name].attrs["units"] = record.units.get(name, "")
-        if len(self._waiting) == _TOGETHER:
+        if len(self._waiting) == _MEMBERS_AT_ONCE:
             self._write_series()
 
     def _write_series(self) -> None:
@@ -137,23 +145,36 @@ class Collection:
         self._waiting.clear()
 
     def _rows_of(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rows of a run's times, and which of them have one: an unfinished run may have come further since its times
-        were asked for."""
+        """The rows of a run's times in the series, and for each time whether it has a row.
+
+        A time has none where an unfinished run has gone on since the times of all runs were read.
+        """
         rows = np.searchsorted(self.times_s, times * (1 - ROUNDING))
         known = np.append(self.times_s, np.inf)[rows] <= times * (1 + ROUNDING)
         return rows[known], known
 
     def _finish(self) -> None:
         self._write_series()
-        # Fewer than were told of where a run was left out.
+        # There are fewer endosomes than announced where a run was left out.
         self.endosomes = self._first
         for column in self._columns.values():
             column.resize(self.endosomes, axis=1)
         versions = {package: version(package) for package in ("membrane", "numpy", "h5py")}
-        own = {"schema_version": SCHEMA_VERSION, "membrane_version": version("membrane"), "created_utc": now()}
-        own |= {"versions": json.dumps(versions), "number_of_endosomes": self.endosomes}
-        self._file.attrs.update(own | self.attributes)
+        root = {"schema_version": SCHEMA_VERSION, "membrane_version": version("membrane"), "created_utc": now()}
+        root |= {"versions": json.dumps(versions), "number_of_endosomes": self.endosomes}
+        self._file.attrs.update(root | self.attributes)
         self._scales()
+        self._write_members()
+        ilvs = np.concatenate(self._diameters), np.concatenate(self._endosomes_of_ilvs)
+        sizes = size_distribution(*ilvs, max(1, self.endosomes))
+        write_sizes(self._file.create_group("size_distribution"), sizes)
+        # There are no frames: fields stay with the members.
+        group = self._file.create_group("frames")
+        group.attrs["spacing_nm"] = np.zeros(0)
+        attach(put(group, "index", np.zeros(0, np.int64)), coordinate(group, "time_s", np.zeros(0), "s"))
+        seal(self._file)
+
+    def _write_members(self) -> None:
         group = self._file.create_group("members")
         for name, column in self.members.items():
             if isinstance(column[0], str):
@@ -164,14 +185,6 @@ class Collection:
         for name, column in group.items():
             if name != "member":
                 attach(column, group["member"])
-        diameters, owners = np.concatenate(self._diameters), np.concatenate(self._owners)
-        sizes = size_distribution(diameters, owners, max(1, self.endosomes))
-        write_sizes(self._file.create_group("size_distribution"), sizes)
-        # Fields stay with the members.
-        group = self._file.create_group("frames")
-        group.attrs["spacing_nm"] = np.zeros(0)
-        attach(put(group, "index", np.zeros(0, np.int64)), coordinate(group, "time_s", np.zeros(0), "s"))
-        seal(self._file)
 
     def _scales(self) -> None:
         label_events(self._file)
@@ -183,7 +196,7 @@ class Collection:
 
 def _is_collected(path: Path) -> bool:
     try:
-        with opened(path) as file:
+        with open_archive(path) as file:
             return "members" in file
     except ArchiveError:
         return False

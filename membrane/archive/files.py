@@ -1,4 +1,4 @@
-"""Files on disk: whole or not there at all, for HDF5 as for text; and what is wrong with one is an ArchiveError."""
+"""Files on disk, HDF5 or text: each is there as a whole or not at all, and errors of the disk become ArchiveErrors."""
 
 import errno
 import io
@@ -15,11 +15,14 @@ SCHEMA_VERSION = "1.3"
 
 
 class ArchiveError(RuntimeError):
-    """An archive that cannot be written, read or owned; the message says what to do."""
+    """An archive cannot be written or read, or another process is writing it. The message says what to do."""
 
 
 class _Sink(io.FileIO):
-    """A file whose writes never fail to HDF5, which a full disk would bring down with the process; `check` tells."""
+    """A file for HDF5 to write to, whose writes never fail; `check` raises the error afterwards.
+
+    HDF5 would end the whole process where a full disk makes a write fail.
+    """
 
     error = None
 
@@ -48,9 +51,9 @@ class _Sink(io.FileIO):
 
 @contextmanager
 def new_hdf5(path, **options):
-    """A new HDF5 file; OSError, never a crash, where the disk refuses it.
+    """A new HDF5 file, open within the block. Raises OSError, and never crashes, where the disk refuses it.
 
-    From HDF5 1.10 on (2016) HDF5 keeps checksums of its own tables too, so that it does not follow damaged ones.
+    From HDF5 1.10 on (2016) the tables of the file itself have checksums, too, so that HDF5 follows no damaged table.
     """
     with _Sink(path, "w+b") as sink:
         try:
@@ -61,8 +64,8 @@ def new_hdf5(path, **options):
 
 
 @contextmanager
-def explained(path):
-    """Turn what the file system refuses into an ArchiveError."""
+def translate_write_errors(path):
+    """Turn an OSError of the block into an ArchiveError which says that ``path`` cannot be written."""
     try:
         yield
     except OSError as error:
@@ -73,22 +76,25 @@ def explained(path):
 
 @contextmanager
 def replacing(path, temporary=None):
-    """A temporary file that takes the place of ``path``, durably, once the block has succeeded."""
+    """The name of a temporary file, which takes the place of ``path`` when the block has succeeded.
+
+    It is forced to disk first. Where the block fails, the temporary file is removed and ``path`` stays as it was.
+    """
     temporary = temporary or path.with_name(path.name + ".tmp")
-    with explained(path):
+    with translate_write_errors(path):
         try:
             yield temporary
             with open(temporary, "rb+") as file:
                 os.fsync(file.fileno())
             os.replace(temporary, path)
-            sync(path.parent)
+            sync_folder(path.parent)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
 
 
-def sync(folder):
-    """Force the names in a folder to disk; with a warning, once a process, where the file system cannot do that."""
+def sync_folder(folder):
+    """Force the names in a folder to disk. Where the file system cannot do that, a warning says so once a process."""
     # Windows opens no folder.
     if os.name == "nt":
         return
@@ -98,13 +104,13 @@ def sync(folder):
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF):
             raise
-        _unsynced(error.strerror)
+        _warn_unsynced(error.strerror)
     finally:
         os.close(descriptor)
 
 
 @cache
-def _unsynced(why):
+def _warn_unsynced(why):
     log.warning(
         "the file system cannot force the names in a folder to disk (%s): after a power failure the last "
         "checkpoints may be missing, and the run goes on from one before",

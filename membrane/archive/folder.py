@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from membrane.archive import schema
-from membrane.archive.border import closed, shortened, understood, warn
+from membrane.archive.border import refuse_outside_data, shortened, translate_read_errors, warn
 from membrane.archive.files import SCHEMA_VERSION, ArchiveError, new_hdf5, replacing
 from membrane.archive.schema import HEADER
 from membrane.archive.tables import create_field, field_names, write
@@ -19,15 +19,17 @@ from membrane.version import version
 
 _PACKAGES = ("membrane", "jax", "jaxlib", "numpy", "h5py")
 _DECISIVE = ("membrane", "jax", "jaxlib", "numpy", "XLA_FLAGS")
-"""What may change the numbers of a run that goes on."""
+"""Of these another version, or another value, may change the numbers of a run that goes on."""
 
 _SEAL_BYTES = 512
 _HDF5 = b"\x89HDF"
 
 
 def numbered(partial, kind):
-    """Files ``kind``-NNNNNN.h5 in the order of their numbers; others that are called alike are passed over, with a
-    warning."""
+    """The files ``kind``-NNNNNN.h5 in a folder, in the order of their numbers.
+
+    Others of similar names are ignored, with a warning.
+    """
     found = []
     for path in sorted(partial.glob(f"{kind}-*.h5")):
         if re.fullmatch(rf"{kind}-\d{{6,12}}\.h5", path.name) and path.is_file() and not path.is_symlink():
@@ -38,12 +40,12 @@ def numbered(partial, kind):
 
 
 def number_of(file):
-    """NNNNNN."""
+    """The number NNNNNN in the name of a file."""
     return int(file.stem.partition("-")[2])
 
 
-def set_aside(partial):
-    """Give another name to whatever has the name of a frame or a checkpoint and is no file: its place is needed."""
+def rename_foreign_entries(partial):
+    """Rename, with a warning, what has the name of a frame or a checkpoint and is no file: the name is needed."""
     for kind in ("generation", "frame"):
         for path in partial.glob(f"{kind}-*.h5"):
             if not path.is_file() or path.is_symlink():
@@ -53,7 +55,7 @@ def set_aside(partial):
 
 @contextmanager
 def _new_sealed(path):
-    """HDF5 ignores a block in front of its own: there stands the SHA-256 of all that follows."""
+    """A new sealed file: HDF5 ignores the block in front, which holds the SHA-256 of all that follows."""
     with replacing(path) as temporary:
         with new_hdf5(temporary, userblock_size=_SEAL_BYTES) as file:
             yield file
@@ -65,8 +67,11 @@ def _new_sealed(path):
 
 
 def check_seal(path, *, older=False):
-    """ArchiveError where a single bit of a sealed file is wrong; with ``older`` a file without a seal is let pass."""
-    with understood(path), open(path, "rb") as raw:
+    """Raise ArchiveError where a single bit of a sealed file is wrong.
+
+    older: whether a file without a seal is accepted, as older versions wrote it.
+    """
+    with translate_read_errors(path), open(path, "rb") as raw:
         seal = raw.read(_SEAL_BYTES)
         if older and seal.startswith(_HDF5):
             return
@@ -76,15 +81,16 @@ def check_seal(path, *, older=False):
 
 
 @contextmanager
-def _opened_sealed(path, *, older=False):
+def _open_sealed(path, *, older=False):
+    """A sealed file, checked and open for reading within the block."""
     check_seal(path, older=older)
-    with understood(path), h5py.File(path) as file:
-        closed(file)
+    with translate_read_errors(path), h5py.File(path) as file:
+        refuse_outside_data(file)
         yield file
 
 
 def write_generation(path, states, scalars, events, series):
-    """One checkpoint; it changes soon and is not packed."""
+    """Write one checkpoint. It is soon replaced, and so it is not compressed."""
     states = {f"{i:06d}": state for i, state in enumerate(states)}
     with _new_sealed(path) as file:
         write(file, {"states": states, "events": events, "series": series}, storage={})
@@ -92,20 +98,25 @@ def write_generation(path, states, scalars, events, series):
 
 
 def read_generation(path):
-    """(states, scalars, events, series); ArchiveError where a single bit is wrong or something is not what it must
-    be."""
-    with _opened_sealed(path) as file:
+    """The checkpoint in a file: (states, scalars, events, series).
+
+    Raises ArchiveError where a single bit is wrong, or where a type, shape or value is not allowed.
+    """
+    with _open_sealed(path) as file:
         scalars = schema.scalars(file.attrs["scalars"])
         states = schema.states(schema.child(file, "states"))
         endosomes = max(len(states), 1)
         series = schema.child(file, "series")
-        # A run that has recorded nothing has no time either.
+        # The series of a run that has recorded nothing are empty.
         series = schema.series(series, endosomes) if len(series) else {}
         return states, scalars, schema.events(file, endosomes), series
 
 
 def latest(partial):
-    """The newest readable generation, with a warning for each that is not; None before the first."""
+    """The newest checkpoint that can be read, with a warning for each that cannot; None before the first.
+
+    Raises ArchiveError where there are checkpoints and none can be read.
+    """
     generations = numbered(partial, "generation")
     for path in reversed(generations):
         try:
@@ -117,8 +128,8 @@ def latest(partial):
     return None
 
 
-def newest_sound(generations):
-    """The newest whose seal fits; None where there is none."""
+def newest_intact(generations):
+    """The newest checkpoint whose seal fits; None where there is none."""
     for path in reversed(generations):
         try:
             check_seal(path)
@@ -129,7 +140,7 @@ def newest_sound(generations):
 
 
 def write_frame(path, index, time_s, fields):
-    """One frame: fields (endosome, [z,] y, x)."""
+    """Write frame ``index`` at the time ``time_s`` (s), with fields (endosome, [z,] y, x) by name."""
     with _new_sealed(path) as file:
         file["time_s"], file["index"] = np.array([time_s], float), np.array([index], np.int64)
         for name, values in fields.items():
@@ -138,9 +149,9 @@ def write_frame(path, index, time_s, fields):
 
 
 @contextmanager
-def opened_frame(path):
-    """The file of one frame, its seal and content checked; ArchiveError where a single bit is wrong."""
-    with _opened_sealed(path, older=True) as segment:
+def open_frame(path):
+    """The file of one frame, checked and open for reading. Raises ArchiveError where a single bit is wrong."""
+    with _open_sealed(path, older=True) as segment:
         names = field_names(segment)
         endosomes = segment[names[0]].shape[1] if names else 0
         schema.fields(segment, names, 1, endosomes)
@@ -150,12 +161,14 @@ def opened_frame(path):
 
 
 def frame_files(partial):
-    """The files of readable frames in their order, their times (s) and the fields of each, with a warning for each
-    that is damaged or of another shape than those before it."""
+    """The readable frames in their order: their files, their times (s) and the names of the fields of each.
+
+    A frame that is damaged, or has another shape than those before it, is left out with a warning.
+    """
     files, times, names, layout = [], [], [], {}
     for path in numbered(partial, "frame"):
         try:
-            with opened_frame(path) as segment:
+            with open_frame(path) as segment:
                 fields = field_names(segment)
                 shapes = {name: segment[name].shape for name in fields}
                 if any(layout.setdefault(name, shape) != shape for name, shape in shapes.items()):
@@ -171,7 +184,7 @@ def frame_files(partial):
 
 
 def segments(files):
-    """What `gather` takes, of one file a frame."""
+    """The frames in files, one a file, as `gather` takes them."""
     for path in files:
         with h5py.File(path) as segment:
             yield segment, 0
@@ -184,8 +197,13 @@ def environment():
 
 
 def resumed(header, now):
-    """``header`` of a run that goes on, with what it goes on with where that is not what it went on with before; one
-    warning then."""
+    """The header of a run that goes on.
+
+    header: the header so far.
+    now: the time, as text.
+
+    Where a version or flag that may change numbers differs from before, the header says so, and there is one warning.
+    """
     before = ([header["versions"], *header.get("resumed_with", [])])[-1]
     found = environment()
     other = [name for name in _DECISIVE if name in before and before[name] != found[name]]
@@ -197,7 +215,7 @@ def resumed(header, now):
 
 
 def read_header(partial):
-    """What the folder says of its run; ArchiveError where it does not, or a single character is wrong."""
+    """The header of an unfinished run. Raises ArchiveError where it is missing, or a single character is wrong."""
     path = partial / "header.json"
     try:
         if path.stat().st_size > 4 * schema.MOST_TEXT:
@@ -212,7 +230,7 @@ def read_header(partial):
 def _checked_header(header):
     if not isinstance(header, dict):
         raise ArchiveError("it is no object of JSON")
-    # Folders of a schema before 1.3 have no seal.
+    # Before schema 1.3 headers had no checksum.
     if not header.keys() == set(HEADER) and header.pop("sha256", None) != _header_digest(header):
         raise ArchiveError("its checksum does not fit")
     header.pop("schema_version", None)
@@ -232,14 +250,14 @@ def _header_digest(header):
 
 
 def write_header(folder, header):
-    """``header``: the keys of HEADER, and what it was resumed with."""
+    """Write the header: the keys HEADER, and ``resumed_with`` if there is any; a checksum is added."""
     header = {"schema_version": SCHEMA_VERSION} | header
     with replacing(folder / "header.json") as temporary:
         temporary.write_text(json.dumps(header | {"sha256": _header_digest(header)}, indent=2))
 
 
 def header_of(attributes):
-    """The header of a finished archive."""
+    """The header of an unfinished run, from the root attributes of a finished archive."""
     header = {key: attributes[key] for key in HEADER} | {"versions": json.loads(attributes["versions"])}
     if "resumed_with" in attributes:
         header["resumed_with"] = json.loads(attributes["resumed_with"])
@@ -247,5 +265,5 @@ def header_of(attributes):
 
 
 def attributes_of(header):
-    """Root attributes that a header makes."""
+    """The root attributes of an archive, from the header of its run."""
     return {key: json.dumps(value) if isinstance(value, dict | list) else value for key, value in header.items()}

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import h5py
 
-from membrane.archive.files import ArchiveError, explained, sync
+from membrane.archive.files import ArchiveError, sync_folder, translate_write_errors
 from membrane.paths import PathError, may_write
 
 try:
@@ -26,25 +26,24 @@ except ImportError:
 
 log = logging.getLogger("membrane")
 
-UNABLE = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENOLCK, errno.EPERM, errno.EMLINK}
-"""What file systems answer that know no locks or no second names of a file."""
+UNSUPPORTED = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENOLCK, errno.EPERM, errno.EMLINK}
+"""Errors of file systems that have no locks or no hard links."""
 
-_OURS = re.compile(r"header\.json.*|lock.*|(generation|frame)-.*|archive\.h5\.tmp")
+YOUNG_LOCK_S = 60.0
+"""A lock younger than this may be half written."""
 
-
-YOUNG_S = 60.0
-"""Age of a lock up to which it may be half written."""
+_RUN_FILES = re.compile(r"header\.json.*|lock.*|(generation|frame)-.*|archive\.h5\.tmp")
 
 
 def partial_of(path):
-    """The folder of an unfinished run beside its archive; of a symbolic link, beside its target."""
-    # A circle of links is found where it is written to.
+    """The folder of an unfinished run. It lies beside the archive ``path``, or beside the target of a symbolic link."""
+    # Links that lead in a circle are found when the archive is written.
     path = Path(os.path.realpath(path)) if os.path.islink(path) else path
     return path.with_name(path.name + ".partial")
 
 
 def refuse_foreign(path):
-    """ArchiveError unless what is at ``path``, and its ``.partial`` folder, are free or made by this package."""
+    """Raise ArchiveError where ``path`` or its ``.partial`` folder exists and was not made by this package."""
     partial = partial_of(path)
     try:
         may_write(path, ours=is_archive, remedy="give another --output")
@@ -55,7 +54,7 @@ def refuse_foreign(path):
 
 
 def is_archive(path):
-    """Whether a file is an archive of this package, finished and perhaps damaged inside; by its attributes."""
+    """Whether the attributes of a file say that it is a finished archive of this package. Its data may be damaged."""
     try:
         with h5py.File(path) as file:
             return "schema_version" in file.attrs and "membrane_version" in file.attrs
@@ -65,155 +64,174 @@ def is_archive(path):
 
 def is_partial(folder):
     """Whether a folder is that of an unfinished run: it holds nothing but what a run writes there."""
-    return folder.is_dir() and all(_OURS.fullmatch(entry.name) for entry in folder.iterdir())
+    return folder.is_dir() and all(_RUN_FILES.fullmatch(entry.name) for entry in folder.iterdir())
 
 
 def now():
-    """UTC, ISO 8601, to the second."""
+    """The time as text: UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def passing(path, kind):
-    """A name beside ``path`` for what this process makes or removes there; `clear` knows it."""
+def temporary_name(path, kind):
+    """A name beside ``path`` that no other process uses.
+
+    kind: "new" for what is being made there, "old" for what is being removed. `remove_leftovers` knows both.
+    """
     return path.with_name(f"{path.name}.{kind}-{socket.gethostname()}-{os.getpid()}")
 
 
-def clear(path):
-    """Remove what processes of this host that were killed left beside ``path``: folders that they were making or
-    discarding, half a collected archive. OSError where that is refused."""
+def remove_leftovers(path):
+    """Remove from beside ``path`` what killed processes of this host have left under temporary names.
+
+    These are folders that were being made or removed, and half a collected archive. Raises OSError where that is
+    refused.
+    """
     names = tuple(f"{path.name}.{kind}-{socket.gethostname()}-" for kind in ("new", "old"))
     for found in path.parent.iterdir() if path.parent.is_dir() else ():
         pid = found.name.rpartition("-")[2]
-        if found.name.startswith(names) and pid.isdigit() and _born(int(pid)) is None:
+        if found.name.startswith(names) and pid.isdigit() and _start_of_process(int(pid)) is None:
             shutil.rmtree(found, ignore_errors=True) if found.is_dir() else found.unlink(missing_ok=True)
 
 
 @contextmanager
 def new_partial(path):
-    """A folder, locked, that becomes the ``.partial`` of ``path`` once the block has filled it."""
-    folder, partial = passing(path, "new"), partial_of(path)
-    with explained(partial):
+    """A new folder, locked, for the block to fill. At the end of the block it becomes the ``.partial`` of ``path``."""
+    folder, partial = temporary_name(path, "new"), partial_of(path)
+    with translate_write_errors(partial):
         try:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            own(folder)
+            take_lock(folder)
             yield folder
             os.rename(folder, partial)
-            sync(partial.parent)
+            sync_folder(partial.parent)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
 
 def discard(path):
-    """Remove the ``.partial`` of ``path``; the rename makes it vanish at once, so that nobody resumes from half."""
-    doomed = passing(path, "old")
-    # Of a process of the same number that was killed here.
-    shutil.rmtree(doomed, ignore_errors=True)
-    os.rename(partial_of(path), doomed)
-    shutil.rmtree(doomed, ignore_errors=True)
+    """Remove the ``.partial`` folder of ``path``.
+
+    It is renamed first and so vanishes at once: nobody resumes from half a folder.
+    """
+    removed = temporary_name(path, "old")
+    # A killed process of the same number may have left it.
+    shutil.rmtree(removed, ignore_errors=True)
+    os.rename(partial_of(path), removed)
+    shutil.rmtree(removed, ignore_errors=True)
 
 
-def own(folder):
-    """Own a folder, taking over the lock of a process of this host that has died; ArchiveError if it is held."""
+def take_lock(folder):
+    """Lock a folder for this process.
+
+    A lock whose owner was a process of this host and is dead is replaced. Raises ArchiveError where the owner lives, or
+    where that cannot be known.
+    """
     if fcntl is None:
         raise ArchiveError(f"{folder} cannot be locked: archives are not made on Windows; use WSL")
-    lock = folder / "lock"
-    owner = {"host": socket.gethostname(), "pid": os.getpid(), "born": _born(os.getpid()), "started_utc": now()}
+    lock, pid = folder / "lock", os.getpid()
+    owner = {"host": socket.gethostname(), "pid": pid, "born": _start_of_process(pid), "started_utc": now()}
     owner |= {"slurm_job": os.environ.get("SLURM_JOB_ID"), "slurm_restart": _slurm_restart()}
-    written = folder / f"lock-{socket.gethostname()}-{os.getpid()}.tmp"
-    owned = False
-    while not owned:
+    draft = folder / f"lock-{socket.gethostname()}-{pid}.tmp"
+    locked = False
+    while not locked:
         # A killed process of the same number may have left it as a second name of the lock.
-        written.unlink(missing_ok=True)
-        written.write_text(json.dumps(owner))
+        draft.unlink(missing_ok=True)
+        draft.write_text(json.dumps(owner))
         try:
-            _put(written, lock)
-            owned = True
+            _place_lock(draft, lock)
+            locked = True
         except FileExistsError:
-            owned = _taken_over(lock, written)
+            locked = _replace_dead_lock(lock, draft)
         finally:
-            written.unlink(missing_ok=True)
+            draft.unlink(missing_ok=True)
 
 
-def owner_here(path):
-    """Number of the living process of this host that owns the ``.partial`` of ``path``; None where there is none."""
+def owner_pid(path):
+    """The number of the living process of this host that has locked the ``.partial`` of ``path``; None without one."""
     try:
         owner = json.loads((partial_of(path) / "lock").read_text())
         host, pid = owner["host"], owner["pid"]
-        born = _born(pid) if host == socket.gethostname() and type(pid) is int and pid > 0 else None
+        start = _start_of_process(pid) if host == socket.gethostname() and type(pid) is int and pid > 0 else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return None if born is None or (born and owner.get("born") and born != owner["born"]) else pid
+    return None if start is None or (start and owner.get("born") and start != owner["born"]) else pid
 
 
-def _put(written, lock):
-    """``written`` as ``lock``; FileExistsError where there is one."""
+def _place_lock(draft, lock):
+    """Give ``draft`` the name ``lock`` as well. Raises FileExistsError where that name is taken."""
     try:
-        # Not created and then filled: whoever is killed in between would leave a lock that nobody can judge.
-        os.link(written, lock)
+        # The lock is not created and then filled: a process killed in between would leave a lock that names nobody.
+        os.link(draft, lock)
     except FileExistsError:
         raise
     except OSError as error:
-        if error.errno not in UNABLE:
+        if error.errno not in UNSUPPORTED:
             raise
-        _weaker(
+        _warn_weaker_guarantee(
             f"the file system has no hard links ({error.strerror}): a run that is killed just when it "
             "begins may leave a lock that has to be deleted by hand"
         )
         with open(lock, "x") as file:
-            file.write(written.read_text())
+            file.write(draft.read_text())
 
 
-def _lock(file):
-    """Hold an open file with flock."""
+def _hold_flock(file):
+    """Hold an open file with flock until it is closed."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX)
     except OSError as error:
-        if error.errno not in UNABLE:
+        if error.errno not in UNSUPPORTED:
             raise
-        _weaker(
+        _warn_weaker_guarantee(
             f"the file system has no flock ({error.strerror}): do not start two processes at once that "
             "go on with the same killed run"
         )
 
 
 @cache
-def _weaker(text):
-    """A guarantee that does not hold here, said once a process."""
+def _warn_weaker_guarantee(text):
+    """Warn, once a process, of a guarantee that does not hold here."""
     log.warning("%s", text)
 
 
-def _taken_over(lock, written):
-    """Whether ``written`` is now in the place of a lock whose owner is dead; ArchiveError where it lives.
+def _replace_dead_lock(lock, draft):
+    """Put ``draft`` in the place of a lock whose owner is dead, and return whether that was done.
 
-    Not so where the lock has gone or been replaced meanwhile. Who finds an owner dead holds that very file with flock
-    until it is replaced. Then nobody else can replace it, for that takes the same flock, nor put one in its place, for
-    the name is taken; and its owner, found dead before the name was looked at, cannot free it any more. All who may
-    judge it run on its host, whose kernel keeps the flock on any file system; but for a requeued job of Slurm, which
-    relies on a file system that shares it.
+    It was not done where the lock has gone or been replaced meanwhile. Raises ArchiveError where the owner lives.
+
+    Only one of several processes can succeed. The process that finds the owner dead holds the very file of the lock
+    with flock until it has replaced it. Until then no other process can replace the lock, for that takes the same
+    flock; none can put another lock there, for the name is taken; and the dead owner cannot free it. All processes that
+    may find an owner dead run on the owner's host, whose kernel keeps the flock on any file system. The one exception
+    is a requeued job of Slurm on another host; it relies on a file system that shares the flock.
     """
     try:
         file = open(lock, "r+")
     except FileNotFoundError:
         return False
     with file:
-        _lock(file)
-        _judge(lock, file.read(), time.time() - os.fstat(file.fileno()).st_mtime)
+        _hold_flock(file)
+        _refuse_living_owner(lock, file.read(), time.time() - os.fstat(file.fileno()).st_mtime)
         try:
             same = os.path.samestat(os.fstat(file.fileno()), os.stat(lock))
         except FileNotFoundError:
             return False
         if same:
-            os.replace(written, lock)
+            os.replace(draft, lock)
         return same
 
 
-def _judge(lock, text, age_s):
-    """ArchiveError unless the owner that the text of a lock names is dead, as far as can be judged from here.
+def _refuse_living_owner(lock, text, age_s):
+    """Raise ArchiveError unless the owner that a lock names is known to be dead.
 
-    A text that names no process is none of ours, for ours are put in place whole. Only where there are no hard links
-    may one be half written, for an instant: a lock of less than YOUNG_S is refused, an older one is passed over.
+    lock: the file.
+    text: what it holds.
+    age_s: its age, s.
+
+    This package puts its locks in place whole. Only where a file system has no hard links may a lock be half written,
+    for an instant. So a text that names no process is refused while the lock is young, and ignored when it is older.
     """
     try:
         owner = json.loads(text)
@@ -221,20 +239,20 @@ def _judge(lock, text, age_s):
         if type(pid) is not int or pid < 1:
             raise ValueError(f"process {pid!r}")
     except (ValueError, KeyError, TypeError) as error:
-        if age_s < YOUNG_S:
+        if age_s < YOUNG_LOCK_S:
             raise ArchiveError(
-                f"{lock} names no process ({error}) and is younger than {YOUNG_S:g} s; try again in a minute, or "
+                f"{lock} names no process ({error}) and is younger than {YOUNG_LOCK_S:g} s; try again in a minute, or "
                 "delete it if none is writing there"
             ) from error
         log.warning("%s names no process (%s); it is passed over", lock, error)
         return
-    # Slurm starts a requeued job again, on whatever host, only when nothing of its last start is left.
+    # Slurm starts a requeued job again, on any host, only when nothing of its last start is left.
     if owner.get("slurm_job") and owner["slurm_job"] == os.environ.get("SLURM_JOB_ID"):
         before = owner.get("slurm_restart")
         if type(before) is int and before < _slurm_restart():
             return
-    born = _born(pid) if host == socket.gethostname() else ""
-    if born is None or (born and owner.get("born") and born != owner["born"]):
+    start = _start_of_process(pid) if host == socket.gethostname() else ""
+    if start is None or (start and owner.get("born") and start != owner["born"]):
         return
     raise ArchiveError(
         f"{lock.parent} is in use by process {pid} on host {host} since {started}; "
@@ -243,20 +261,22 @@ def _judge(lock, text, age_s):
 
 
 def _slurm_restart():
+    """How often Slurm has started this job anew."""
     given = os.environ.get("SLURM_RESTART_COUNT", "").strip() or "0"
     if not re.fullmatch(r"\d{1,9}", given):
-        _weaker(f"SLURM_RESTART_COUNT={given} is no number; it is passed over")
+        _warn_weaker_guarantee(f"SLURM_RESTART_COUNT={given} is no number; it is passed over")
         return 0
     return int(given)
 
 
-def _born(pid):
-    """When a living process started, in the kernel's count ("" where the system does not tell); None if dead.
+def _start_of_process(pid):
+    """When a process started, in the count of the kernel; "" where the system does not say, None where it is dead.
 
-    Process numbers are used again, and in containers soon: the birth tells an owner from its successor.
+    Numbers of processes are used again, in containers soon. The start tells an owner from a later process of the same
+    number.
     """
     if fcntl is None:
-        # Windows would end the process.
+        # On Windows the call below would end the process.
         return ""
     try:
         os.kill(pid, 0)

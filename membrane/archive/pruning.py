@@ -1,11 +1,11 @@
-"""A finished archive without what only its own run needs again: the last state and the frames."""
+"""Pruning: a finished archive is made smaller by removing its last state and its frames."""
 
 from pathlib import Path
 
 import numpy as np
 
 from membrane.archive import schema
-from membrane.archive.border import opened
+from membrane.archive.border import open_archive
 from membrane.archive.files import SCHEMA_VERSION, ArchiveError, new_hdf5, replacing
 from membrane.archive.ownership import partial_of
 from membrane.archive.record import read
@@ -14,17 +14,18 @@ from membrane.archive.tables import label_events, put, sizes_of, write_frames, w
 
 
 def prune(path) -> int:
-    """Remove checkpoint and frames from the archive at ``path``; returns how many bytes that frees.
+    """Remove the checkpoint and the frames from the archive at ``path``; returns the number of bytes that this frees.
 
-    Events, series, size distribution and attributes stay, and an attribute ``pruned`` names what is gone: the run can
-    no longer be extended, nor its fields be drawn. The smaller archive takes the place of the other once it is whole.
+    Events, series, size distribution and attributes stay. The attribute ``pruned`` names what was removed: the run can
+    no longer be extended, nor can its fields be drawn. The smaller archive replaces the other when it is complete.
+
     Raises ArchiveError where the archive is damaged, unfinished or collected, or where it cannot be written.
     """
     path = Path(path)
     before, record = path.stat().st_size, read(path)
     if record.members or partial_of(path).exists():
         raise ArchiveError(f"{path} is a collected archive or is being extended; only finished runs are pruned")
-    with opened(path) as file:
+    with open_archive(path) as file:
         Seals(file)
         kept = {name: file.attrs[name] for name in file.attrs if name != "seals"}
         gone = [name for name in ("checkpoint", "frames") if name == "frames" or name in file]
@@ -34,7 +35,7 @@ def prune(path) -> int:
         put(file, "events", record.events)
         label_events(file)
         endosomes = record.attributes["number_of_endosomes"]
-        # Not as it stands: one of an older schema lacks what intervals rest on.
+        # The size distribution is made anew: one of an older schema lacks the attributes of its intervals.
         write_sizes(file.create_group("size_distribution"), sizes_of(record.events, max(1, endosomes)))
         write_series(file.create_group("series"), record.series, record.units, endosomes)
         write_frames(file.create_group("frames"), [], 0, {}, np.array(spacing))

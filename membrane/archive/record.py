@@ -1,4 +1,4 @@
-"""Reading: a run as its archive tells it, or as far as it has come."""
+"""Reading an archive: the record of a run, finished or not."""
 
 import re
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from membrane.archive import schema
-from membrane.archive.border import opened, shortened, understood, warn
+from membrane.archive.border import open_archive, shortened, translate_read_errors, warn
 from membrane.archive.files import SCHEMA_VERSION, ArchiveError
 from membrane.archive.folder import attributes_of, frame_files, latest, read_header
 from membrane.archive.ownership import partial_of
@@ -21,43 +21,48 @@ from membrane.outcome.table import EVENT_DTYPE, is_ilv
 
 
 class Frames:
-    """The frames of a run, read when asked for.
+    """The frames of a run. A field is read from the file when it is asked for.
 
-    ``frame_times_s`` (frames,); ``field_names``, a tuple; ``frame(name, index, endosome)``, one field. Frames that
-    have changed since they were written are none of them: ``sound`` tells, when frames are first asked for, which
-    numbers of ``rows`` are left.
+    rows: for each frame its file, the group in it, and the row there.
+    frame_times_s: the time of each frame (frame,), s.
+    field_names: the names of the fields.
+    intact: returns the numbers of the frames that have not changed since they were written. It is called when frames
+        are first asked for; all others are left out. Without it all frames are kept.
     """
 
     def __init__(
-        self, rows: list, frame_times_s: np.ndarray, field_names: tuple, sound: Callable[[], list[int]] | None = None
+        self, rows: list, frame_times_s: np.ndarray, field_names: tuple, intact: Callable[[], list[int]] | None = None
     ):
-        self._rows, self._times, self.field_names, self._sound = rows, frame_times_s, field_names, sound
+        self._rows, self._times, self.field_names, self._intact = rows, frame_times_s, field_names, intact
 
     @cached_property
     def _kept(self) -> list[int]:
-        return self._sound() if self._sound else list(range(len(self._times)))
+        return self._intact() if self._intact else list(range(len(self._times)))
 
     @property
     def frame_times_s(self) -> np.ndarray:
-        """Time of each frame in s."""
+        """The time of each frame (frame,), s."""
         return self._times[self._kept]
 
     def __len__(self):
         return len(self._kept)
 
     def frame(self, name: str, index: int, endosome: int = 0) -> np.ndarray:
-        """Field ``name`` ([z,] y, x), float32, of one endosome; a negative ``index`` counts from the end; NaN where
-        this frame lacks the field.
+        """One field ([z,] y, x) of one endosome, float32. It is NaN where the frame lacks the field.
 
-        Raises ValueError where the field, the frame or the endosome does not exist, ArchiveError where it cannot be
-        read any more.
+        name: the field, one of `field_names`.
+        index: the frame, counted from 0; a negative one counts from the end.
+        endosome: the endosome, counted from 0.
+
+        Raises ValueError where the field, the frame or the endosome does not exist, and ArchiveError where the file can
+        no longer be read.
         """
         if name not in self.field_names:
             raise ValueError(f"no field {name!r} in the frames; there are {', '.join(self.field_names) or 'none'}")
         if not -len(self) <= index < len(self):
             raise ValueError(f"no frame {index}; there are {len(self)}, counted from 0")
         path, group, row = self._rows[self._kept[index]]
-        with understood(path), h5py.File(path) as file:
+        with translate_read_errors(path), h5py.File(path) as file:
             here = file[group]
             values = here[name if name in here else field_names(here)[0]]
             endosomes = values.shape[1]
@@ -69,10 +74,16 @@ class Frames:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run as its archive tells it, for reading only.
+    """What an archive holds of a run. It cannot be changed. Made by `read`.
 
-    ``spacing_nm`` is ([dz,] dy, dx) of the frames; None for an unfinished run whose checkpoints do not name it (scalar
-    ``grid_spacing_nm``). ``members``: the table of a collected archive, columns by name.
+    path: the archive, or the ``.partial`` folder of an unfinished run.
+    attributes: the root attributes by name.
+    events: a row for each event.
+    series: the series by name: ``time_s`` (time,) in s, all others (time, endosome).
+    size_distribution: the histogram of the ILVs' diameters and its numbers, by name.
+    frames: the frames, whose fields are read when they are asked for.
+    spacing_nm: the spacing of the grid of the frames ([dz,] dy, dx), nm; None where it is not known.
+    members: the table of a collected archive, columns by name.
     """
 
     path: Path
@@ -86,24 +97,24 @@ class RunRecord:
 
     @property
     def ilvs(self) -> np.ndarray:
-        """The events that made an intraluminal vesicle."""
+        """The events that made an intraluminal vesicle (ILV)."""
         return self.events[is_ilv(self.events)]
 
     @cached_property
     def units(self) -> dict:
-        """Of the series, by name; of an unfinished run they are not known yet."""
+        """The unit of each series by name. Those of an unfinished run are not known yet."""
         if not self.path.is_file():
             return {}
-        with opened(self.path) as file:
+        with open_archive(self.path) as file:
             units = {name: plain(values.attrs.get("units", "")) for name, values in file["series"].items()}
             return {name: unit if isinstance(unit, str) else "" for name, unit in units.items() if name != "endosome"}
 
     @cached_property
     def config(self) -> dict:
-        """The configuration with its defaults. ArchiveError where its text says something else."""
+        """The configuration of the run, with all defaults. Raises ArchiveError where its text is no configuration."""
         try:
             found = yaml.safe_load(self.attributes["config_yaml"])
-        # What is no YAML tells with any of these: a date of month 13, a number of 5000 digits, ten thousand brackets.
+        # PyYAML raises these, too: for a date of month 13, a number of 5000 digits, ten thousand brackets.
         except (yaml.YAMLError, ValueError, TypeError, RecursionError, AttributeError) as error:
             raise ArchiveError(f"{self.path} is unreadable: its config_yaml is no YAML ({shortened(error)})") from error
         if not isinstance(found, dict):
@@ -112,16 +123,24 @@ class RunRecord:
 
 
 def read(path) -> RunRecord:
-    """The run that left its archive at ``path``; of an unfinished one, what it has saved so far.
+    """The record of a run; of an unfinished run, what it has saved so far.
 
-    Where a finished archive is being extended or replaced, it is the finished one that is read; give the name of
-    the ``.partial`` folder for the other. Raises ArchiveError where there is nothing to read, the file is no archive,
-    its schema is not 1.x, or its attributes, events or series do not fit their seals or are not what they must be. A
-    damaged frame is left out, and a damaged size distribution made anew from the events, each with a warning.
+    path: the archive, or the ``.partial`` folder of an unfinished run. Where a finished archive is being extended or
+        replaced, the name of the archive means the finished one.
+
+    Raises ArchiveError where there is nothing to read, where the file is no archive or its schema is not 1.x, or where
+    attributes, events or series are damaged. A damaged frame is left out, and a damaged size distribution is made anew
+    from the events, each with a warning.
+
+    >>> run = read("runs/ceramide.h5")
+    >>> run.attributes["status"], len(run.ilvs), run.frames.field_names
+    ('complete', 6, ('height', 'phi'))
+    >>> run.frames.frame("phi", index=-1, endosome=0).shape
+    (6, 5)
     """
     path = Path(path)
     if path.is_file():
-        with opened(path) as file:
+        with open_archive(path) as file:
             return _finished(path, file)
     partial = path if path.suffix == ".partial" else partial_of(path)
     if not partial.is_dir():
@@ -132,29 +151,37 @@ def read(path) -> RunRecord:
 
 
 @dataclass(frozen=True)
-class Glance:
-    """How far a run has come: ``status`` complete, failed, partial, missing or unreadable, ``reason`` why it is not
-    complete, ``duration_s`` that it was made for (NaN where it is not known)."""
+class RunStatus:
+    """How far a run has come.
+
+    status: complete, failed, partial, missing or unreadable.
+    reason: why it is not complete.
+    duration_s: the simulated time that the run was to last, s; NaN where it is not known.
+    """
 
     status: str
     reason: str = ""
     duration_s: float = float("nan")
 
 
-def glance(path) -> Glance:
-    """The state of a run, from attributes alone; raises nothing."""
+def run_status(path) -> RunStatus:
+    """How far the run of ``path`` has come, from attributes alone. Raises nothing.
+
+    >>> run_status("runs/ceramide.h5").status, run_status("runs/other.h5").status
+    ('complete', 'missing')
+    """
     path = Path(path)
     if partial_of(path).is_dir():
-        return Glance("partial", "unfinished; --resume goes on from its last checkpoint")
+        return RunStatus("partial", "unfinished; --resume goes on from its last checkpoint")
     if not path.exists():
-        return Glance("missing", "nothing was saved yet")
+        return RunStatus("missing", "nothing was saved yet")
     try:
-        with opened(path) as file:
+        with open_archive(path) as file:
             Seals(file)
             attributes = schema.attributes(file)
     except ArchiveError as error:
-        return Glance("unreadable", str(error))
-    return Glance(attributes["status"], attributes.get("failure", ""), _duration(attributes["config_yaml"]))
+        return RunStatus("unreadable", str(error))
+    return RunStatus(attributes["status"], attributes.get("failure", ""), _duration(attributes["config_yaml"]))
 
 
 def _duration(config_yaml: str) -> float:
@@ -165,26 +192,33 @@ def _duration(config_yaml: str) -> float:
         return float("nan")
 
 
-@dataclass(frozen=True)
-class Outline:
-    """What has to be known of a run before it is collected."""
+@dataclass(frozen=True, kw_only=True)
+class RunExtent:
+    """What has to be known of a run before it is collected.
+
+    times_s: the times of its series (time,), s.
+    endosomes: the number of its endosomes.
+    wall_time_s: the time that it took on the clock, s; NaN where it is not known.
+    """
 
     times_s: np.ndarray
     endosomes: int
     wall_time_s: float
 
 
-def outline(path) -> Outline:
-    """Times of the series, number of endosomes and wall time; raises as `read`."""
+def run_extent(path) -> RunExtent:
+    """The extent of a run, from a small part of its archive. Raises as `read`."""
     path = Path(path)
     if path.is_file():
-        with opened(path) as file:
+        with open_archive(path) as file:
             Seals(file)
             attributes = schema.attributes(file)
             times = schema.times(schema.child(file, "series"))
-            return Outline(times, attributes["number_of_endosomes"], float(attributes["wall_time_s"]))
+            endosomes, wall_time_s = attributes["number_of_endosomes"], float(attributes["wall_time_s"])
+            return RunExtent(times_s=times, endosomes=endosomes, wall_time_s=wall_time_s)
     record = read(path)
-    return Outline(record.series["time_s"], int(record.attributes["number_of_endosomes"]), float("nan"))
+    endosomes = int(record.attributes["number_of_endosomes"])
+    return RunExtent(times_s=record.series["time_s"], endosomes=endosomes, wall_time_s=float("nan"))
 
 
 def _finished(path, file):
@@ -206,7 +240,7 @@ def _finished(path, file):
 
 
 def _frames_of(path, file, seals, endosomes):
-    """Frames and grid spacing; none, and a warning, where what all frames share is damaged."""
+    """The frames and the grid spacing. Where what all frames share is damaged, there are none, with a warning."""
     try:
         group = schema.child(file, "frames")
         seals.verify("frames")
@@ -221,25 +255,25 @@ def _frames_of(path, file, seals, endosomes):
         warn(f"{path}: the frames are damaged ({error}); they are left out")
         return Frames([], np.zeros(0), ()), None
     rows = [(path, "frames", row) for row in range(len(times))]
-    return Frames(rows, times, names, lambda: sound_frames(path)), spacing
+    return Frames(rows, times, names, lambda: intact_frames(path)), spacing
 
 
-def sound_frames(path) -> list[int]:
-    """Numbers of the frames of a finished archive that fit their seals, with a warning for each that does not."""
-    with opened(path) as file:
-        return sound_rows(path, file, Seals(file))
+def intact_frames(path) -> list[int]:
+    """Numbers of the frames of a finished archive that fit their seals. A warning names each of the others."""
+    with open_archive(path) as file:
+        return intact_rows(path, file, Seals(file))
 
 
-def sound_rows(path, file, seals) -> list[int]:
-    """As `sound_frames`, of an open archive."""
-    kept = []
+def intact_rows(path, file, seals) -> list[int]:
+    """As `intact_frames`, for an open archive."""
+    intact = []
     for row in range(len(file["frames/time_s"])):
         try:
             seals.verify_frame(row)
-            kept.append(row)
+            intact.append(row)
         except ArchiveError as error:
             warn(f"{path}: {error}; it is left out")
-    return kept
+    return intact
 
 
 def _unfinished(partial):

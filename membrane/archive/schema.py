@@ -1,7 +1,7 @@
-"""What may stand in an archive: types, shapes and bounds of what is read from a file, checked once, as it is read.
+"""What an archive may hold: types, shapes and bounds, which are checked once, as a file is read.
 
-Every function takes what HDF5 or JSON gave and returns it as plain values and arrays that the rest of the program can
-trust; ArchiveError names what is wrong.
+Every function takes what HDF5 or JSON gave and returns plain values and arrays that the rest of the program can trust.
+It raises ArchiveError, which names what is wrong.
 """
 
 import math
@@ -9,16 +9,19 @@ import math
 import h5py
 import numpy as np
 
-from membrane.archive.border import MOST_BYTES, json_object, shortened
+from membrane.archive.border import MOST_DATASET_BYTES, json_object, shortened
 from membrane.archive.files import ArchiveError
 from membrane.archive.tables import SUMMARY, is_dimension, plain
 from membrane.outcome.table import EVENT_DTYPE, is_ilv
 
 MOST_DIAMETER_NM = 1e5
-"""No vesicle of a cell is as large; bins of a histogram reach up to it."""
+"""The largest diameter, nm. No vesicle of a cell is as large, and the bins of a histogram reach up to it."""
+
 MOST_ENDOSOMES = 10**8
+"""The largest number of endosomes of one archive."""
+
 MOST_TEXT = 2**22
-"""Characters of an attribute."""
+"""The most characters of an attribute."""
 
 STATUS = ("complete", "failed", "partial")
 
@@ -47,15 +50,17 @@ ATTRIBUTES = {
     "wall_time_s": (_time, "a number of seconds"),
     "number_of_endosomes": (_whole(0, MOST_ENDOSOMES), "a number of endosomes"),
 }
-"""Root attributes that every archive has, the test that each must pass, and what it is in words."""
+"""The root attributes of every archive: for each the check that it must pass, and what it is in words."""
 
 HEADER = ("config_yaml", "name", "seed", "created_utc", "versions")
-"""Those that are known when a run starts."""
+"""The root attributes that are known when a run starts."""
 
 
 def attributes(file, names=tuple(ATTRIBUTES)) -> dict:
-    """All root attributes of an open archive, those of ``names`` checked; others are left out where they cannot be
-    read."""
+    """All root attributes of an open archive, by name.
+
+    Those of ``names`` are checked. Others are left out where they cannot be read.
+    """
     found = {}
     for name in file.attrs:
         try:
@@ -71,7 +76,7 @@ def attributes(file, names=tuple(ATTRIBUTES)) -> dict:
 
 
 def checked_attributes(found: dict, names) -> None:
-    """ArchiveError where one of ``names`` is absent or is not what it must be."""
+    """Raise ArchiveError where one of ``names`` is absent from the attributes ``found``, or has a value not allowed."""
     for name in names:
         fits, words = ATTRIBUTES[name]
         if name not in found:
@@ -85,25 +90,30 @@ def checked_attributes(found: dict, names) -> None:
 
 
 def array(group, name: str, ndim: tuple, kinds: str = "fiub") -> np.ndarray:
-    """A data set, read as a whole, of one of the numbers of axes ``ndim`` and one of the ``kinds`` of numpy."""
+    """A data set, read as a whole.
+
+    group, name: where it is.
+    ndim: the numbers of axes that are allowed.
+    kinds: the kinds of types (``dtype.kind`` of numpy) that are allowed.
+    """
     return np.asarray(dataset(group, name, ndim, kinds)[()])
 
 
 def dataset(group, name: str, ndim: tuple, kinds: str = "fiub") -> h5py.Dataset:
-    """As `array`, unread."""
+    """A data set that `array` would read, not yet read."""
     where = f"{group.name.rstrip('/')}/{name}"
     found = group.get(name)
     if not isinstance(found, h5py.Dataset):
         raise ArchiveError(f"it has no data set {where}")
     if found.ndim not in ndim or found.dtype.kind not in kinds or found.dtype.itemsize > 16:
         raise ArchiveError(f"{where} has type {shortened(found.dtype, 60)} and shape {found.shape}")
-    if math.prod(found.shape) * found.dtype.itemsize > MOST_BYTES:
-        raise ArchiveError(f"{where} is larger than {MOST_BYTES} bytes")
+    if math.prod(found.shape) * found.dtype.itemsize > MOST_DATASET_BYTES:
+        raise ArchiveError(f"{where} is larger than {MOST_DATASET_BYTES} bytes")
     return found
 
 
 def child(group, name: str) -> h5py.Group:
-    """A group in a group."""
+    """The group ``name`` in a group."""
     found = group.get(name)
     if not isinstance(found, h5py.Group):
         raise ArchiveError(f"it has no group {group.name.rstrip('/')}/{name}")
@@ -111,7 +121,7 @@ def child(group, name: str) -> h5py.Group:
 
 
 def times(group, ndim=(1,)) -> np.ndarray:
-    """``time_s``: not negative, never falling."""
+    """The data set ``time_s`` of a group, s. Times are not negative and never fall."""
     found = array(group, "time_s", ndim, "fiu").astype(float)
     if not (np.isfinite(found).all() and (found >= 0).all() and (np.diff(found) >= 0).all()):
         raise ArchiveError(f"{group.name.rstrip('/')}/time_s does not rise from 0")
@@ -119,17 +129,17 @@ def times(group, ndim=(1,)) -> np.ndarray:
 
 
 def events(file, endosomes: int) -> np.ndarray:
-    """The rows of ``events``; columns of a later version are kept."""
+    """The rows of the table of events. Columns that a later version has added are kept."""
     found = file.get("events")
     if not isinstance(found, h5py.Dataset) or found.ndim != 1 or not found.dtype.names:
         raise ArchiveError("it has no table /events")
-    if len(found) * found.dtype.itemsize > MOST_BYTES:
-        raise ArchiveError(f"/events is larger than {MOST_BYTES} bytes")
+    if len(found) * found.dtype.itemsize > MOST_DATASET_BYTES:
+        raise ArchiveError(f"/events is larger than {MOST_DATASET_BYTES} bytes")
     return checked_events(found[()], endosomes)
 
 
 def checked_events(rows: np.ndarray, endosomes: int) -> np.ndarray:
-    """``rows``, once every column has its type and lies within its bounds."""
+    """The same ``rows`` of events, after every column was found to have its type and bounds."""
     if not isinstance(rows, np.ndarray) or rows.ndim != 1 or not rows.dtype.names:
         raise ArchiveError("/events is no table")
     for name in EVENT_DTYPE.names:
@@ -150,7 +160,7 @@ def checked_events(rows: np.ndarray, endosomes: int) -> np.ndarray:
 
 
 def series(group, endosomes: int) -> dict[str, np.ndarray]:
-    """``time_s`` (time,) and the others (time, endosome); the dimension scale of the endosomes is left out."""
+    """The series by name: ``time_s`` (time,), all others (time, endosome)."""
     found = {"time_s": times(group)}
     for name in group:
         if name not in ("time_s", "endosome"):
@@ -161,7 +171,7 @@ def series(group, endosomes: int) -> dict[str, np.ndarray]:
 
 
 def sizes(group) -> dict:
-    """The size distribution: its histogram and its scalars."""
+    """The size distribution by name: arrays of its histogram, and numbers."""
     scales = ("bin_centre_nm", *(name for name in group if is_dimension(group[name])))
     found = {name: array(group, name, (0, 1, 2)) for name in group if name not in scales}
     edges = found.get("bin_edges_nm", np.zeros(0))
@@ -178,7 +188,7 @@ def sizes(group) -> dict:
 
 
 def members(group) -> dict[str, np.ndarray]:
-    """The table of a collected archive: numbers or texts, one a member."""
+    """The table of a collected archive: columns of numbers or texts by name, with a row for each member."""
     found = {}
     for name in group:
         column = dataset(group, name, (1,), "fiubOS")
@@ -194,7 +204,7 @@ def members(group) -> dict[str, np.ndarray]:
 
 
 def spacing(values) -> tuple:
-    """([dz,] dy, dx), positive; () where there are no frames."""
+    """The spacing of the grid ([dz,] dy, dx), nm; () where there are no frames."""
     try:
         found = tuple(map(float, np.asarray(values, float).reshape(-1)))
     except (TypeError, ValueError, OverflowError):
@@ -205,7 +215,7 @@ def spacing(values) -> tuple:
 
 
 def fields(group, names, frames: int, endosomes: int) -> None:
-    """ArchiveError unless each field of a group of frames is [frame, endosome, (z,) y, x], all on one grid."""
+    """Raise ArchiveError unless every field of a group of frames is (frame, endosome, [z,] y, x), all on one grid."""
     shapes = {dataset(group, name, (4, 5), "f").shape for name in names}
     if len(shapes) > 1 or any(shape[:2] != (frames, endosomes) or 0 in shape[2:] for shape in shapes):
         raise ArchiveError(
@@ -214,7 +224,7 @@ def fields(group, names, frames: int, endosomes: int) -> None:
 
 
 def scalars(text) -> dict:
-    """The scalars of a checkpoint."""
+    """The scalars of a checkpoint, from JSON text."""
     found = json_object(text, "the scalars of the checkpoint")
     if not _time(found.get("wall_time_s", 0)):
         raise ArchiveError(f"wall_time_s of the checkpoint is {shortened(repr(found['wall_time_s']), 60)}")
@@ -224,7 +234,7 @@ def scalars(text) -> dict:
 
 
 def states(group) -> list[dict[str, np.ndarray]]:
-    """The states of all endosomes, in their order: arrays by name."""
+    """The states of all endosomes, in their order; each holds arrays by name."""
     if sorted(group) != [f"{number:06d}" for number in range(len(group))]:
         raise ArchiveError("the states of its checkpoint are not numbered from 000000: one is missing")
     every = tuple(range(9))

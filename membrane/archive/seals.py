@@ -1,7 +1,7 @@
-"""Seals of an archive: a digest of each part, so that no bit of what is read from it has changed unseen.
+"""Seals of an archive: a digest of each part, by which a reader notices that a part has changed.
 
-A digest is made of what a reader gets (names, types, shapes, values, attributes), not of bytes in the file: a file
-that was copied or packed anew keeps its seals. Root attributes and data that others add later are not under seal.
+A digest is made of what a reader gets (names, types, shapes, values, attributes), not of the bytes in the file. So a
+file that was copied or compressed anew keeps its seals. Root attributes and data that others add later have no seal.
 """
 
 import hashlib
@@ -15,15 +15,15 @@ from membrane.archive.files import ArchiveError
 from membrane.archive.tables import field_names, is_dimension, plain
 
 SEALED_SINCE = 3
-"""Minor version of the schema from which on an archive without seals is a damaged one."""
+"""From this minor version of the schema on, an archive without seals is damaged."""
 
-# HDF5 keeps the links between data sets and their dimension scales in these.
+# In these attributes HDF5 keeps the links between data sets and their dimension scales.
 _OF_SCALES = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid", "_Netcdf4Coordinates"}
 _PARTS = ("events", "size_distribution", "series", "members")
 
 
 def seal(file) -> None:
-    """Write the root attribute ``seals`` of a finished archive, the last thing that is written to it."""
+    """Write the root attribute ``seals`` of a finished archive. Nothing is written to the archive afterwards."""
     file.attrs.pop("seals", None)
     seals = {"attributes": {name: _attribute_digest(value) for name, value in sorted(file.attrs.items())}}
     seals["parts"] = {name: _digest(file[name]) for name in _PARTS if name in file}
@@ -37,9 +37,10 @@ def seal(file) -> None:
 
 
 class Seals:
-    """The seals of an open archive, its root attributes verified; ArchiveError where they do not fit or are gone.
+    """The seals of an open archive. Its root attributes are verified at once.
 
-    A file of a schema before 1.3 has none, and nothing of it can be verified.
+    Raises ArchiveError where the seals are missing or an attribute does not fit its seal. A file of a schema before 1.3
+    has no seals, and nothing of it can be verified.
     """
 
     def __init__(self, file):
@@ -50,8 +51,10 @@ class Seals:
                 raise ArchiveError(f"the attribute {name} does not fit its seal: it has changed since it was written")
 
     def verify(self, part: str) -> None:
-        """ArchiveError where a part (events, size_distribution, series, members, frames: all but the fields, or
-        checkpoint) has changed since it was written."""
+        """Raise ArchiveError where a part has changed since it was written.
+
+        part: events, size_distribution, series, members, checkpoint, or frames (all of them but the fields).
+        """
         if self._seals is None or (part not in self._section("parts") and part not in self.file):
             return
         leave_out = {"frames": field_names(self.file["frames"]), "checkpoint": ("states",)}.get(part, ())
@@ -63,7 +66,7 @@ class Seals:
                 self._compare(what, lambda name=name: _digest(self.file["checkpoint/states"][name]), known.get(name))
 
     def verify_frame(self, row: int) -> None:
-        """ArchiveError where the fields of frame ``row`` have changed since they were written."""
+        """Raise ArchiveError where the fields of frame ``row`` have changed since they were written."""
         if self._seals is not None:
             known = dict(enumerate(self._seals["frames"]))
             self._compare(f"frame {row}", lambda: frame_digest(self.file["frames"], row), known.get(row))
@@ -71,10 +74,11 @@ class Seals:
     def _section(self, name: str) -> dict:
         return (self._seals or {}).get(name, {})
 
-    def _compare(self, what, digest, known) -> None:
+    def _compare(self, what, compute, known) -> None:
+        """Raise ArchiveError where the digest that ``compute`` returns is not the ``known`` one."""
         try:
-            fits = digest() == known
-        # What HDF5 finds damaged it tells with any of these.
+            fits = compute() == known
+        # Where data are damaged, h5py raises any of these.
         except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
             raise ArchiveError(f"{what} cannot be read ({shortened(error)})") from error
         if not fits:
@@ -82,6 +86,7 @@ class Seals:
 
 
 def _seals_of(file) -> dict | None:
+    """The attribute ``seals``, checked; None for an older schema."""
     minor = str(plain(file.attrs["schema_version"])).partition(".")[2]
     if "seals" not in file.attrs:
         if not minor.isdigit() or int(minor) >= SEALED_SINCE:
@@ -92,7 +97,7 @@ def _seals_of(file) -> dict | None:
         sections = [seals["attributes"], seals["parts"], seals.get("states", {})]
         frames = seals["frames"]
         whole = all(isinstance(section, dict) for section in sections) and isinstance(frames, list)
-        # Frames may be none; no archive is without these.
+        # There may be no frames, but every archive has these parts.
         if not whole or not {"events", "series", "frames"} <= sections[1].keys() or "seed" not in sections[0]:
             raise ValueError("they are not complete")
     except (ValueError, TypeError, KeyError) as error:
@@ -101,53 +106,55 @@ def _seals_of(file) -> dict | None:
 
 
 def frame_digest(frames, row: int) -> str:
-    """Of one frame of a group of frames: its time, its number and its fields; one that is unknown (all NaN) is none."""
-    told = hashlib.sha256()
-    _add(told, "time_s", np.asarray(frames["time_s"][row]))
-    _add(told, "index", np.asarray(frames["index"][row]))
+    """The digest of one frame: its time, its number and its fields. A field that is NaN everywhere counts as absent."""
+    digest = hashlib.sha256()
+    _add(digest, "time_s", np.asarray(frames["time_s"][row]))
+    _add(digest, "index", np.asarray(frames["index"][row]))
     for name in field_names(frames):
         values = frames[name][row]
         if not np.isnan(values).all():
-            _add(told, name, values)
-    return told.hexdigest()
+            _add(digest, name, values)
+    return digest.hexdigest()
 
 
 def _digest(node, leave_out=()) -> str:
-    told = hashlib.sha256()
-    _add_node(told, "", node, leave_out)
-    return told.hexdigest()
+    """The digest of a group or a data set, without the members ``leave_out`` of a group."""
+    digest = hashlib.sha256()
+    _add_node(digest, "", node, leave_out)
+    return digest.hexdigest()
 
 
-def _add_node(told, name, node, leave_out=()) -> None:
-    told.update(f"{name}:{type(node).__name__};".encode())
+def _add_node(digest, name, node, leave_out=()) -> None:
+    """Add a group or a data set, with its attributes, to a digest."""
+    digest.update(f"{name}:{type(node).__name__};".encode())
     for key in sorted(set(node.attrs) - _OF_SCALES):
-        told.update(f"{key}={_attribute_digest(node.attrs[key])};".encode())
+        digest.update(f"{key}={_attribute_digest(node.attrs[key])};".encode())
     if isinstance(node, h5py.Group):
         for key in sorted(node):
             if key not in leave_out:
-                _add_node(told, key, node[key])
+                _add_node(digest, key, node[key])
     elif is_dimension(node):
-        told.update(f"{node.shape};".encode())
+        digest.update(f"{node.shape};".encode())
     elif node.chunks and node.size:
-        # Never more in memory than one chunk.
+        # No more than one chunk is in memory.
         for where in node.iter_chunks():
-            _add(told, str(where), node[where])
+            _add(digest, str(where), node[where])
     else:
-        _add(told, "", np.asarray(node[()]))
+        _add(digest, "", np.asarray(node[()]))
 
 
-def _add(told, name, values) -> None:
+def _add(digest, name, values) -> None:
     if values.dtype == object:
         texts = [v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in values.ravel()]
-        told.update(f"{name}:text{values.shape}:{json.dumps(texts)};".encode())
+        digest.update(f"{name}:text{values.shape}:{json.dumps(texts)};".encode())
     else:
-        told.update(f"{name}:{values.dtype.descr}{values.shape};".encode())
-        told.update(np.ascontiguousarray(values).tobytes())
+        digest.update(f"{name}:{values.dtype.descr}{values.shape};".encode())
+        digest.update(np.ascontiguousarray(values).tobytes())
 
 
 def _attribute_digest(value) -> str:
-    told = hashlib.sha256()
+    digest = hashlib.sha256()
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
-    _add(told, "", np.array(value, object) if isinstance(value, str) else np.asarray(value))
-    return told.hexdigest()
+    _add(digest, "", np.array(value, object) if isinstance(value, str) else np.asarray(value))
+    return digest.hexdigest()

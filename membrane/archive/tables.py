@@ -1,4 +1,4 @@
-"""Groups and data sets: mappings of arrays, series and frames with their dimension scales."""
+"""Groups and data sets of HDF5, with a dimension scale for every axis."""
 
 from collections.abc import Mapping
 
@@ -9,21 +9,23 @@ from membrane.outcome.sizes import size_distribution
 from membrane.outcome.table import is_ilv
 
 SUMMARY = ("n", "mean_nm", "sd_nm", "median_nm", "q25_nm", "q75_nm", "fraction_40_100_nm")
-"""Scalars of a size distribution, kept as attributes of its group."""
+"""Numbers of a size distribution, which are attributes of its group."""
 
 INTERVALS = ("endosomes", "interval_level", "interval_method")
-"""What the intervals of a size distribution rest on, kept likewise."""
+"""What the intervals of a size distribution rest on; these are attributes of its group as well."""
 
 STORAGE = {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
-"""Of what stays: packed, and every chunk with a checksum that HDF5 verifies as it reads."""
+"""How data are stored that stay: compressed, and every chunk with a checksum that HDF5 verifies as it reads."""
 
 CHUNK_BYTES = 2**20
-# What netCDF writes as the name of a dimension that has a length and no coordinates.
+"""The largest chunk of a data set."""
+
+# netCDF gives this name to a dimension that has a length but no coordinates.
 _NO_COORDINATES = "This is a netCDF dimension but not a netCDF variable."
 
 
 def write(group, content, storage=STORAGE):
-    """Nested mappings of arrays as groups of data sets."""
+    """Write nested mappings of arrays as groups of data sets."""
     for name, value in content.items():
         if isinstance(value, Mapping):
             write(group.create_group(name), value, storage)
@@ -32,7 +34,7 @@ def write(group, content, storage=STORAGE):
 
 
 def put(group, name, value, storage=STORAGE):
-    """One array as a data set; scalars and empty ones cannot be cut into chunks, and are stored as they are."""
+    """Write an array as a data set. A single number and an empty array are stored without chunks."""
     value = np.asarray(value)
     if not value.ndim or not value.size or not storage:
         return group.create_dataset(name, data=value)
@@ -41,7 +43,7 @@ def put(group, name, value, storage=STORAGE):
 
 
 def dimension(group, name, length):
-    """A dimension scale without coordinates, as netCDF has them: it takes no space. One that is there is used again."""
+    """A dimension scale that has no coordinates, as in netCDF. It takes no space; one that is there is used again."""
     if name not in group:
         scale = group.create_dataset(name, (length,), ">f4", track_times=False)
         scale.make_scale(f"{_NO_COORDINATES}{length:10d}")
@@ -49,13 +51,13 @@ def dimension(group, name, length):
 
 
 def is_dimension(dataset):
-    """Whether a data set is what `dimension` makes."""
+    """Whether a data set was made by `dimension`."""
     name = dataset.attrs.get("NAME", b"")
     return isinstance(name, bytes | np.bytes_) and name.startswith(_NO_COORDINATES.encode())
 
 
 def coordinate(group, name, values, units=""):
-    """A dimension scale with a coordinate."""
+    """A dimension scale with coordinates."""
     scale = put(group, name, values)
     scale.make_scale(name)
     scale.attrs["units"] = units
@@ -63,18 +65,18 @@ def coordinate(group, name, values, units=""):
 
 
 def attach(values, *scales):
-    """One dimension scale an axis."""
+    """Attach a dimension scale to each axis, in their order."""
     for axis, scale in enumerate(scales):
         values.dims[axis].attach_scale(scale)
 
 
 def label_events(file):
-    """The axis of the table of events."""
+    """Give the axis of the table of events a dimension scale."""
     attach(file["events"], dimension(file, "event", len(file["events"])))
 
 
 def write_sizes(group, sizes):
-    """A size distribution: scalars as attributes, the histogram on its bins."""
+    """Write a size distribution: numbers as attributes, the histogram as data sets."""
     scalars = (*SUMMARY, *INTERVALS)
     group.attrs.update({key: sizes[key] for key in scalars})
     edges = coordinate(group, "bin_edges_nm", sizes["bin_edges_nm"], "nm")
@@ -88,7 +90,7 @@ def write_sizes(group, sizes):
 
 
 def write_states(group, states, scalars):
-    """The last state of each endosome; axes are called by their place and length."""
+    """Write the last state of each endosome. An axis is named after its place and its length."""
     group.attrs["scalars"] = scalars
     write(group, {"states": {f"{i:06d}": state for i, state in enumerate(states)}})
     for state in group["states"].values():
@@ -97,19 +99,19 @@ def write_states(group, states, scalars):
 
 
 def read(node):
-    """What `write` has written."""
+    """The nested mapping of arrays that `write` has written."""
     if isinstance(node, h5py.Group):
         return {name: read(child) for name, child in node.items()}
     return np.asarray(node[()])
 
 
 def plain(value):
-    """An attribute as a number or text of Python."""
+    """The value of an attribute as a number or text of Python."""
     return value.item() if isinstance(value, np.generic) else value
 
 
 def write_series(group, series, units, endosomes):
-    """Series (time, endosome) on their common time."""
+    """Write series (time, endosome) with the scales of both axes."""
     time = coordinate(group, "time_s", series.get("time_s", np.zeros(0)), "s")
     endosome = coordinate(group, "endosome", np.arange(endosomes))
     for name, values in series.items():
@@ -120,7 +122,13 @@ def write_series(group, series, units, endosomes):
 
 
 def write_frames(group, rows, count, units, spacing_nm):
-    """``count`` frames, as `gather` takes them, on their time and in space."""
+    """Write frames, with the scales of all axes.
+
+    group: where they are written.
+    rows, count: the frames, as `gather` takes them.
+    units: the unit of each field by name; "" where there is none.
+    spacing_nm: spacing of the grid ([dz,] dy, dx), nm.
+    """
     gather(rows, count, group)
     group.attrs["spacing_nm"] = np.array(spacing_nm, float)
     time, names = group["time_s"], field_names(group)
@@ -140,17 +148,22 @@ def write_frames(group, rows, count, units, spacing_nm):
 
 
 def field_names(group):
-    """The fields of a group of frames: all that has an axis of frames, one of endosomes and two or three of space."""
+    """Names of the fields in a group of frames: its data sets of four axes or five."""
     return tuple(name for name, values in group.items() if isinstance(values, h5py.Dataset) and values.ndim > 3)
 
 
 def create_field(group, name, shape):
-    """An empty field, a chunk a frame and endosome."""
+    """A new field, NaN everywhere, with one chunk for each frame and endosome."""
     return group.create_dataset(name, shape, "f4", chunks=(1, 1, *shape[2:]), fillvalue=np.nan, **STORAGE)
 
 
 def gather(rows, count, group):
-    """Copy ``count`` frames, each a (group, row) of equal layout, into a new group; fields absent from one are NaN."""
+    """Copy frames into a group.
+
+    rows: for each frame the group that holds it and its row there.
+    count: the number of frames.
+    group: where they are copied to. A field that a frame lacks is NaN there.
+    """
     times, indices = np.zeros(count), np.zeros(count, np.int64)
     for target_row, (source, row) in enumerate(rows):
         times[target_row], indices[target_row] = source["time_s"][row], source["index"][row]
@@ -163,7 +176,7 @@ def gather(rows, count, group):
 
 
 def _copy_row(source, row, target, target_row):
-    # Chunks stored alike travel compressed: unpacking and packing them again would take longer than all else.
+    # Chunks that are stored alike are copied as they are: to unpack and pack them would take most of the time.
     alike = ("chunks", "dtype", "compression", "compression_opts", "shuffle", "fletcher32", "scaleoffset")
     if any(getattr(source, key) != getattr(target, key) for key in alike):
         target[target_row] = source[row]

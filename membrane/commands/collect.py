@@ -16,10 +16,10 @@ import numpy as np
 import yaml
 from tqdm import tqdm
 
-from membrane.archive import ArchiveError, Collection, Glance, Outline, common_times, outline, prune, read
+from membrane.archive import ArchiveError, Collection, RunExtent, RunStatus, common_times, prune, read, run_extent
 from membrane.config import ConfigError
 from membrane.outcome.table import EVENT_DTYPE
-from membrane.paths import PathError, all_differ, archive_name, followed, may_write, path, same
+from membrane.paths import PathError, all_differ, archive_name, may_write, path, resolve_link, same
 from membrane.program.console import BAD_INPUT, COMPLETE, FAILED, command, set_up_logging
 from membrane.program.stop import Stop
 from membrane.sweep.folder import SweepFolder
@@ -56,7 +56,7 @@ def _main(argv: list[str] | None) -> int:
 
 def _output(folder: SweepFolder, arguments) -> Path:
     """The archive that will be written. Raises PathError where it would take the place of what is read."""
-    output = followed(archive_name(arguments.output or folder.path.with_name(f"{folder.path.name}.h5")))
+    output = resolve_link(archive_name(arguments.output or folder.path.with_name(f"{folder.path.name}.h5")))
     # Whether it is a collected archive is known once it can be opened, as a pipe cannot.
     may_write(output, ours=lambda _: True, remedy="give another --output")
     all_differ({"the collected archive": output}, [arguments.sweep, folder.kept_base, folder.kept_sweep])
@@ -99,12 +99,12 @@ def _collect(folder: SweepFolder, output: Path, arguments, stop: Stop) -> list[s
     for row, (member, state) in enumerate(_heard(stop, zip(members, states, strict=True))):
         if state.status in wanted:
             try:
-                found = outline(folder.archive(member))
+                found = run_extent(folder.archive(member))
                 # Nothing is known of a run without a checkpoint, not even that nothing came of it.
                 if state.status != "partial" or len(found.times_s):
                     outlines[row] = found
             except (ArchiveError, OSError) as error:
-                states[row] = Glance("unreadable", str(error))
+                states[row] = RunStatus("unreadable", str(error))
     if not outlines:
         raise ConfigError(f"no member of {folder.path} is {' or '.join(wanted)}: run membrane.ensemble first")
     whole = all(state.status == "complete" for state in states)
@@ -137,7 +137,7 @@ def _collect(folder: SweepFolder, output: Path, arguments, stop: Stop) -> list[s
                 if record.attributes["number_of_endosomes"] != outlines[row].endosomes:
                     raise ArchiveError("it has changed while the members were collected")
             except (ArchiveError, OSError) as error:
-                states[row] = Glance("unreadable", " ".join(str(error).split()))
+                states[row] = RunStatus("unreadable", " ".join(str(error).split()))
                 collection.leave_out(row, states[row].status, states[row].reason)
             else:
                 collection.add(row, record)
@@ -183,10 +183,10 @@ def _prune(folder: SweepFolder, output: Path, members: list[Member]) -> str:
     )
 
 
-def _table(folder: SweepFolder, states: list[Glance], outlines: dict[int, Outline]) -> dict[str, list]:
+def _table(folder: SweepFolder, states: list[RunStatus], outlines: dict[int, RunExtent]) -> dict[str, list]:
     """What is known of members before their runs are read."""
     members = folder.sweep.members
-    none = Outline(np.zeros(0), 0, float("nan"))
+    none = RunExtent(times_s=np.zeros(0), endosomes=0, wall_time_s=float("nan"))
     rows = [outlines.get(row, none) for row in range(len(members))]
     table = {
         "member": [member.number for member in members],

@@ -176,7 +176,7 @@ def _list(folder: SweepFolder, members: list[Member], arguments) -> int:
     folder.check()
     states = [folder.state(member).status for member in members]
     for member, status in zip(members, states, strict=True):
-        print(f"{member.number:06d}  {status:<9} seed {member.seed:<10} {member.said}")
+        print(f"{member.number:06d}  {status:<9} seed {member.seed:<10} {member.description}")
     counted = ", ".join(f"{number} {status}" for status, number in Counter(states).items())
     print(f"{_counted(len(members))} in {folder.path}: {counted}")
     if arguments.trial > 0:

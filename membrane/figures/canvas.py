@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from membrane.paths import followed, may_write, signature
+from membrane.paths import may_write, resolve_link, signature
 
 _before, _first = os.environ.get("MPLBACKEND"), "matplotlib" not in sys.modules
 # matplotlib reads this variable while it is imported, and fails there if it does not know the backend.
@@ -116,7 +116,7 @@ def save(figure: Figure, path, **options) -> Path:
 def put(path, content: bytes) -> Path:
     """Write a file of ours in one step, so that there is never half of one; makes its folder. Returns the path."""
     path = Path(path)
-    target = followed(path)
+    target = resolve_link(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(target.name + ".tmp")
     try:

@@ -11,10 +11,10 @@ from typing import Any
 
 from membrane.archive import ArchiveError
 from membrane.archive import read as read_archive
-from membrane.config import tell
+from membrane.config import log_remarks
 from membrane.notebook.config import Source, load
 from membrane.notebook.result import Result
-from membrane.paths import archive_name, followed
+from membrane.paths import archive_name, resolve_link
 from membrane.program.cores import cores
 from membrane.program.stop import Stop
 
@@ -58,7 +58,7 @@ def run(
         resume=resume, overwrite=overwrite, threads=threads or cores(), batch=batch, quiet=not progress
     )
     if output is not None:
-        target = followed(archive_name(Path(output).expanduser()))
+        target = resolve_link(archive_name(Path(output).expanduser()))
         try:
             _fill(checked, target, options)
         except KeyboardInterrupt:
@@ -84,12 +84,12 @@ def _fill(config: Any, target: Path, options: SimpleNamespace) -> None:
     with Stop() as stop:
         # Seconds, in which an interruption is heard.
         from membrane.notebook.settings import jax_set_up  # isort: skip
-        from membrane.builder import REPLICAS
+        from membrane.builder import build
         from membrane.program.launch import advance, batch_of, open_archive
 
         with jax_set_up(float64=config.numerics.precision == "float64"):
-            physics = REPLICAS[config.kind][0](config)
-            tell(config, config.name)
+            physics = build(config)
+            log_remarks(config, config.name)
             batch = batch_of(config, physics, options.batch)
             stop.begin()
             archive = open_archive(config, target, options)

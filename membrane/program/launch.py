@@ -6,10 +6,10 @@ from pathlib import Path
 
 import jax
 
-from membrane.archive import Archive, ArchiveError, clear, read
+from membrane.archive import Archive, ArchiveError, read, remove_leftovers
 from membrane.builder import build
 from membrane.config import FREE_TO_CHANGE, Config, ConfigError, changes, load, log_remarks, parse
-from membrane.paths import all_differ, archive_name, followed, may_write, picture_beside
+from membrane.paths import all_differ, archive_name, may_write, picture_beside, resolve_link
 from membrane.program.backend import BackendError, set_up_environment, set_up_jax
 from membrane.program.batch import Batch
 from membrane.program.check import check
@@ -59,7 +59,7 @@ def launch(arguments, stop: Stop) -> int:
 
 def _output(config: Config, arguments) -> Path:
     """The archive that will be written. Raises PathError where it, or its picture, would replace what it must not."""
-    output = followed(archive_name(arguments.output or Path("runs") / f"{config.name}.h5"))
+    output = resolve_link(archive_name(arguments.output or Path("runs") / f"{config.name}.h5"))
     picture = picture_beside(output, ".png")
     files = {"the archive": output, "the folder of the unfinished run": output.with_name(output.name + ".partial")}
     if not arguments.no_picture:
@@ -99,7 +99,7 @@ def batch_of(config: Config, physics, asked: int | None) -> Batch | None:
 
 def open_archive(config: Config, output: Path, arguments) -> Archive | None:
     """The archive to write to; None where a resumed run has nothing left to do."""
-    clear(output)
+    remove_leftovers(output)
     partial = output.with_name(output.name + ".partial")
     if not arguments.resume or not (output.exists() or partial.exists()):
         return Archive.create(

@@ -1,8 +1,8 @@
-"""The folder of a sweep: its base and its members as they were when it began, and what each member has left.
+"""The folder of a sweep: copies of the base and the sweep as they were when it began, and what each member has left.
 
-``kept/base.yaml`` and ``kept/sweep.yaml`` are whole configurations, so that the folder needs no other file, and lie
-apart from those of the user, who may keep his own in the folder; member 12 leaves ``000012.h5``
-(``000012.h5.partial/`` while it lasts) and what it said in ``000012.log``.
+``kept/base.yaml`` and ``kept/sweep.yaml`` are complete, so that the folder needs no other file. They lie apart from the
+files of users, who may keep their own in the folder. Member 12 leaves its archive ``000012.h5`` (while it lasts
+``000012.h5.partial/``) and its messages in ``000012.log``.
 """
 
 import os
@@ -11,41 +11,43 @@ from typing import TextIO
 
 import yaml
 
-from membrane.archive import Glance, glance
+from membrane.archive import RunStatus, run_status
 from membrane.config import ConfigError, changes
 from membrane.paths import SIGN, may_write
 from membrane.sweep.members import Member, Sweep, read_sweep
 
 
 class SweepFolder:
-    """The folder ``path`` of a ``sweep``."""
+    """The folder ``path`` in which the members of a ``sweep`` are kept."""
 
     def __init__(self, path: Path, sweep: Sweep):
         self.path, self.sweep = path.absolute(), sweep
 
     @property
     def kept_base(self) -> Path:
-        """The base, as it was when the sweep began."""
+        """The copy of the base, as it was when the sweep began."""
         return self.path / "kept" / "base.yaml"
 
     @property
     def kept_sweep(self) -> Path:
-        """The sweep, as it was when it began."""
+        """The copy of the sweep, as it was when it began."""
         return self.path / "kept" / "sweep.yaml"
 
     def check(self) -> None:
-        """Raises ConfigError where members that may have been run would change, PathError where the copies of base and
-        sweep would replace files that are none."""
+        """Raise ConfigError where members that may have been run would change.
+
+        Raises PathError where the copies of base and sweep would replace files that this package did not make.
+        """
         for copy in (self.kept_base, self.kept_sweep):
             may_write(copy, remedy="give another --folder")
         if self.kept_sweep.exists():
             self._refuse_changes(read_sweep(self.kept_sweep, kept=True))
 
     def keep(self) -> None:
-        """Write base and sweep. Raises ConfigError as :meth:`check`, OSError where the folder cannot be written."""
+        """Write the copies of base and sweep. Raises as `check`, and OSError where the folder cannot be written."""
         self.check()
         self.kept_sweep.parent.mkdir(parents=True, exist_ok=True)
-        # Base first: a sweep that is there finds it.
+        # The base is written first, so that a sweep that is there always finds its base.
         sweep = self.sweep.config.model_dump(mode="json") | {"base": "base.yaml", "set": {}}
         contents = {self.kept_base: self.sweep.base.to_yaml(), self.kept_sweep: yaml.safe_dump(sweep, sort_keys=False)}
         for copy, text in contents.items():
@@ -59,44 +61,47 @@ class SweepFolder:
                     temporary.unlink(missing_ok=True)
 
     def archive(self, member: Member) -> Path:
-        """Where a member's archive is, or will be."""
+        """The path of a member's archive, which may not exist yet."""
         return self.path / f"{member.number:06d}.h5"
 
     def log(self, member: Member) -> Path:
-        """What a member said."""
+        """The path of a member's messages."""
         return self.path / f"{member.number:06d}.log"
 
     def open_log(self, member: Member) -> TextIO:
-        """To say more. PathError where a file of that name is no log of ours, OSError where it cannot be written."""
+        """The messages of a member, open to append. Raises PathError where that name is another file's, or OSError."""
         may_write(path := self.log(member), ours=_is_log)
         return open(path, "a")
 
-    def state(self, member: Member) -> Glance:
-        """How far a member has come. One that stopped before anything was saved has failed for the reason in its
-        log; one that is to be extended is partial."""
-        found = glance(self.archive(member))
+    def state(self, member: Member) -> RunStatus:
+        """How far a member has come.
+
+        Where nothing was saved, the reason is the last message of the member. A complete member that is to last longer
+        counts as partial.
+        """
+        found = run_status(self.archive(member))
         if found.status == "complete" and found.duration_s < (wanted := member.config.duration_s):
-            return Glance("partial", f"complete to {found.duration_s:g} s of {wanted:g} s")
+            return RunStatus("partial", f"complete to {found.duration_s:g} s of {wanted:g} s")
         if found.status == "missing" and (reason := self.reason(member)):
-            return Glance("missing", reason)
+            return RunStatus("missing", reason)
         return found
 
     def reason(self, member: Member) -> str:
-        """The last thing a member said, "" if it never spoke."""
+        """The last message of a member; "" where there is none."""
         try:
             lines = self.log(member).read_text(errors="replace").splitlines()
         except OSError:
             return ""
-        told = [line for line in lines if line.strip() and not line.startswith("$ ")]
-        faults = [i for i, line in enumerate(told) if line.startswith("membrane.run: ")]
-        return " ".join(line.strip() for line in (told[faults[-1] :] if faults else told[-1:]))
+        messages = [line for line in lines if line.strip() and not line.startswith("$ ")]
+        faults = [i for i, line in enumerate(messages) if line.startswith("membrane.run: ")]
+        return " ".join(line.strip() for line in (messages[faults[-1] :] if faults else messages[-1:]))
 
     def _refuse_changes(self, before: Sweep) -> None:
         lines = changes(before.base, self.sweep.base)
         for old, new in zip(before.members, self.sweep.members, strict=False):
             if (old.varied, old.seed) != (new.varied, new.seed):
-                lines.append(f"  member {old.number}: {old.said}, seed {old.seed} in the folder, ")
-                lines[-1] += f"{new.said}, seed {new.seed} now"
+                lines.append(f"  member {old.number}: {old.description}, seed {old.seed} in the folder, ")
+                lines[-1] += f"{new.description}, seed {new.seed} now"
                 break
         if (now := len(self.sweep.members)) < len(before.members):
             lines.append(f"  {len(before.members)} members in the folder, {now} now")

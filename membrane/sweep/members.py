@@ -1,4 +1,4 @@
-"""From a sweep to its members: points of a grid, of a list or of a design that fills a box, and replicas of each."""
+"""From a sweep to its members: points of a grid, of a list or of a design, and replicas of each point."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from membrane.config.sweep import RangeConfig, SamplesConfig
 
 
 class Points:
-    """The points of a sweep, each made when it is asked for: a million of them would fill the memory."""
+    """The points of a sweep. Each is made when it is asked for: a million of them would fill the memory."""
 
     def __init__(self, config: SweepConfig, base: Config):
         self.config, self.base = config, base
@@ -23,7 +23,7 @@ class Points:
         self._axes = [[{key: value} for value in values] for key, values in vary.grid.items()]
         if vary.points:
             self._axes.append(vary.points)
-        # Each design has a stream of its own; neither depends on the number of replicas.
+        # Each design has its own stream of random numbers, which does not depend on the number of replicas.
         for stream, (kind, section) in enumerate(((qmc.LatinHypercube, vary.latin_hypercube), (qmc.Sobol, vary.sobol))):
             if section is not None:
                 self._axes.append(_Sampled(kind, section, np.random.default_rng([config.seed, stream])))
@@ -32,7 +32,7 @@ class Points:
         return math.prod(map(len, self._axes))
 
     def __getitem__(self, number: int) -> dict[str, Any]:
-        """What varies, by key; the last section of ``vary`` is the fastest."""
+        """The values of a point by dotted key. From point to point the last section of ``vary`` changes fastest."""
         parts = []
         for axis in reversed(self._axes):
             number, at = divmod(number, len(axis))
@@ -41,7 +41,7 @@ class Points:
 
 
 class _Sampled:
-    """The points of one design."""
+    """The points of a Latin hypercube or a Sobol sequence."""
 
     def __init__(self, kind: type, section: SamplesConfig, generator: np.random.Generator):
         unit = kind(len(section.ranges), rng=generator).random(section.samples)
@@ -56,6 +56,7 @@ class _Sampled:
 
 
 def _scaled(unit: np.ndarray, range_: RangeConfig) -> np.ndarray:
+    """Numbers between 0 and 1 as values of a range."""
     if range_.scale == "log":
         return range_.low * (range_.high / range_.low) ** unit
     return range_.low + (range_.high - range_.low) * unit
@@ -63,64 +64,67 @@ def _scaled(unit: np.ndarray, range_: RangeConfig) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Member:
-    """One run of a sweep. Members are numbered replica by replica, so that more replicas only append. All but the
-    number is made anew each time it is asked for."""
+    """One run of a sweep. Members are numbered replica by replica, so that further replicas get the next numbers.
+
+    number: the number of the member, from 0.
+    points: the points of the sweep. All else is computed from both when it is asked for.
+    """
 
     number: int
     points: Points
 
     @property
     def point(self) -> int:
-        """Number of its point."""
+        """The number of its point."""
         return self.number % len(self.points)
 
     @property
     def replica(self) -> int:
-        """Number among the runs of its point."""
+        """Its number among the runs of its point."""
         return self.number // len(self.points)
 
     @property
     def name(self) -> str:
-        """That of the sweep, with its number."""
+        """The name of the sweep, followed by the number of the member."""
         return f"{self.points.config.name}-{self.number:06d}"
 
     @property
     def seed(self) -> int:
-        """Its own. Neighbouring seeds are as good as any: keys are hashed. No two members share one."""
+        """The seed of the run. No two members share one. Seeds may be neighbours, because random keys are hashed."""
         return (self.points.first_seed + self.number) % 2**31
 
     @property
     def varied(self) -> dict[str, Any]:
-        """Dotted keys and values in which it differs from the base."""
+        """The values by dotted key in which the member differs from the base."""
         return self.points[self.point]
 
     @property
     def base(self) -> Config:
-        """What it differs from."""
+        """The base configuration of the sweep."""
         return self.points.base
 
     @property
     def config(self) -> Config:
-        """The whole. Raises ConfigError where it is not valid."""
+        """The complete configuration. Raises ConfigError where it is not valid."""
         values = self.varied | {"name": self.name, "seed": self.seed}
-        return changed(self.base, values, f"member {self.number}, {self.said}")
+        return changed(self.base, values, f"member {self.number}, {self.description}")
 
     @property
     def settings(self) -> list[str]:
-        """What ``--set`` has to say to make this member of the base."""
-        own = {"name": self.name, "seed": self.seed}
-        # JSON is YAML.
-        return [f"{key}={json.dumps(value)}" for key, value in {**self.varied, **own}.items()]
+        """The texts for ``--set`` that make this member of the base."""
+        values = self.varied | {"name": self.name, "seed": self.seed}
+        # Every JSON text is YAML.
+        return [f"{key}={json.dumps(value)}" for key, value in values.items()]
 
     @property
-    def said(self) -> str:
+    def description(self) -> str:
         """What varies, in words."""
-        return shown(self.varied)
+        return described(self.varied)
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep with its base, and all members, each validated."""
+    """A sweep with its base and all its members, which are validated."""
 
     config: SweepConfig
     base: Config
@@ -128,7 +132,17 @@ class Sweep:
 
 
 def read_sweep(path: str | Path, kept: bool = False) -> Sweep:
-    """All of a sweep; raises ConfigError with all faults at once, members by number. ``kept``: as for load_sweep."""
+    """A sweep, read from a YAML file and validated, with its base and all members.
+
+    path: the file of the sweep; ``~`` is the home folder.
+    kept: whether it is the copy in the folder of a sweep, as for `load_sweep`.
+
+    Raises ConfigError, which holds all faults at once and names members by their number.
+
+    >>> sweep = read_sweep("configs/sweep_tension.yaml")
+    >>> len(sweep.members), sweep.members[1].description
+    (45, 'membrane.tension_uN_per_m = 0.3, ceramide.cytosolic_fraction = 0.06')
+    """
     path = Path(path).expanduser()
     config = load_sweep(path, kept)
     base = load(path.parent / Path(config.base).expanduser())
@@ -139,7 +153,7 @@ def read_sweep(path: str | Path, kept: bool = False) -> Sweep:
 
 
 def _check(members: list[Member], source: str) -> None:
-    """One member of each point: replicas differ from it by name and seed only."""
+    """Validate one member of each point: its replicas differ by name and seed only."""
     faults = []
     for member in members:
         try:
@@ -153,15 +167,15 @@ def _check(members: list[Member], source: str) -> None:
 
 
 _MOST_FAULTS = 5
-"""A key that is misspelt is wrong in every member."""
+"""Only so many faulty members are named, because a misspelt key is wrong in every member."""
 
 
-def shown(varied: dict[str, Any]) -> str:
-    """Keys and values, in words."""
-    return ", ".join(f"{cut(key)} = {_said(value)}" for key, value in varied.items())
+def described(varied: dict[str, Any]) -> str:
+    """Dotted keys and their values, in words."""
+    return ", ".join(f"{cut(key)} = {_value_text(value)}" for key, value in varied.items())
 
 
-def _said(value: Any) -> str:
+def _value_text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     return cut(value) if isinstance(value, str) else shortened(value)

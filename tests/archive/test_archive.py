@@ -16,7 +16,7 @@ import pytest
 
 from membrane import archive
 from membrane.archive import Archive, ArchiveError, read
-from membrane.archive.ownership import passing
+from membrane.archive.ownership import temporary_name
 from membrane.archive.seals import seal
 from membrane.outcome.table import EVENT_DTYPE, is_ilv
 
@@ -383,7 +383,7 @@ def test_whoever_dies_while_it_takes_the_lock_leaves_none_or_a_whole_one(path, m
     Archive.resume(path).close()
     # A process of the same number that was killed while it discarded its folder, or had its lock but not yet let go of
     # the other name.
-    (passing(path, "old") / "more").mkdir(parents=True)
+    (temporary_name(path, "old") / "more").mkdir(parents=True)
     partial = path.with_name("run.h5.partial")
     dead = _dead_pid()
     (second := partial / f"lock-{socket.gethostname()}-{os.getpid()}.tmp").write_text(_lock_of(dead))
@@ -397,14 +397,14 @@ RACER = """
 import sys, time
 from pathlib import Path
 from membrane.archive import ArchiveError
-from membrane.archive.ownership import own
+from membrane.archive.ownership import take_lock
 
 print("ready", flush=True)
 for line in sys.stdin:
     begin, folder = line.split()
     time.sleep(max(0.0, float(begin) - time.monotonic()))
     try:
-        own(Path(folder))
+        take_lock(Path(folder))
         print("own", flush=True)
     except ArchiveError as error:
         print("in use" if "in use" in str(error) else error, flush=True)
@@ -438,14 +438,14 @@ def test_what_killed_processes_left_is_removed(path):
     host, dead, alive = socket.gethostname(), _dead_pid(), os.getppid()
     for name in (f"run.h5.new-{host}-{dead}", f"run.h5.old-{host}-{dead}"):
         (path.with_name(name) / "more").mkdir(parents=True)
-    passing(path, "new").write_text("of this process")
+    temporary_name(path, "new").write_text("of this process")
     kept = [f"run.h5.new-{host}-{alive}", f"run.h5.old-elsewhere-{dead}", f"other.h5.new-{host}-{dead}"]
     for name in kept:
         path.with_name(name).write_text("")
     path.with_name("none").mkdir()
-    archive.clear(path)
-    archive.clear(path.with_name("nowhere") / "run.h5")
-    assert {p.name for p in path.parent.iterdir()} == {*kept, passing(path, "new").name, "none"}
+    archive.remove_leftovers(path)
+    archive.remove_leftovers(path.with_name("nowhere") / "run.h5")
+    assert {p.name for p in path.parent.iterdir()} == {*kept, temporary_name(path, "new").name, "none"}
 
 
 def test_a_requeued_job_takes_its_own_lock_over(path, monkeypatch):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from archives import archive_of, begin
 
-from membrane.archive import Archive, ArchiveError, glance, outline, read
+from membrane.archive import Archive, ArchiveError, read, run_extent, run_status
 from membrane.archive.folder import write_generation
 from membrane.archive.seals import seal
 
@@ -30,8 +30,8 @@ def originals(tmp_path_factory):
 
 def use(path):
     """All that reads an archive, or ArchiveError."""
-    assert glance(path).status in ("complete", "failed", "partial", "unreadable")
-    for function in (outline, everything, extended):
+    assert run_status(path).status in ("complete", "failed", "partial", "unreadable")
+    for function in (run_extent, everything, extended):
         message = refusal(function, path)
         assert len(message) < 2000
         assert "\n" not in message
@@ -240,10 +240,10 @@ def test_nothing_leads_out_of_an_archive(originals, tmp_path, make, words, where
         if where in file:
             del file[where]
         make(file, where)
-    for function in (read, outline, Archive.resume):
+    for function in (read, run_extent, Archive.resume):
         with pytest.raises(ArchiveError, match=words):
             function(path)
-    assert glance(path).status == "unreadable"
+    assert run_status(path).status == "unreadable"
     assert {p.name for p in tmp_path.iterdir()} == {"run.h5", "secret"}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from archives import archive_of, begin, finish, make_events, make_states
 
-from membrane.archive import Archive, ArchiveError, glance, outline, prune, read
+from membrane.archive import Archive, ArchiveError, prune, read, run_extent, run_status
 from membrane.archive.folder import numbered
 from membrane.archive.seals import seal
 
@@ -84,15 +84,15 @@ def test_no_flip_of_a_finished_archive_is_silent(tmp_path, kind):
     path = archive_of(kind, tmp_path)
     content = path.read_bytes()
     whole, extended = record_of(path), extension_of(path) if kind != "collected" else None
-    outlined = flat(list(vars(outline(path)).values()))
+    outlined = flat(list(vars(run_extent(path)).values()))
     harmless = 0
     for number, (byte, bit) in enumerate(flips(len(content), FLIPS, 1)):
         spoil(path, content, byte, bit)
         found, named = told(lambda: record_of(path))
         assert named or found == whole, (byte, bit)
         harmless += not named
-        assert glance(path).status in ("complete", "unreadable")
-        found, named = told(lambda: flat(list(vars(outline(path)).values())))
+        assert run_status(path).status in ("complete", "unreadable")
+        found, named = told(lambda: flat(list(vars(run_extent(path)).values())))
         assert named or found == outlined, (byte, bit)
         if extended and number % 2:
             found, named = told(lambda: extension_of(path))
@@ -259,12 +259,12 @@ def test_a_folder_in_the_place_of_a_file_makes_room(tmp_path, name):
 
 
 def test_a_folder_with_the_name_of_an_archive(tmp_path):
-    """Read, glance and resume say so."""
+    """Read, run_status and resume say so."""
     path = tmp_path / "000001.h5"
     path.mkdir()
     with pytest.raises(ArchiveError, match="is no file"):
         read(path)
-    assert glance(path).status == "unreadable"
+    assert run_status(path).status == "unreadable"
     with pytest.raises(ArchiveError, match="nothing to resume"):
         Archive.resume(path)
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import jax
 import pytest
 
-from membrane.archive import Archive, ArchiveError, files, owner_here, ownership
-from membrane.archive.ownership import own
+from membrane.archive import Archive, ArchiveError, files, owner_pid, ownership
+from membrane.archive.ownership import take_lock
 from membrane.program import backend, cores
 from membrane.program.console import COMPLETE, FAILED, INTERRUPTED, command
 from membrane.program.stop import Stop
@@ -180,7 +180,7 @@ def test_importing_changes_nothing():
 def test_slurm_says_nonsense(monkeypatch, caplog, text):
     """Passed over with one warning that names it."""
     cores._warn.cache_clear()
-    ownership._weaker.cache_clear()
+    ownership._warn_weaker_guarantee.cache_clear()
     monkeypatch.delenv("SLURM_CPUS_ON_NODE", raising=False)
     monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
     known = cores.cores()
@@ -231,8 +231,8 @@ def refuses(number):
 
 @pytest.fixture(autouse=True)
 def _warn_again():
-    ownership._weaker.cache_clear()
-    files._unsynced.cache_clear()
+    ownership._warn_weaker_guarantee.cache_clear()
+    files._warn_unsynced.cache_clear()
 
 
 def make(path):
@@ -241,7 +241,7 @@ def make(path):
         pass
     for _ in range(2):
         with Archive.resume(path):
-            assert owner_here(path) == os.getpid()
+            assert owner_pid(path) == os.getpid()
 
 
 @pytest.mark.parametrize("number", MISSING)
@@ -264,10 +264,10 @@ def test_without_flock(tmp_path, monkeypatch, caplog, number):
     for name in ("a", "b"):
         (folder := tmp_path / name).mkdir()
         (folder / "lock").write_text(json.dumps(owner))
-        own(folder)
+        take_lock(folder)
         assert json.loads((folder / "lock").read_text())["pid"] == os.getpid()
         with pytest.raises(ArchiveError, match="in use"):
-            own(folder)
+            take_lock(folder)
     assert caplog.text.count("no flock") == 1
 
 
@@ -296,11 +296,11 @@ def test_a_lock_that_names_no_process(tmp_path, text, caplog):
     passed over with a warning."""
     (lock := tmp_path / "lock").write_text(text)
     with pytest.raises(ArchiveError, match="delete it if none is writing there"):
-        own(tmp_path)
+        take_lock(tmp_path)
     assert lock.read_text() == text
     os.utime(lock, (time.time() - 61,) * 2)
     with caplog.at_level(logging.WARNING, logger="membrane"):
-        own(tmp_path)
+        take_lock(tmp_path)
     assert "names no process" in caplog.text
     assert json.loads(lock.read_text())["pid"] == os.getpid()
     assert [p.name for p in tmp_path.iterdir()] == ["lock"]
@@ -321,7 +321,7 @@ sys.platform = "win32"
 from membrane import archive
 from membrane.commands import collect, ensemble, predict, run
 record = archive.read(sys.argv[1])
-print(record.attributes["name"], archive.glance(sys.argv[1]).status)
+print(record.attributes["name"], archive.run_status(sys.argv[1]).status)
 print(run.main(["x.yaml"]), ensemble.main(["x.yaml"]), collect.main(["x.yaml"]))
 """
 
