@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from membrane.endosome.budget import Endosome, Fusion
+from membrane.endosome.budget import Endosome, VesicleSupply
 from membrane.endosome.tension import TensionLaw
 from membrane.lattice.grid import Grid
 from membrane.sheet.budding import Buddings
@@ -21,7 +21,7 @@ class Physics:
     model: Sheet
     stepper: Bdf2
     rules: Buddings
-    fusion: Fusion
+    fusion: VesicleSupply
     tension_law: TensionLaw
     new_endosome: Callable[[], Endosome]
     wall: Wall

@@ -171,7 +171,8 @@ class SheetReplica:
             gaussian_modulus_contrast=one(rules.gaussian_modulus_contrast),
             open_bud=one(True),
         )
-        rules.law(domain, Host(budget.tension, rules.bending_rigidity_ld, 0.0, budget.host_radius))
+        host = Host(tension=budget.tension, bending_rigidity=rules.bending_rigidity_ld, radius=budget.host_radius)
+        rules.law(domain, host)
 
     @staticmethod
     def check(physics: Physics) -> list[str]:
