@@ -1,13 +1,20 @@
 """What a bud law costs: python benchmarks/bud.py [--cores N]
 
-A complete evaluation of a domain is its path, its energy landscape and the answer read from it: wells, barrier, neck
-and rates. 64 domains are drawn over the range of configs/ceramide.yaml (L 25-90 nm, c0 0.02-0.055 /nm; host of c0
-0.008 /nm, 1 uN/m and 216 nm radius, or flat). Rows: the exact law with every path solved, as in a run, where domains
-with a gate out of reach are not, with paths solved before for another line tension, and the closed spherical cap. The
-peer is a plain continuation with scipy.integrate.solve_bvp of one branch of the shape equations, flat host. Medians,
-without compilation, which is timed on its own; on one core unless told otherwise. Last, the law's share of the wall
-time of configs/ceramide.yaml (minutes), its program compiled before. Aims: 5 evaluations a second solved, 1000 where
-the path is known; 10 % of a run.
+One evaluation of a domain comprises its path, its energy landscape and the answer read from it: wells, barrier, neck
+and rates. 64 domains are drawn over the range of configs/ceramide.yaml (L 25-90 nm, c0 0.02-0.055 /nm; a host of c0
+0.008 /nm and 1 uN/m, of 216 nm radius or flat). Times are medians on one core, unless --cores is given. Compilation is
+not part of them; the time of the first call, with compilation, has a column of its own.
+
+The rows are:
+
+- solved: the exact law; the path of every domain is solved;
+- as in a run: the same, but domains whose gate lies beyond the search limit are not solved;
+- path known: the exact law with paths that were solved before, for another line tension;
+- cap: the closed spherical cap;
+- peer: another way to solve the same equations, a continuation of one branch with scipy.integrate.solve_bvp;
+- run: the share of the bud law in the wall time of configs/ceramide.yaml (takes minutes).
+
+Aims: 5 evaluations a second where paths are solved, 1000 where they are known, and 10 % of a run.
 """
 
 import argparse
@@ -28,12 +35,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cores", type=int, default=1)
     arguments = parser.parse_args()
-    # macOS binds no process to cores.
+    # macOS cannot bind a process to cores.
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.cores])
     import jax
 
-    # As in a run, so that one compiled program serves both.
+    # The setting of a run, so that one compiled program serves both.
     jax.config.update("jax_default_matmul_precision", "highest")
     print(f"jax {jax.__version__}, {jax.default_backend()}, {arguments.cores} core(s), {COUNT} domains")
     print("host      law                     evaluations/s       aim   ms/domain   first call s")
@@ -43,14 +50,14 @@ def main() -> int:
             print(f"{name:8s}  {law:22s} {rate:14.1f}  {aim} {1e3 / rate:11.3f} {first:14.1f}")
     seconds, points = peer()
     print(f"peer: solve_bvp, flat host, one branch of {points} states: {seconds:.2f} s, {1 / seconds:.2f} branches/s")
-    total, spent, asked = share()
+    total, spent, domains = share()
     total *= arguments.cores
-    print(f"run: {asked} domains asked, {spent:.1f} of {total:.0f} core s, {100 * spent / total:.0f} % (aim 10 %)")
+    print(f"run: {domains} domains, {spent:.1f} of {total:.0f} core s, {100 * spent / total:.0f} % (aim 10 %)")
     return 0
 
 
 def share():
-    """(seconds, seconds in the law summed over threads, domains) of a run."""
+    """(seconds of a run, seconds of it in the law summed over threads, number of domains that the law answered for)."""
     from membrane.bud.exact_law import ExactLaw
     from membrane.commands.run import main as run
 
@@ -75,14 +82,18 @@ def share():
 
 
 def measure(radius):
-    """Rows (law, evaluations a second, seconds of the first call, compilation included)."""
+    """Rows (law, evaluations in a second, seconds of the first call with compilation)."""
     from membrane.bud.cap import CapLaw
-    from membrane.bud.exact_law import ExactLaw, solved
+    from membrane.bud.exact_law import ExactLaw
     from membrane.bud.landscape import Gate, Host
+    from membrane.bud.route import solve_path
 
-    gate, viscosities = Gate(5.0, KT), {"membrane_viscosity": 3e-6, "solvent_viscosity": 3e-9}
-    host = Host(TENSION, KAPPA_OUT, OUTSIDE, radius)
-    every, some = ExactLaw(gate, hopeless=float("inf"), **viscosities), ExactLaw(gate, **viscosities)
+    gate, viscosities = (
+        Gate(neck_radius=5.0, thermal_energy=KT),
+        {"membrane_viscosity": 3e-6, "solvent_viscosity": 3e-9},
+    )
+    host = Host(tension=TENSION, bending_rigidity=KAPPA_OUT, spontaneous_curvature=OUTSIDE, radius=radius)
+    every, some = ExactLaw(gate, search_limit_kT=float("inf"), **viscosities), ExactLaw(gate, **viscosities)
     cap = CapLaw(gate, **viscosities)
     median = lambda times: sorted(times)[len(times) // 2]
 
@@ -90,7 +101,7 @@ def measure(radius):
     for name, law in (("solved", every), ("as in a run", some)):
         times = []
         for i in range(ROUNDS):
-            solved.cache_clear()
+            solve_path.cache_clear()
             times.append(clock(lambda law=law, i=i: law(domains(i), host)))
         yield name, COUNT / median(times), first
     for name, law in (("path known", every), ("cap", cap)):
@@ -107,7 +118,13 @@ def domains(seed):
     rng = np.random.default_rng(seed)
     full = lambda value: np.full(COUNT, value)
     size, curvature = rng.uniform(25, 90, COUNT), rng.uniform(0.02, 0.055, COUNT)
-    return Domain(np.pi * size**2, curvature, full(LINE_TENSION), full(KAPPA_IN), full(0.0))
+    return Domain(
+        area=np.pi * size**2,
+        spontaneous_curvature=curvature,
+        line_tension=full(LINE_TENSION),
+        bending_rigidity=full(KAPPA_IN),
+        gaussian_modulus_contrast=full(0.0),
+    )
 
 
 def clock(run) -> float:
@@ -118,13 +135,15 @@ def clock(run) -> float:
 
 
 def peer(c=2.4, c_out=0.48, tension=0.02, ratio=0.5):
-    """(seconds, states) of one branch of the shape equations, flat host, L = kappa_in = 1, at falling rim radius alpha:
+    """(seconds, number of states) of one branch of the shape equations in a flat host, with L = kappa_in = 1.
+
+    At falling rim radius alpha these equations are solved (Juelicher & Lipowsky 1996, Phys. Rev. E 53:2670):
 
         psi'' = -psi' cos psi/r + sin psi cos psi/r^2 + gamma sin psi/(kappa r),
         gamma' = (kappa/2) [(psi' - c)^2 - sin^2 psi/r^2] + Sigma,    r' = cos psi
 
-    (Juelicher & Lipowsky 1996, PRE 53:2670); Sigma holds the domain's area and is the tension in the host. Median of
-    three; each state starts from the one before."""
+    In the domain Sigma is the multiplier of its area, in the host it is the tension. Each state starts from the one
+    before. The time is the median of three."""
     import numpy as np
 
     x = 0.05 + 0.1 * np.arange(29)
@@ -132,7 +151,7 @@ def peer(c=2.4, c_out=0.48, tension=0.02, ratio=0.5):
 
 
 def branch(alphas, c, c_out, tension, ratio):
-    """Line tension kappa_in/L that each state is in equilibrium at."""
+    """The line tension, in units of kappa_in/L, at which each state is in equilibrium."""
     import numpy as np
     from scipy.integrate import solve_bvp
 
@@ -149,7 +168,7 @@ def branch(alphas, c, c_out, tension, ratio):
         return np.vstack([p[0] * np.array([*inner, v[2]]), stretched * np.array(outer)])
 
     def ends(a, b, p):
-        # A mere constant of the host's energy, kappa c_out^2/2 an area, is no part of its tension.
+        # The constant kappa c_out^2/2 of the host's energy per area is no part of its tension in these equations.
         pole = [a[0] - p[1] * start, a[1] - p[1], a[2] - start, a[3], a[4] - start**2 / 2]
         moment = b[1] + np.sin(b[0]) / b[2] - c - ratio * (a[6] + np.sin(a[5]) / a[7] - c_out)
         rim = [b[2] - alpha, a[7] - alpha, b[0] - a[5], moment, b[4] - 0.5]

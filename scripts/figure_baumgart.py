@@ -96,7 +96,7 @@ def exact(case: Case) -> Found:
     lo, ld = bud.outline(state.problem, state.x, state.state, closed=True, resolution=RESOLUTION)
     # Height runs from the pole of the domain on: down from that of Lo.
     lo, ld = (np.array([part[0], -part[1]]) / radius for part in (lo, ld))
-    neck = bud.neck(state, RESOLUTION)
+    neck = bud.waist(state, RESOLUTION)
     energy, rim = case.stiffness * float(state.energy), 1 / float(np.cosh(state.x)) / radius
     return Found(energy, rim, neck.radius / radius, neck.offset / radius, *_centred(lo, ld[:, ::-1]))
 

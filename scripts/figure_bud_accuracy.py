@@ -1,10 +1,13 @@
-"""How well the bud law is known: against published limits, under refinement, as in a run, and beside the cap.
+"""How accurate the bud law is: against published limits, under refinement, at the resolution of a run, and the cap.
 
-(a) Barrier from flat by line tension alone (no tension, equal rigidities): solver, the table of docs/bud.md, spherical
-cap. (b) Largest error of the energy along the path against 24 and 44 polynomials on domain and host. (c) Line tension
-that holds a rim of radius alpha L, less its limit 4 - c for a closed neck in a flat host without tension. (d) Hill to
-the gate of domains over the range of the shipped runs (L 25 to 90 nm, c0 0.02 to 0.055 /nm, 1.1 pN, host of 216 nm):
-what interpolant and cap lie off solved paths, linear within 1 kBT of zero, logarithmic beyond.
+(a) Barrier from the flat state by line tension alone (no tension, equal rigidities): the solver, the table of
+docs/cap.md, and the spherical cap.
+(b) Largest error of the energy along the path, against the path with 24 polynomials on the domain and 44 on the host.
+(c) Line tension at which a rim of radius alpha L is in equilibrium, less its limit 4 - c for a closed neck, in a flat
+host without tension.
+(d) Hill to the gate of domains drawn over the range of the shipped runs (L 25 to 105 nm, c0 0.015 to 0.055 /nm, 1.1 pN,
+host of 216 nm): the law at the resolution of a run, and the cap, less a finer solution. The scale is linear within
+1 kBT of zero and logarithmic beyond.
 """
 
 import argparse
@@ -32,7 +35,7 @@ from membrane.units import thermal_energy
 
 ROOT = Path(__file__).parents[1]
 BARRIERS = {4.0: 2.302, 4.5: 1.169, 5.0: 0.429, 5.25: 0.197, 5.5: 0.055, 5.7: 0.005}
-"""Exact barriers in kappa at L lambda/kappa."""
+"""Exact barriers from the flat state in kappa, at L lambda/kappa."""
 
 FINE = bud.Resolution(inner=16, outer=28, step=0.05, least_rim=0.027, backward=0)
 DEGREES = ((8, 14), (10, 17), (12, 20), (16, 28), (20, 36), (24, 44))
@@ -42,14 +45,16 @@ CASES = {
     "$c$ = 2, $R_v$ = 4$L$, soft host": dict(c=2.0, c_out=0.4, s=0.02, k=0.5, h=-0.25),
 }
 DEEP = bud.Resolution(inner=24, outer=44, step=0.2, least_rim=0.002, backward=0)
+FINER = bud.Resolution(inner=18, outer=32, step=0.1, least_rim=0.045, backward=5)
 
 
 def problem(c=0.0, c_out=0.0, s=0.0, k=1.0, g=0.0, h=0.0):
-    return bud.Problem(*(jnp.asarray(float(v)) for v in (c, c_out, s, k, g, h)))
+    """A dimensionless problem, in the symbols of docs/bud.md."""
+    return bud.Problem.of([jnp.asarray(float(v)) for v in (c, c_out, s, k, g, h)])
 
 
 def barriers(sizes):
-    """Exact barrier from flat in kappa at each L lambda/kappa, from one path."""
+    """Exact barrier from the flat state in kappa at each L lambda/kappa. One path serves all."""
     path = bud.trace(problem(), closed=False, resolution=FINE)
     alpha, energy = 1 / np.cosh(np.asarray(path.x)), np.asarray(path.energy)
     return [max(0.0, np.max(energy + 2 * np.pi * size * (alpha - 1))) for size in sizes]
@@ -87,24 +92,36 @@ def draw_closure(axes):
     axes.legend(frameon=False)
 
 
-def draw_hills(axes):
+def hills(count):
+    """Hill to the gate in kBT of ``count`` domains drawn at random: finer solution, as in a run, spherical cap.
+
+    Only hills below 60 kBT are kept.
+    """
     kT = thermal_energy(37.0)
-    gate, viscosities = Gate(5.0, kT), {"membrane_viscosity": 3e-6, "solvent_viscosity": 3e-9}
-    rng, count = np.random.default_rng(1), 150
+    gate = Gate(neck_radius=5.0, thermal_energy=kT)
+    viscosities = {"membrane_viscosity": 3e-6, "solvent_viscosity": 3e-9}
+    rng = np.random.default_rng(1)
     size, curvature = rng.uniform(25, 105, count), rng.uniform(0.015, 0.055, count)
     full = lambda value: np.full(count, value)
-    domain = Domain(np.pi * size**2, curvature, full(1.1), full(40 * kT), full(0.0))
-    host = Host(1e-3, 20 * kT, 0.008, 216.0)
-    finer = bud.Resolution(inner=18, outer=32, step=0.1, least_rim=0.045, backward=5)
-    laws = ExactLaw(gate, resolution=finer, **viscosities), ExactLaw(gate, **viscosities), CapLaw(gate, **viscosities)
-    exact, found, cap = (highest_climb(law.landscape(domain, host), gate) for law in laws)
-    low = exact < 60
-    worst = np.max(np.abs(found - exact)[low])
-    axes.axhline(0, color="0.8", lw=0.6, zorder=0)
-    axes.plot(
-        exact[low], (found - exact)[low], "o", ms=3, color=OKABE_ITO[0], label=f"as in a run (within {worst:.2f})"
+    domain = Domain(
+        area=np.pi * size**2,
+        spontaneous_curvature=curvature,
+        line_tension=full(1.1),
+        bending_rigidity=full(40 * kT),
+        gaussian_modulus_contrast=full(0.0),
     )
-    axes.plot(exact[low], (cap - exact)[low], "x", ms=3, color=OKABE_ITO[1], label="spherical cap")
+    host = Host(tension=1e-3, bending_rigidity=20 * kT, spontaneous_curvature=0.008, radius=216.0)
+    laws = ExactLaw(gate, resolution=FINER, **viscosities), ExactLaw(gate, **viscosities), CapLaw(gate, **viscosities)
+    found = np.array([highest_climb(law.landscape(domain, host), gate) for law in laws])
+    return found[:, found[0] < 60]
+
+
+def draw_hills(axes):
+    exact, found, cap = hills(150)
+    worst = np.max(np.abs(found - exact))
+    axes.axhline(0, color="0.8", lw=0.6, zorder=0)
+    axes.plot(exact, found - exact, "o", ms=3, color=OKABE_ITO[0], label=f"as in a run (within {worst:.2f})")
+    axes.plot(exact, cap - exact, "x", ms=3, color=OKABE_ITO[1], label="spherical cap")
     axes.set_yscale("symlog", linthresh=1.0)
     axes.set(xlabel="hill, finer solution ($k_BT$)", ylabel="hill less finer solution ($k_BT$)", xlim=(-2, 60))
     axes.set_ylim(-10, 1000)

@@ -21,8 +21,8 @@ import numpy as np
 
 from membrane import paths
 from membrane.bud import exact as bud
-from membrane.bud.exact_law import route, solved
 from membrane.bud.landscape import answer
+from membrane.bud.route import route, solve_path
 from membrane.bud.situation import crossing
 from membrane.bud.words import duration
 from membrane.builder.law import bud_law
@@ -84,7 +84,7 @@ class Survey:
 def states(situation, law, diameter):
     """(rim radius over L, energy in kT over that at the gate) of one domain on its way to the gate."""
     problem, line_tension = problem_of(situation, diameter)
-    known = solved(bud.Problem(*map(float, problem)), law.resolution)
+    known = solve_path(bud.Problem.of(map(float, problem.values())), law.resolution)
     _, alpha, energy, neck, *_ = route(known, float(line_tension))
     keep = (alpha < 1 / np.cosh(0.1)) & (np.cumsum(diameter * np.exp(neck) <= law.gate.neck_radius) <= 1)
     energy = situation.rigidity_inside * energy[keep] / law.gate.thermal_energy
@@ -275,7 +275,7 @@ def main(arguments=None) -> int:
         set_up_jax()
         config = load(options.config, options.set)
         exact, cap = (
-            bud_law(changed(config, {"budding.law": law}, str(options.config)), hopeless=np.inf)
+            bud_law(changed(config, {"budding.law": law}, str(options.config)), search_limit_kT=np.inf)
             for law in ("exact", "cap")
         )
         situation = situation_of(config)

@@ -23,6 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import argparse
 import sys
 import time
+from dataclasses import replace
 from typing import NamedTuple
 
 import equinox as eqx
@@ -104,7 +105,7 @@ def exact(points) -> list[bud.Sealed]:
             line_tension=line_tension,
         )
         # Bending away from the lumen is positive there; L is 2 R times the root of the domain's share.
-        problem = problem._replace(spontaneous_curvature=jnp.asarray(-2 * curvature * SHARE**0.5))
+        problem = replace(problem, spontaneous_curvature=jnp.asarray(-2 * curvature * SHARE**0.5))
         found.append(bud.sealed_at(problem, line, host, near=found[-1], resolution=RESOLUTION))
     return found[1:]
 

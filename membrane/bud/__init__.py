@@ -1,1 +1,1 @@
-"""One domain that buds: the energy it climbs, the laws that answer how fast, and what becomes of its neck."""
+"""What becomes of one domain: its energy from flat to closed, and the laws that tell whether and how fast it buds."""

@@ -1,14 +1,15 @@
-"""The closed spherical cap, reference and rival of the exact law (Lipowsky 1992, J. Phys. II 2:1825).
+"""The closed spherical cap: a bud law in closed form, against which the exact law is compared.
 
-A domain of area pi L^2 is a cap of curvature C = 2y/L in a flat host, 0 <= y <= 1 (y = 0 flat, y = 1 a closed
+A domain of area pi L^2 is a cap of a sphere of radius R in a flat host. y = L/(2R) runs from 0 (flat) to 1 (a closed
 vesicle of diameter L). With l = lambda L/kappa_in, c = c0 L, s = sigma L^2/kappa_in, g = (kappa_G,in -
-kappa_G,out)/kappa_in and k = 4 + s/2 + 2g its energy is
+kappa_G,out)/kappa_in and k = 4 + s/2 + 2g the energy of the cap is
 
     E(y)/(2 pi kappa_in) = k y^2 - 2 c y + l sqrt(1 - y^2) + c^2/4.
 
-Its rim, the neck, has radius L sqrt(1 - y^2). With y = sin t the stationary states solve 2 k sin t - 2 c = l tan t:
-a dimple below and a barrier above cos^3 t = l/(2k); both vanish where (l/2k)^(2/3) + (c/k)^(2/3) = 1. The cap
-overestimates barriers (1.4 to 44 times) and the instability (6-38 % for c <= 2): docs/cap.md.
+Its neck is its rim, of radius L sqrt(1 - y^2). The cap overestimates barriers (1.4 to 44 times) and the line tension at
+which the dimple becomes unstable (by 6-38 % for c <= 2); docs/cap.md has derivations and limits.
+
+Source: Lipowsky 1992, J. Phys. II 2:1825.
 """
 
 import numpy as np
@@ -19,17 +20,21 @@ from membrane.bud.landscape import BudAnswer, Domain, Gate, Host, Landscape, ans
 class CapLaw:
     """The closed spherical cap with tension, spontaneous curvature and Gaussian modulus.
 
-    The host is taken as flat whatever its radius, its spontaneous curvature enters as c0_in - (kappa_out/kappa_in)
-    c0_out, and the neck, the rim, always closes. The drag against dy/dt is
+    The host is taken as flat whatever its radius. Its spontaneous curvature enters as c0 = c0_in -
+    (kappa_out/kappa_in) c0_out. The neck always closes. The drag against dy/dt has three parts (docs/cap.md): viscous
+    shear of the cap, flow of the host toward the shrinking rim, and the solvents on both sides.
 
         gamma(y) = 4 pi eta_m L^2 [a I(a) + a/(1-a)] + 2 (eta_cyt + eta_lum) L^3,  a = y^2,
-        I(a) = [1/(1-a) - (1-a) + 2 ln(1-a)]/a^3  (1/3 at a = 0):
+        I(a) = [1/(1-a) - (1-a) + 2 ln(1-a)]/a^3  (1/3 at a = 0)
 
-    viscous shear of the area-preserving cap (stretch cos(psi/2) along parallels), radial flow of the host toward the
-    shrinking rim, and a disc pushed broadside through the solvents at half the apex speed (docs/cap.md).
+    Arguments:
+        gate: when a neck breaks.
+        membrane_viscosity: eta_m, pN s/nm.
+        solvent_viscosity: eta_cyt + eta_lum, the sum for cytosol and lumen, pN s/nm^2.
     """
 
     points = 400
+    """Number of states between flat and the gate."""
 
     def __init__(self, gate: Gate, *, membrane_viscosity: float, solvent_viscosity: float):
         self.gate, self.membrane_viscosity, self.solvent_viscosity = gate, membrane_viscosity, solvent_viscosity
@@ -39,7 +44,7 @@ class CapLaw:
         return answer(self.landscape(domain, host), self.gate)
 
     def landscape(self, domain: Domain, host: Host) -> Landscape:
-        """E(y) over y = tanh x, from flat to the gate."""
+        """E of every domain over x = artanh y, from flat to the gate."""
         kappa, size = np.asarray(domain.bending_rigidity, float), domain.size
         l, c, k = scaled(domain, host)  # noqa: E741
         rim = np.minimum(self.gate.neck_radius / size, 0.5)
@@ -57,6 +62,7 @@ class CapLaw:
         )
 
     def _drag(self, y, size):
+        """gamma(y) in pN nm s. Near a = 0, where the closed form of I(a) loses digits, its series is used."""
         a = y**2
         small = np.where(a < 1e-2, a, 0.0)
         series = 1 / 3 + small / 2 + 3 * small**2 / 5 + 2 * small**3 / 3
@@ -68,7 +74,7 @@ class CapLaw:
 
 
 def scaled(domain: Domain, host: Host):
-    """(l, c, k) of each domain."""
+    """(l, c, k) of every domain. c is not negative: the cap does not know to which side it bends."""
     kappa, size = np.asarray(domain.bending_rigidity, float), domain.size
     contrast = domain.spontaneous_curvature - host.bending_rigidity / kappa * host.spontaneous_curvature
     k = 4 + 0.5 * host.tension * size**2 / kappa + 2 * domain.gaussian_modulus_contrast / kappa
@@ -76,25 +82,11 @@ def scaled(domain: Domain, host: Host):
 
 
 def cap_energy(y, k, c, l):  # noqa: E741
-    """E/(2 pi kappa_in) = k y^2 - 2 c y + l sqrt(1 - y^2) + c^2/4, absolute (flat: l + c^2/4)."""
-    return k * y**2 - 2 * c * y + l * np.sqrt(np.maximum(1 - y**2, 0)) + c**2 / 4
+    """E/(2 pi kappa_in) = k y^2 - 2 c y + l sqrt(1 - y^2) + c^2/4; the flat domain has l + c^2/4.
 
+    Without curvature (c = 0), tension and Gaussian contrast (k = 4), flat and closed cost the same at l = 4:
 
-def stationary_states(k, c, l):  # noqa: E741
-    """(y of the dimple, y of the barrier) of the cap, arrays; both 0 where no barrier is left.
-
-    Bisection of 2 k sin t - 2 c - l tan t on either side of its maximum cos^3 t = l/(2k), to rounding.
+    >>> float(cap_energy(0.0, 4.0, 0.0, 4.0)), float(cap_energy(1.0, 4.0, 0.0, 4.0))
+    (4.0, 4.0)
     """
-    k, c, l = np.broadcast_arrays(*(np.asarray(v, float) for v in (k, c, l)))  # noqa: E741
-    slope = lambda t: 2 * k * np.sin(t) - 2 * c - l * np.tan(t)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        crest = np.arccos(np.clip(np.where(k > 0, l / (2 * k), 1.0), 0, 1) ** (1 / 3))
-    held = (k > 0) & (slope(crest) > 0)
-    roots = []
-    for lower, upper, rising in ((np.zeros_like(k), crest, True), (crest, np.full_like(k, np.pi / 2), False)):
-        for _ in range(60):
-            middle = 0.5 * (lower + upper)
-            go_up = (slope(middle) < 0) == rising
-            lower, upper = np.where(go_up, middle, lower), np.where(go_up, upper, middle)
-        roots.append(np.where(held, np.sin(0.5 * (lower + upper)), 0.0))
-    return tuple(roots)
+    return k * y**2 - 2 * c * y + l * np.sqrt(np.maximum(1 - y**2, 0)) + c**2 / 4

@@ -1,8 +1,10 @@
-"""From an energy landscape to an answer: wells, barriers, necks and rates of a domain between flat and closed.
+"""From an energy landscape to an answer: wells, barriers, necks and rates of a domain on its way from flat to closed.
 
-Every bud law supplies a :class:`Landscape` over a coordinate that grows on the way; :func:`answer` reads it.
-The state moves by overdamped Langevin dynamics against the drag gamma(x), so that times are mean first-passage times
-(:func:`mean_escape_time`), exact for any barrier; for high ones they are Kramers' (:func:`kramers_rate`).
+A bud law supplies a :class:`Landscape`: the energy F(x) of a domain over a coordinate x that grows while the domain
+buds. :func:`answer` finds the dimple, the bud and the barrier between them, and computes the rates.
+
+The shape moves by overdamped Langevin dynamics along x, against the drag gamma(x). The rate of a passage is the inverse
+of its mean first-passage time (:func:`mean_escape_time`), which is exact for any barrier.
 """
 
 from dataclasses import dataclass
@@ -12,11 +14,29 @@ import numpy as np
 RIGHT_ANGLE = 0.5 * np.pi
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Domain:
-    """Domains as arrays of one shape: area (nm^2), spontaneous curvature (1/nm), line tension (pN), bending rigidity
-    and Gaussian modulus contrast kappa_G,in - kappa_G,out (pN nm; Gauss-Bonnet leaves no more of the two moduli), and
-    whether they are open buds already."""
+    """One or many domains. Their properties are arrays of one shape.
+
+    Attributes:
+        area: area of the membrane, nm^2.
+        spontaneous_curvature: the 2H that the membrane of the domain prefers, 1/nm; positive into the lumen.
+        line_tension: energy of the rim per length, pN.
+        bending_rigidity: bending rigidity of the domain, pN nm.
+        gaussian_modulus_contrast: kappa_G,in - kappa_G,out, the Gaussian modulus of the domain less that of the host,
+            pN nm. By the theorem of Gauss and Bonnet only this difference has an effect.
+        open_bud: whether the domain is an open bud already.
+
+    >>> domain = Domain(
+    ...     area=np.array([7854.0]),
+    ...     spontaneous_curvature=np.array([0.04]),
+    ...     line_tension=np.array([1.0]),
+    ...     bending_rigidity=np.array([170.0]),
+    ...     gaussian_modulus_contrast=np.array([0.0]),
+    ... )
+    >>> domain.size.round(1)
+    array([50.])
+    """
 
     area: np.ndarray
     spontaneous_curvature: np.ndarray
@@ -27,14 +47,20 @@ class Domain:
 
     @property
     def size(self) -> np.ndarray:
-        """L = sqrt(area/pi) in nm, the diameter of the closed vesicle."""
+        """L = sqrt(area/pi), nm. It is the radius of the flat domain and the diameter of the closed vesicle."""
         return np.sqrt(np.asarray(self.area, float) / np.pi)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Host:
-    """The membrane around them: tension (pN/nm; one value, or one a domain), bending rigidity (pN nm), spontaneous
-    curvature (1/nm), radius (nm; inf: flat)."""
+    """The membrane around the domains.
+
+    Attributes:
+        tension: pN/nm; one value, or one for each domain.
+        bending_rigidity: pN nm.
+        spontaneous_curvature: the 2H that the membrane of the host prefers, 1/nm; positive into the lumen.
+        radius: radius of the sphere that the host forms, nm; inf for a flat host.
+    """
 
     tension: float | np.ndarray
     bending_rigidity: float
@@ -43,18 +69,28 @@ class Host:
 
 
 def bud_direction(domain: Domain, host: Host) -> np.ndarray:
-    """+1 for domains that bud into the lumen, -1 for those that bud away: the sign of c0_in - (kappa_out/kappa_in)
-    c0_out."""
+    """Side to which each domain buds: +1 into the lumen, -1 away from it.
+
+    It is the sign of c0_in - (kappa_out/kappa_in) c0_out, and +1 where that is 0.
+    """
     ratio = host.bending_rigidity / np.asarray(domain.bending_rigidity, float)
     return np.where(domain.spontaneous_curvature < ratio * host.spontaneous_curvature, -1, 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Landscape:
-    """Energy of domains along the path, arrays (domains, points) over ascending ``coordinate`` (points,) or (domains,
-    points): ``energy`` F(x) in pN nm (inf: no state), ``neck_radius`` in nm, ``contact_angle`` in rad, ``drag`` in
-    pN nm s; and ``size`` L in nm, ``direction`` (+1 into the lumen), ``rate_factor`` within which rates are known,
-    arrays (domains,)."""
+    """Energy of domains along the path from flat to closed.
+
+    Attributes:
+        coordinate: x, ascending; array (points,) or (domains, points).
+        energy: F(x), pN nm, array (domains, points); inf where there is no state.
+        neck_radius: radius of the neck in each state, nm, array (domains, points).
+        contact_angle: angle between membrane and host plane at the rim, rad, array (domains, points).
+        drag: gamma(x), pN nm s over the square of the unit of x, array (domains, points).
+        size: L of each domain, nm, array (domains,).
+        direction: +1 for buds into the lumen, -1 for buds away from it, array (domains,).
+        rate_factor: the law knows its rates within this factor, up or down; array (domains,).
+    """
 
     coordinate: np.ndarray
     energy: np.ndarray
@@ -66,20 +102,33 @@ class Landscape:
     rate_factor: np.ndarray | float = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BudAnswer:
-    """What a law answers, arrays of the shape of the domains.
+    """What a bud law answers. All attributes are arrays of the shape of the domains.
 
-    The dimple is the first minimum of F; the gate of scission is a neck of the stated radius. The bud is the lowest
-    state beyond the dimple: the gate itself where F falls into it (``neck_closed``: the neck closes by itself), else a
-    minimum with an open neck of ``neck_radius_nm``. Where F only rises from the dimple to the gate there is no bud
-    (``neck_radius_nm`` nan), and the hill to the gate is the barrier.
+    The *dimple* is the first minimum of F. The *gate* is the state whose neck is so narrow that it breaks. The *bud* is
+    the lowest state beyond the dimple. There are three cases:
 
-    ``barrier_kBT`` dimple to the highest state before the bud (0: no dimple, or a bud from the start; inf: out of
-    reach), ``rate_per_s`` of becoming a bud; ``opening_barrier_kBT``, ``opening_rate_per_s`` from the open bud back;
-    ``scission_barrier_kBT``, ``scission_rate_per_s`` from the open bud to the gate, and ``aided_rate_per_s`` with the
-    scission aid's force; ``bud_energy_kBT`` bud less dimple; ``diameter_nm`` of the vesicle; ``contact_angle_rad`` of
-    the dimple; ``direction``; ``rate_factor`` within which the law knows its rates, the physics being as assumed.
+    - F falls into the gate, and the gate is the lowest state. The neck closes by itself.
+    - F has a minimum between dimple and gate. The bud rests there with an open neck.
+    - F only rises from the dimple to the gate. There is no bud. The barrier is the rise to the gate.
+
+    Attributes:
+        barrier_kBT: from the dimple to the highest state before the bud. 0: there is no dimple, or the domain is a bud
+            from the start. inf: out of reach.
+        rate_per_s: rate at which a dimple becomes a bud.
+        opening_barrier_kBT: from the open bud back to the highest state before it; nan without an open bud.
+        opening_rate_per_s: rate at which an open bud becomes a dimple again.
+        scission_barrier_kBT: from the open bud to the highest state before the gate.
+        scission_rate_per_s: rate at which an open bud reaches the gate.
+        aided_rate_per_s: the same with the force of the scission aid.
+        bud_energy_kBT: energy of the bud less that of the dimple.
+        diameter_nm: diameter of the vesicle.
+        neck_radius_nm: radius of the bud's neck; nan: there is no bud.
+        contact_angle_rad: contact angle of the dimple at its rim.
+        neck_closed: whether the neck closes by itself.
+        direction: +1 for buds into the lumen, -1 for buds away from it.
+        rate_factor: the law knows its rates within this factor, up or down, if the physics is as it assumes.
     """
 
     barrier_kBT: np.ndarray
@@ -98,11 +147,19 @@ class BudAnswer:
     rate_factor: np.ndarray | float = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Gate:
-    """When a neck breaks: at ``neck_radius`` (nm). ``constriction_force`` (pN) is what a scission aid (ESCRT-III) adds,
-    an energy f r at neck radius r, that is a line tension f/(2 pi) of the neck (Agudo-Canalejo & Lipowsky 2018).
-    ``thermal_energy`` is kT (pN nm)."""
+    """When the neck of a bud breaks.
+
+    Attributes:
+        neck_radius: a neck of this radius breaks, nm.
+        thermal_energy: kT, pN nm.
+        constriction_force: what a scission aid (ESCRT-III) pulls the neck together with, pN. It adds the energy f r at
+            neck radius r, which is a line tension f/(2 pi) of the neck (Agudo-Canalejo & Lipowsky 2018).
+
+    Raises:
+        ValueError: neck radius or kT is not positive, or the force is negative.
+    """
 
     neck_radius: float
     thermal_energy: float
@@ -117,9 +174,12 @@ class Gate:
 
 
 def answer(landscape: Landscape, gate: Gate) -> BudAnswer:
-    """Read every domain's landscape (see :class:`BudAnswer`). Domains with L <= 2 neck radii never bud."""
-    rows = [_answer_one(landscape, gate, i) for i in range(len(landscape.size))]
-    columns = {name: np.array([row[name] for row in rows]) for name in _NOTHING}
+    """Dimple, bud, barriers and rates of every domain, read from its landscape.
+
+    Domains with L <= 2 neck radii never bud: such a vesicle would be no wider than its neck.
+    """
+    rows = [_answer_of_one(landscape, gate, i) for i in range(len(landscape.size))]
+    columns = {name: np.array([row[name] for row in rows]) for name in _NO_BUD}
     columns["neck_closed"] = columns["neck_closed"].astype(bool)
     sizes = {"diameter_nm": np.asarray(landscape.size, float), "direction": np.asarray(landscape.direction, int)}
     sizes["rate_factor"] = np.broadcast_to(np.asarray(landscape.rate_factor, float), np.shape(landscape.size))
@@ -127,8 +187,10 @@ def answer(landscape: Landscape, gate: Gate) -> BudAnswer:
 
 
 def highest_climb(landscape: Landscape, gate: Gate) -> np.ndarray:
-    """Of each domain the most that F rises above an earlier state on the way to the gate, in kT: the barrier, whatever
-    states lie on the way; nan where there is no state."""
+    """The most that F rises above an earlier state on the way to the gate, in kT, array (domains,).
+
+    This is the barrier to the gate, whatever states lie on the way. It serves to compare laws. nan: there is no state.
+    """
     found = np.full(len(landscape.size), np.nan)
     for i, energy in enumerate(landscape.energy):
         through = np.broadcast_to(landscape.neck_radius, landscape.energy.shape)[i] <= gate.neck_radius
@@ -139,7 +201,7 @@ def highest_climb(landscape: Landscape, gate: Gate) -> np.ndarray:
     return found
 
 
-_NOTHING = {
+_NO_BUD = {
     "barrier_kBT": np.inf,
     "rate_per_s": 0.0,
     "opening_barrier_kBT": np.nan,
@@ -152,14 +214,57 @@ _NOTHING = {
     "contact_angle_rad": np.nan,
     "neck_closed": False,
 }
+"""The answer for a domain that never buds. Other answers replace some of it."""
+
+_AT_THE_GATE = {"scission_barrier_kBT": 0.0, "scission_rate_per_s": np.inf, "aided_rate_per_s": np.inf}
+"""Scission of a bud that has reached the gate: it happens at once."""
 
 
-def _answer_one(landscape: Landscape, gate: Gate, i: int) -> dict:
-    pick = lambda v: np.broadcast_to(v, landscape.energy.shape)[i]
+@dataclass(frozen=True)
+class _Path:
+    """One domain from its first state to the gate, arrays (points,): x, F/kT, gamma, neck radius, contact angle."""
+
+    x: np.ndarray
+    energy: np.ndarray
+    drag: np.ndarray
+    neck: np.ndarray
+    angle: np.ndarray
+
+    @property
+    def last(self) -> int:
+        """Index of the gate."""
+        return len(self.x) - 1
+
+    def rate(self, start, stop, thermal_energy, low=0):
+        """Inverse mean first-passage time from point ``start`` to point ``stop``, with a reflecting wall at ``low``.
+
+        inf where ``start`` is ``stop``.
+        """
+        if start == stop:
+            return np.inf
+        part = slice(low, stop + 1)
+        with np.errstate(divide="ignore"):
+            time = mean_escape_time(self.x[part], self.energy[part], self.drag[part] / thermal_energy, start - low)
+            return float(1 / time)
+
+    def reversed_from(self, start) -> "_Path":
+        """The path walked from the gate back to point ``start``."""
+        back = lambda values: values[start:][::-1]
+        return _Path(-back(self.x), back(self.energy), back(self.drag), back(self.neck), back(self.angle))
+
+
+def _answer_of_one(landscape: Landscape, gate: Gate, i: int) -> dict:
+    """What replaces or repeats `_NO_BUD` for domain ``i``."""
     usable = np.isfinite(landscape.energy[i])
     if landscape.size[i] <= 2 * gate.neck_radius or usable.sum() < 2:
-        return _NOTHING
-    neck = pick(landscape.neck_radius)[usable]
+        return _NO_BUD
+    return _read(_path_to_the_gate(landscape, gate, i, usable), gate)
+
+
+def _path_to_the_gate(landscape: Landscape, gate: Gate, i: int, usable) -> _Path:
+    """The states ``usable`` of domain ``i`` up to the gate, which may lie between two points."""
+    pick = lambda values: np.broadcast_to(values, landscape.energy.shape)[i][usable]
+    neck = pick(landscape.neck_radius)
     through = np.nonzero(neck <= gate.neck_radius)[0]
     last = max(through[0] if len(through) else len(neck) - 1, 1)
     neck, share = neck[: last + 1].astype(float), 1.0
@@ -168,90 +273,115 @@ def _answer_one(landscape: Landscape, gate: Gate, i: int) -> dict:
         neck[last] = gate.neck_radius
 
     def cut(values):
-        """Up to the gate itself, between two points."""
-        values = pick(values)[usable][: last + 1].astype(float)
+        values = pick(values)[: last + 1].astype(float)
         values[last] = values[last - 1] + share * (values[last] - values[last - 1])
         return values
 
-    path = _Path(cut(landscape.coordinate), cut(landscape.energy) / gate.thermal_energy, cut(landscape.drag))
-    return _read(path, neck, cut(landscape.contact_angle), gate)
+    x, energy, drag, angle = map(cut, (landscape.coordinate, landscape.energy, landscape.drag, landscape.contact_angle))
+    return _Path(x, energy / gate.thermal_energy, drag, neck, angle)
 
 
-@dataclass(frozen=True)
-class _Path:
-    """x, F/kT and gamma of one domain up to the gate."""
-
-    x: np.ndarray
-    energy: np.ndarray
-    drag: np.ndarray
-
-    def rate(self, start, stop, thermal_energy, low=0):
-        """Inverse mean first-passage time from ``start`` to ``stop`` with a wall at ``low``; inf where it is there."""
-        if start == stop:
-            return np.inf
-        part = slice(low, stop + 1)
-        with np.errstate(divide="ignore"):
-            time = mean_escape_time(self.x[part], self.energy[part], self.drag[part] / thermal_energy, start - low)
-            return float(1 / time)
-
-    def reversed(self):
-        return _Path(-self.x[::-1], self.energy[::-1], self.drag[::-1])
-
-
-def _read(path: _Path, neck, angle, gate: Gate) -> dict:
-    energy, last, kT = path.energy, len(path.x) - 1, gate.thermal_energy
+def _read(path: _Path, gate: Gate) -> dict:
+    """The answer for one path."""
+    kT, energy = gate.thermal_energy, path.energy
     rises = np.append(np.diff(energy) > 0, False)
-    dimple = int(np.argmax(rises))
-    at_once = {"scission_barrier_kBT": 0.0, "scission_rate_per_s": np.inf, "aided_rate_per_s": np.inf}
     if not rises.any():
-        closed = {"barrier_kBT": 0.0, "rate_per_s": path.rate(0, last, kT), "neck_closed": True}
-        closed |= {"neck_radius_nm": float(neck[last]), "bud_energy_kBT": float(energy[last] - energy[0])}
-        return _NOTHING | at_once | closed
-    budded = angle[dimple] > RIGHT_ANGLE
-    falls_in = not rises[last - 1]
-    settles = dimple + 2 + np.nonzero(~rises[dimple + 1 : last - 1] & rises[dimple + 2 : last])[0]
-    states = [dimple] if budded else [*settles, *([last] if falls_in else [])]
-    shown = _NOTHING | ({} if budded else {"contact_angle_rad": float(angle[dimple])})
-    if not states:
-        hill = {"barrier_kBT": float(energy[last] - energy[dimple]), "rate_per_s": path.rate(dimple, last, kT)}
-        return shown | at_once | hill | {"bud_energy_kBT": hill["barrier_kBT"]}
-    bud = int(states[np.argmin(energy[states])])
-    top = 0 if budded else dimple + int(np.argmax(energy[dimple : bud + 1]))
-    shown |= {"barrier_kBT": 0.0 if budded else float(energy[top] - energy[dimple])}
-    shown |= {"rate_per_s": path.rate(0 if budded else dimple, bud, kT), "neck_radius_nm": float(neck[bud])}
-    shown |= {"bud_energy_kBT": float(energy[bud] - energy[dimple])}
-    if bud == last:
-        return shown | at_once | {"neck_closed": True}
-    alone = path.rate(bud, last, kT, low=top)
-    shown |= {"scission_barrier_kBT": float(energy[bud:].max() - energy[bud]), "scission_rate_per_s": alone}
-    aided = _Path(path.x, energy + gate.constriction_force * neck / kT, path.drag)
-    shown |= {"aided_rate_per_s": aided.rate(bud, last, kT, low=top) if gate.constriction_force else alone}
-    if budded:
-        return shown | {"opening_barrier_kBT": np.inf, "opening_rate_per_s": 0.0}
-    back = _Path(path.x[dimple:], energy[dimple:], path.drag[dimple:]).reversed()
-    opening = {"opening_barrier_kBT": float(energy[top] - energy[bud])}
-    return shown | opening | {"opening_rate_per_s": back.rate(last - bud, last - dimple, kT)}
+        return _NO_BUD | _falls_to_the_gate(path, kT)
+    dimple = int(np.argmax(rises))
+    if path.angle[dimple] > RIGHT_ANGLE:
+        return _NO_BUD | _bud_from_the_start(path, dimple, gate)
+    found = _NO_BUD | {"contact_angle_rad": float(path.angle[dimple])}
+    bud = _lowest_bud(path, rises, dimple)
+    if bud is None:
+        return found | _rises_to_the_gate(path, dimple, kT)
+    top = dimple + int(np.argmax(energy[dimple : bud + 1]))
+    found |= {"barrier_kBT": float(energy[top] - energy[dimple]), "rate_per_s": path.rate(dimple, bud, kT)}
+    found |= {"neck_radius_nm": float(path.neck[bud]), "bud_energy_kBT": float(energy[bud] - energy[dimple])}
+    if bud == path.last:
+        return found | _AT_THE_GATE | {"neck_closed": True}
+    return found | _scission(path, top, bud, gate) | _opening(path, dimple, top, bud, kT)
 
 
-def kramers_rate(well_curvature, barrier_curvature, well_drag, barrier_drag, barrier, thermal_energy):
-    """Kramers' rate sqrt(F''_well |F''_barrier|/(gamma_well gamma_barrier)) exp(-dF/kT)/(2 pi) (Kramers 1940, Physica
-    7:284, in the coordinate of constant drag). From :func:`mean_escape_time` with both exponentials taken to second
-    order: valid for dF of several kT and a drag that hardly changes across a width sqrt(kT/|F''|)."""
-    frequency = np.sqrt(well_curvature * np.abs(barrier_curvature) / (well_drag * barrier_drag))
-    return frequency * np.exp(-barrier / thermal_energy) / (2 * np.pi)
+def _falls_to_the_gate(path: _Path, kT) -> dict:
+    """F has no minimum at all."""
+    return _AT_THE_GATE | {
+        "barrier_kBT": 0.0,
+        "rate_per_s": path.rate(0, path.last, kT),
+        "neck_closed": True,
+        "neck_radius_nm": float(path.neck[-1]),
+        "bud_energy_kBT": float(path.energy[-1] - path.energy[0]),
+    }
+
+
+def _rises_to_the_gate(path: _Path, dimple: int, kT) -> dict:
+    """There is no bud: the domain would have to be driven to the gate."""
+    hill = float(path.energy[-1] - path.energy[dimple])
+    rate = path.rate(dimple, path.last, kT)
+    return _AT_THE_GATE | {"barrier_kBT": hill, "rate_per_s": rate, "bud_energy_kBT": hill}
+
+
+def _bud_from_the_start(path: _Path, bud: int, gate: Gate) -> dict:
+    """The first minimum has a neck already: there is no dimple to come from and none to go back to."""
+    return _scission(path, 0, bud, gate) | {
+        "barrier_kBT": 0.0,
+        "rate_per_s": path.rate(0, bud, gate.thermal_energy),
+        "opening_barrier_kBT": np.inf,
+        "opening_rate_per_s": 0.0,
+        "bud_energy_kBT": 0.0,
+        "neck_radius_nm": float(path.neck[bud]),
+    }
+
+
+def _lowest_bud(path: _Path, rises, dimple: int) -> int | None:
+    """Index of the lowest minimum beyond the dimple, the gate counted if F falls into it; None: there is none."""
+    minima = dimple + 2 + np.nonzero(~rises[dimple + 1 : path.last - 1] & rises[dimple + 2 : path.last])[0]
+    falls_into_the_gate = not rises[path.last - 1]
+    states = [*minima, *([path.last] if falls_into_the_gate else [])]
+    return int(states[np.argmin(path.energy[states])]) if states else None
+
+
+def _scission(path: _Path, top: int, bud: int, gate: Gate) -> dict:
+    """From an open bud to the gate, without the scission aid and with it. There is no way back over ``top``."""
+    energy, kT = path.energy, gate.thermal_energy
+    alone = aided = path.rate(bud, path.last, kT, low=top)
+    if gate.constriction_force:
+        pulled = energy + gate.constriction_force * path.neck / kT
+        aided = _Path(path.x, pulled, path.drag, path.neck, path.angle).rate(bud, path.last, kT, low=top)
+    barrier = float(energy[bud:].max() - energy[bud])
+    return {"scission_barrier_kBT": barrier, "scission_rate_per_s": alone, "aided_rate_per_s": aided}
+
+
+def _opening(path: _Path, dimple: int, top: int, bud: int, kT) -> dict:
+    """From an open bud back to the dimple, with a wall at the gate."""
+    back, last = path.reversed_from(dimple), path.last
+    rate = back.rate(last - bud, last - dimple, kT)
+    return {"opening_barrier_kBT": float(path.energy[top] - path.energy[bud]), "opening_rate_per_s": rate}
 
 
 def mean_escape_time(x, energy, drag, start):
-    """Mean first-passage time from x[start] to x[-1], reflecting at x[0] (Kramers 1940; exact for overdamped motion).
+    """Mean first-passage time from x[start] to x[-1], with a reflecting wall at x[0].
 
-        tau = integral_{x_start}^{x_end} dq exp(F/kT) integral_{x_0} dq exp(-F/kT),    dq = sqrt(gamma/kT) dx
+        tau = integral_{x_start}^{x_end} dq exp(F/kT) integral_{x_0}^{q} dq' exp(-F/kT),    dq = sqrt(gamma/kT) dx
 
-    F is the energy of the states on a path, not the free energy of a coordinate; dq, the path's length in the metric of
-    the drag, makes tau the same in every coordinate, and is what remains of many degrees of freedom when those
-    across the path are as stiff at the well as at the barrier (Langer 1969, recalled).
+    This is exact for overdamped motion (Kramers 1940, Physica 7:284). dq is the length of the path measured by the
+    drag; with it, tau is the same in every coordinate. F is the energy of the states on one path, not the free energy
+    of a coordinate. That is enough where motion across the path is as stiff at the well as at the barrier (Langer
+    1969, recalled).
 
-    ``x``, ``energy`` (F/kT), ``drag`` (gamma/kT) have shape (..., points), ``start`` is an index of shape (...,).
-    Exponentials are integrated exactly between points, as logarithms: any barrier from none to hundreds of kT.
+    Arguments:
+        x: coordinate, ascending, shape (..., points).
+        energy: F/kT, shape (..., points).
+        drag: gamma/kT, shape (..., points).
+        start: index of the point of departure, shape (...,).
+
+    Exponentials are integrated exactly between points and added as logarithms, so that barriers from none to hundreds
+    of kT are handled.
+
+    The time to diffuse freely over a length of 1 is 1/2:
+
+    >>> x = np.linspace(0, 1, 101)
+    >>> float(mean_escape_time(x, 0 * x, 1 + 0 * x, 0).round(6))
+    0.5
     """
     width, length = np.diff(x, axis=-1), 0.5 * np.log(drag)
     outer_log = length + energy + _log_cumulative(length - energy, width)
@@ -262,8 +392,8 @@ def mean_escape_time(x, energy, drag, start):
 
 
 def _log_cumulative(log_f, width):
-    """log of the cumulative integral of exp(log_f); the first entry is -inf."""
-    # Logarithmic mean of neighbours: exact for exponentials, of second order for the rest.
+    """Logarithm of the cumulative integral of exp(log_f), of the same shape; its first entry is -inf."""
+    # The logarithmic mean of two neighbours is exact for exponentials, and of second order for everything else.
     with np.errstate(divide="ignore", invalid="ignore"):
         high, fall = np.maximum(log_f[..., 1:], log_f[..., :-1]), np.abs(np.diff(log_f, axis=-1))
         mean = np.where(fall > 1e-6, -np.expm1(-fall) / fall, 1 - 0.5 * fall)

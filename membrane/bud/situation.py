@@ -1,4 +1,4 @@
-"""What a domain finds, what becomes of domains of many sizes there, and from which size on they bud."""
+"""The situation of the domains of a configuration, and what a bud law predicts for domains of many sizes in it."""
 
 from dataclasses import dataclass
 
@@ -7,22 +7,32 @@ import numpy as np
 from membrane.bud.landscape import BudAnswer, Domain, Host
 
 DIAMETERS_NM = tuple(range(20, 161, 10))
-"""Of the vesicles that are asked about where nobody names others."""
+"""Diameters of the vesicles in a prediction, unless others are given."""
 
 YEAR_S = 365.25 * 86400
 
 NEVER_S = 1e9
-"""What takes longer than 30 years does not happen."""
+"""What takes longer than this (30 years) counts as never."""
 
 PARTS = 8
-"""The law is asked at so many diameters for each row of the table, to find where its answer changes."""
+"""A law is evaluated at this many diameters for each row of a table, to find where its answer changes."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Situation:
-    """What a domain of a configuration finds: line tension (pN), spontaneous curvatures of the coexisting phases
-    (1/nm), rigidities and Gaussian contrast (pN nm), tension (pN/nm), host radius (nm; the sphere of the box's area),
-    kT (pN nm)."""
+    """What all domains of a configuration have in common: the two phases and the host.
+
+    Attributes:
+        line_tension: energy of the boundary between the phases per length, pN.
+        curvature_inside: spontaneous curvature (of 2H) of the domain, the Lo phase, 1/nm.
+        curvature_outside: the same of the host, the Ld phase, 1/nm.
+        rigidity_inside: bending rigidity of the domain, pN nm.
+        rigidity_outside: bending rigidity of the host, pN nm.
+        gaussian_contrast: Gaussian modulus of the domain less that of the host, pN nm.
+        tension: tension of the host, pN/nm.
+        host_radius: radius of the endosome, nm: the sphere that has the area of the box.
+        thermal_energy: kT, pN nm.
+    """
 
     line_tension: float
     curvature_inside: float
@@ -36,7 +46,13 @@ class Situation:
 
     @property
     def host(self) -> Host:
-        return Host(self.tension, self.rigidity_outside, self.curvature_outside, self.host_radius)
+        """The membrane around the domains."""
+        return Host(
+            tension=self.tension,
+            bending_rigidity=self.rigidity_outside,
+            spontaneous_curvature=self.curvature_outside,
+            radius=self.host_radius,
+        )
 
     def domains(self, diameters) -> Domain:
         """Domains that make vesicles of these diameters (nm)."""
@@ -51,9 +67,17 @@ class Situation:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """What the law answers (``answer``) at rising ``diameters`` (nm), ``shown`` of which are rows of the table."""
+    """What a bud law answers for domains of many sizes.
+
+    Attributes:
+        situation: what the domains have in common.
+        duration_s: duration of the run that the prediction belongs to, s.
+        diameters: diameters of the vesicles, ascending, nm.
+        answer: what the law answers, one entry for each diameter.
+        shown: the diameters that are rows of the table. The others serve to find thresholds.
+    """
 
     situation: Situation
     duration_s: float
@@ -63,28 +87,28 @@ class Prediction:
 
     @property
     def waiting_s(self) -> np.ndarray:
-        """Mean time until the domain is a bud or, where there is none, at the gate; inf: never."""
+        """Mean time in s until the domain is a bud or, where there is no bud, at the gate; inf: never."""
         with np.errstate(divide="ignore"):
             return 1 / self.answer.rate_per_s
 
     @property
     def scission_s(self) -> np.ndarray:
-        """Mean time until the neck of that bud breaks, with the scission aid's force if there is one."""
+        """Mean time in s until the neck of that bud breaks, with the force of the scission aid if there is one."""
         with np.errstate(divide="ignore"):
             return 1 / self.answer.aided_rate_per_s
 
     @property
     def without_barrier(self) -> float:
-        """Smallest diameter (nm) that becomes a bud without a barrier; nan: none does."""
+        """Smallest diameter in nm that becomes a bud without a barrier; nan: none does."""
         return self._first(self.answer.barrier_kBT == 0)
 
     @property
     def closing(self) -> float:
-        """Smallest diameter (nm) that becomes a bud and closes its neck by itself; nan: none does."""
+        """Smallest diameter in nm that becomes a bud and closes its neck by itself; nan: none does."""
         return self._first(self.answer.neck_closed & (self.waiting_s <= NEVER_S))
 
     def within(self, seconds: float) -> float:
-        """Smallest diameter (nm) that becomes a bud within ``seconds``, interpolated; nan: none does."""
+        """Smallest diameter in nm that becomes a bud within ``seconds``, interpolated; nan: none does."""
         return crossing(self.diameters, self.waiting_s, seconds)
 
     def _first(self, holds) -> float:
@@ -92,7 +116,13 @@ class Prediction:
 
 
 def crossing(diameters, waiting_s, seconds: float) -> float:
-    """Smallest diameter whose waiting time is at most ``seconds``, by the time's logarithm; nan: none."""
+    """Smallest diameter whose waiting time is at most ``seconds``; nan: there is none.
+
+    Between two diameters the logarithm of the time is interpolated.
+
+    >>> crossing([40.0, 50.0], np.array([100.0, 1.0]), 10.0)
+    45.0
+    """
     below = np.nonzero(waiting_s <= seconds)[0]
     if not len(below):
         return np.nan
@@ -103,20 +133,34 @@ def crossing(diameters, waiting_s, seconds: float) -> float:
     return float(np.interp(np.log(seconds), ends, [diameters[at], diameters[at - 1]]))
 
 
-def asked(situation: Situation, law, diameters, duration_s: float) -> Prediction:
-    """As :func:`predict`, of any situation and law."""
+def predict_situation(situation: Situation, law, diameters, duration_s: float) -> Prediction:
+    """What a bud law predicts for domains in a situation.
+
+    Arguments:
+        situation: what the domains have in common.
+        law: a bud law, such as ``CapLaw`` or ``ExactLaw``.
+        diameters: diameters of the vesicles, ascending, nm.
+        duration_s: duration of the run that the prediction belongs to, s.
+
+    Raises:
+        ValueError: diameters are not positive, not ascending, or reach the diameter of the host.
+    """
     rows = _checked(diameters, situation)
     count = len(rows) * PARTS - PARTS + 1
     fine = np.interp(np.arange(count), PARTS * np.arange(len(rows)), rows)
     return Prediction(
-        situation, duration_s, fine, law(situation.domains(fine), situation.host), slice(None, None, PARTS)
+        situation=situation,
+        duration_s=duration_s,
+        diameters=fine,
+        answer=law(situation.domains(fine), situation.host),
+        shown=slice(None, None, PARTS),
     )
 
 
 def _checked(diameters, situation) -> np.ndarray:
     diameters, widest = np.asarray(diameters, float), 2 * situation.host_radius
-    rising = diameters.ndim == 1 and diameters.size and (np.diff(diameters) > 0).all()
-    if not rising or not (diameters > 0).all() or not (diameters < widest).all():
+    ascending = diameters.ndim == 1 and diameters.size and (np.diff(diameters) > 0).all()
+    if not ascending or not (diameters > 0).all() or not (diameters < widest).all():
         raise ValueError(
             f"diameters {', '.join(f'{d:g}' for d in diameters.ravel()) or '(none)'} nm: must be positive, rising and "
             f"below the {widest:.0f} nm of the host; leave some out or enlarge geometry.box_nm"

@@ -1,10 +1,9 @@
 """From a configuration to the bud law, and to the host that its domains have."""
 
 import math
-from functools import partial
 
 from membrane.bud.cap import CapLaw
-from membrane.bud.exact_law import HOPELESS, ExactLaw
+from membrane.bud.exact_law import SEARCH_LIMIT_KT, ExactLaw
 from membrane.bud.landscape import Gate
 from membrane.config import SheetConfig
 from membrane.units import PN_S_PER_NM2_PER_MPA_S, PN_S_PER_NM_PER_NPA_S_M, thermal_energy
@@ -17,16 +16,27 @@ def solvent_viscosity(config: SheetConfig) -> float:
 
 
 def host_radius(config: SheetConfig) -> float:
-    """Radius in nm of the endosome: the sphere of the box's area."""
+    """Radius of the endosome in nm: that of the sphere which has the area of the box."""
     return math.sqrt(math.prod(config.geometry.box_nm) / (4 * math.pi))
 
 
-def bud_law(config: SheetConfig, *, hopeless: float = HOPELESS) -> ExactLaw | CapLaw:
-    """The law that the configuration asks for; ``hopeless``: how far up (kT) the exact one looks for a gate."""
-    budding, viscosity = config.budding, config.hydrodynamics.membrane_viscosity_nPa_s_m
-    aid = budding.scission_aid
-    return (partial(ExactLaw, hopeless=hopeless) if budding.law == "exact" else CapLaw)(
-        Gate(budding.neck_radius_nm, thermal_energy(config.temperature_C), aid.constriction_force_pN if aid else 0.0),
-        membrane_viscosity=viscosity * PN_S_PER_NM_PER_NPA_S_M,
-        solvent_viscosity=solvent_viscosity(config),
+def bud_law(config: SheetConfig, *, search_limit_kT: float = SEARCH_LIMIT_KT) -> ExactLaw | CapLaw:
+    """The bud law that the key ``budding.law`` names.
+
+    Arguments:
+        config: the configuration.
+        search_limit_kT: the exact law solves no path whose gate lies higher than this. The cap needs no such limit.
+    """
+    budding, aid = config.budding, config.budding.scission_aid
+    gate = Gate(
+        neck_radius=budding.neck_radius_nm,
+        thermal_energy=thermal_energy(config.temperature_C),
+        constriction_force=aid.constriction_force_pN if aid else 0.0,
     )
+    viscosities = {
+        "membrane_viscosity": config.hydrodynamics.membrane_viscosity_nPa_s_m * PN_S_PER_NM_PER_NPA_S_M,
+        "solvent_viscosity": solvent_viscosity(config),
+    }
+    if budding.law == "cap":
+        return CapLaw(gate, **viscosities)
+    return ExactLaw(gate, search_limit_kT=search_limit_kT, **viscosities)

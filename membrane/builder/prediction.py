@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from membrane.bud.situation import DIAMETERS_NM, Prediction, Situation, asked
+from membrane.bud.situation import DIAMETERS_NM, Prediction, Situation, predict_situation
 from membrane.builder.law import bud_law, host_radius
 from membrane.builder.sheet import build_sheet
 from membrane.config import SheetConfig
@@ -11,7 +11,11 @@ from membrane.units import PN_PER_NM_PER_UN_PER_M, thermal_energy
 
 
 def situation_of(config: SheetConfig) -> Situation:
-    """Compositions and line tension of the coexisting phases; ValueError where the mixture has no two phases."""
+    """What the domains of a configuration find: the coexisting phases, their measured line tension, and the host.
+
+    Raises:
+        ValueError: the mixture has no two phases.
+    """
     sheet = build_sheet(config)
     wall, kT = measure_wall(sheet.mixture, sheet.mean_fields), thermal_energy(config.temperature_C)
     curvature = lambda phi, rest: float(sheet.helfrich.spontaneous_curvature({"phi": phi, **rest}))
@@ -30,9 +34,15 @@ def situation_of(config: SheetConfig) -> Situation:
 
 
 def predict(config: SheetConfig, diameters=DIAMETERS_NM) -> Prediction:
-    """Ask the configuration's law about domains that make vesicles of these diameters (nm).
+    """What the bud law of a configuration predicts for domains of many sizes.
 
-    Raises ValueError for diameters that are not positive and rising or reach that of the host, and for a mixture
-    without two phases.
+    Arguments:
+        config: the configuration.
+        diameters: diameters of the vesicles that the domains would make, ascending, nm.
+
+    Raises:
+        ValueError: diameters are not positive, not ascending or reach that of the host; or the mixture has no two
+            phases.
     """
-    return asked(situation_of(config), bud_law(config, hopeless=np.inf), diameters, config.duration_s)
+    law = bud_law(config, search_limit_kT=np.inf)
+    return predict_situation(situation_of(config), law, diameters, config.duration_s)

@@ -9,7 +9,7 @@ import numpy as np
 from membrane.builder.law import bud_law, host_radius, solvent_viscosity
 from membrane.builder.species import diffusion_pair, dissolved, equilibrium_cargo, molecular_areas
 from membrane.config import SheetConfig
-from membrane.endosome.budget import Endosome, Fusion
+from membrane.endosome.budget import Endosome, VesicleSupply
 from membrane.endosome.tension import TensionLaw
 from membrane.energy import Helfrich, Lipids, Mixture
 from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
@@ -162,7 +162,7 @@ def _rules(config, wall) -> Buddings:
     )
 
 
-def _fusion(config, model: Sheet) -> Fusion:
+def _fusion(config, model: Sheet) -> VesicleSupply:
     section, means = config.supply, dict(model.mean_fields)
     means["phi"] = section.order
     if section.ceramide_cytosolic_fraction is not None:
@@ -173,7 +173,9 @@ def _fusion(config, model: Sheet) -> Fusion:
         total = section.cargo_fraction if section.cargo_fraction is not None else config.cargo.fraction
         means |= equilibrium_cargo(model.mixture.cargo, total, section.order)
     composition = np.array([means[name] for name in model.species])
-    return Fusion(section.fusion_rate_per_s, section.fusion_diameter_nm, composition)
+    return VesicleSupply(
+        rate_per_s=section.fusion_rate_per_s, diameter=section.fusion_diameter_nm, composition=composition
+    )
 
 
 def _tension_law(config) -> TensionLaw:

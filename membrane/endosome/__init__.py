@@ -1,1 +1,1 @@
-"""What an endosome has to spend: membrane and volume, and the tension that they give."""
+"""What an endosome has to spend: membrane and volume, and the tension that follows from them."""

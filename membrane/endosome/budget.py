@@ -1,5 +1,8 @@
-"""The membrane that an endosome has to spend: what vesicles take, what fusing vesicles bring, its tension, and the
-books."""
+"""The budget of an endosome: how much membrane and volume it has, and who took or brought what.
+
+Vesicles that bud take membrane. Vesicles that fuse with the endosome bring membrane and fluid. The tension follows from
+what is left.
+"""
 
 import math
 from dataclasses import dataclass
@@ -13,10 +16,18 @@ QUADRATURE = np.polynomial.legendre.leggauss(12)
 """Points and weights for the mean tension."""
 
 
-@dataclass(frozen=True)
-class Fusion:
-    """Vesicles of ``diameter`` (nm) and ``composition`` (species,) that fuse with an endosome at random, independently,
-    at ``rate_per_s``. ValueError for a negative rate or a diameter that is not positive."""
+@dataclass(frozen=True, kw_only=True)
+class VesicleSupply:
+    """Vesicles that fuse with an endosome at random, independently of each other.
+
+    Attributes:
+        rate_per_s: mean number of fusions in a second.
+        diameter: diameter of such a vesicle, nm.
+        composition: mean of every species in its membrane, array (species,).
+
+    Raises:
+        ValueError: the rate is negative, or the diameter is not positive.
+    """
 
     rate_per_s: float
     diameter: float
@@ -27,15 +38,22 @@ class Fusion:
         positive("diameter", self.diameter)
 
     def arrivals(self, rng: np.random.Generator, dt: float) -> int:
-        """How many fuse within ``dt`` (s): Poisson of mean rate dt."""
+        """How many vesicles fuse within ``dt`` seconds: a Poisson number with the mean rate dt."""
         not_negative("dt", dt)
         return int(rng.poisson(self.rate_per_s * dt))
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Account:
-    """What an endosome's membrane (nm^2) or enclosed volume (nm^3) began with, and the signed sums of what ILVs, buds
-    away from the lumen, fusing vesicles and regulation changed."""
+    """The history of an endosome's membrane area (nm^2) or of its enclosed volume (nm^3).
+
+    Attributes:
+        initial: what there was at the beginning.
+        ilvs: what intraluminal vesicles (ILVs) changed since then; signed, as all that follow.
+        outward: what buds away from the lumen changed.
+        fused: what fusing vesicles changed.
+        regulated: what the regulation of the volume changed.
+    """
 
     initial: float
     ilvs: float = 0.0
@@ -49,14 +67,25 @@ class Account:
         return sum(vars(self).values())
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Endosome:
-    """Budget of one endosome: relaxed membrane ``area`` A0 (nm^2) around ``lumen_volume`` of fluid and
-    ``vesicle_volume`` of ILVs (nm^3).
+    """The budget of one endosome.
 
-    The sphere of both volumes has the radius R, and the law gives its tension. Fluid leaves with ``regulation_time``
-    (s; inf: none does) while the tension is above rest; fusing vesicles have ``supply_diameter`` (nm; 0: none fuse).
-    Both accounts are kept in float64 and close to rounding.
+    Fluid and ILVs fill a sphere of radius R. The law gives the tension at which the membrane spans this sphere. All
+    numbers are kept in float64. What the accounts say differs from what is there by rounding only.
+
+    Attributes:
+        law: the law of its tension.
+        area: relaxed area A0 of the membrane, nm^2.
+        lumen_volume: volume of the fluid in the lumen, nm^3.
+        vesicle_volume: volume of the ILVs in the lumen, nm^3.
+        area_account: the history of the area.
+        volume_account: the history of the enclosed volume.
+        regulation_time: time constant in s with which fluid leaves while the tension is above rest; inf: none leaves.
+        supply_diameter: diameter of the vesicles that fuse with it, nm; 0: none fuse.
+
+    Raises:
+        ValueError: the regulation time is not positive, or the diameter is negative.
     """
 
     law: TensionLaw
@@ -83,19 +112,36 @@ class Endosome:
         regulation_time: float = math.inf,
         supply_diameter: float = 0.0,
     ) -> "Endosome":
-        """A sphere of ``radius`` (nm) at rest tension, without ILVs, with ``reserve_fraction`` 4 pi R^2 in reserve.
+        """A new endosome: a sphere at rest tension, without ILVs.
 
-        Raises ValueError for a radius that is not positive or a negative reserve.
+        Arguments:
+            law: the law of its tension.
+            radius: radius of the sphere, nm.
+            reserve_fraction: membrane in reserve over the area 4 pi R^2 of the sphere.
+            regulation_time: as the attribute.
+            supply_diameter: as the attribute.
+
+        Raises:
+            ValueError: the radius is not positive, or the reserve is negative.
         """
         positive("radius", radius)
         not_negative("reserve_fraction", reserve_fraction)
         reserve, volume = reserve_fraction * sphere_area(2 * radius), sphere_volume(2 * radius)
         area = float(law.needed_area(radius, law.rest_tension)) + reserve
-        return cls(law, area, volume, 0.0, Account(area), Account(volume), regulation_time, supply_diameter)
+        return cls(
+            law=law,
+            area=area,
+            lumen_volume=volume,
+            vesicle_volume=0.0,
+            area_account=Account(initial=area),
+            volume_account=Account(initial=volume),
+            regulation_time=regulation_time,
+            supply_diameter=supply_diameter,
+        )
 
     @property
     def enclosed_volume(self) -> float:
-        """Lumen fluid and ILVs, nm^3."""
+        """Volume of fluid and ILVs, nm^3."""
         return self.lumen_volume + self.vesicle_volume
 
     @property
@@ -105,7 +151,7 @@ class Endosome:
 
     @property
     def geometric_area(self) -> float:
-        """4 pi R^2 in nm^2."""
+        """Area of that sphere, 4 pi R^2, in nm^2."""
         return 4 * math.pi * self.host_radius**2
 
     @property
@@ -115,13 +161,16 @@ class Endosome:
 
     @property
     def reserve(self) -> float:
-        """Relaxed membrane in nm^2 beyond what the sphere needs at the rest tension; 0 where the tension is higher."""
+        """Relaxed membrane in nm^2 beyond what the sphere needs at rest tension; 0 where the tension is higher."""
         return max(0.0, self.area - float(self.law.needed_area(self.host_radius, self.law.rest_tension)))
 
     def can_release(self, area: float, diameter: float, direction: int) -> bool:
-        """Whether the membrane left behind by such a vesicle would still enclose what it must below the lysis tension.
+        """Whether such a vesicle can leave: the membrane that is left must enclose the new volume below lysis tension.
 
-        Arguments and ValueError as for :meth:`release`.
+        Arguments are those of :meth:`release`.
+
+        Raises:
+            ValueError: area or diameter is not positive, or the direction is neither +1 nor -1.
         """
         left, lumen, vesicles = self._after(area, diameter, direction)
         if direction < 0 and lumen <= 0:
@@ -129,11 +178,18 @@ class Endosome:
         return bool(left > self.law.needed_area(sphere_radius(lumen + vesicles), self.law.lysis_tension))
 
     def release(self, area: float, diameter: float, direction: int) -> None:
-        """One vesicle of ``area`` (nm^2) and ``diameter`` (nm) leaves the membrane.
+        """One vesicle leaves the membrane.
 
-        Into the lumen (+1) it carries cytosol: the volume enclosed gains pi D^3/6, the fluid stays. Away from it (-1)
-        it carries as much of the fluid off. Raises ValueError where :meth:`can_release` says no, for sizes that are
-        not positive and for another direction.
+        A vesicle into the lumen brings cytosol with it: the enclosed volume grows by pi D^3/6, the fluid stays.
+        A vesicle away from the lumen takes pi D^3/6 of the fluid.
+
+        Arguments:
+            area: area of its membrane, nm^2.
+            diameter: its diameter D, nm.
+            direction: +1 into the lumen, -1 away from it.
+
+        Raises:
+            ValueError: :meth:`can_release` says no or raises.
         """
         self._refuse(area, diameter, direction)
         self.area, self.lumen_volume, self.vesicle_volume = self._after(area, diameter, direction)
@@ -142,10 +198,10 @@ class Endosome:
         _book(self.volume_account, account, direction * sphere_volume(diameter))
 
     def mean_tension(self, area: float, diameter: float, direction: int) -> float:
-        """Mean of the tension (pN/nm) over the shares of membrane and volume that such a vesicle has drawn while it
-        forms: times the area needed it is the work against tension, to first order in the vesicle's share of the host.
+        """Mean tension in pN/nm while such a vesicle forms and draws its membrane and volume in proportion.
 
-        Arguments and ValueError as for :meth:`release`.
+        This tension times the area is the work against tension, to first order in the vesicle's share of the host.
+        Arguments and errors are those of :meth:`release`.
         """
         self._refuse(area, diameter, direction)
         left, lumen, vesicles = self._after(area, diameter, direction)
@@ -161,16 +217,18 @@ class Endosome:
         return spent * rest + (1 - spent) * float(QUADRATURE[1] @ stretched) / 2
 
     def exhausted(self, diameter: float) -> bool:
-        """True when not even an ILV of ``diameter`` (nm), the least that the caller reckons with, can leave."""
+        """Whether not even an ILV of this diameter (nm) can leave, the smallest that the caller expects."""
         return not self.can_release(sphere_area(diameter), diameter, +1)
 
     def advance(self, dt: float, fused: int = 0) -> None:
-        """``dt`` seconds of volume regulation, then the arrival of ``fused`` vesicles.
+        """Time passes: the volume is regulated for ``dt`` seconds, then ``fused`` vesicles arrive.
 
-        Above the rest tension the fluid relaxes as exp(-t/tau), exactly, to the volume at which the membrane spans its
-        sphere at rest tension, or to none at all; it never returns. Each fused vesicle brings pi d^2 of membrane and
-        pi d^3/6 of fluid. Raises ValueError for a negative ``dt`` or ``fused``, or where ``supply_diameter`` is 0 and
-        something fuses.
+        While the tension is above rest, the fluid falls as exp(-t/tau) to the volume at which the membrane spans its
+        sphere at rest tension, or until none is left. This is exact for any ``dt``. Fluid never comes back. Each
+        vesicle that fuses brings pi d^2 of membrane and pi d^3/6 of fluid.
+
+        Raises:
+            ValueError: ``dt`` or ``fused`` is negative, or something fuses while ``supply_diameter`` is 0.
         """
         not_negative("dt", dt)
         not_negative("fused", fused)
@@ -189,27 +247,29 @@ class Endosome:
         _book(self.volume_account, "fused", volume)
 
     def area_residual(self) -> float:
-        """Membrane unaccounted for, nm^2."""
+        """Membrane that is not accounted for, nm^2."""
         return self.area - self.area_account.balance
 
     def volume_residual(self) -> float:
-        """Enclosed volume unaccounted for, nm^3."""
+        """Enclosed volume that is not accounted for, nm^3."""
         return self.enclosed_volume - self.volume_account.balance
 
     def as_arrays(self) -> dict[str, np.ndarray]:
-        """For a checkpoint: all but the law."""
+        """All attributes but the law as arrays, for a checkpoint."""
         values = {name: value for name, value in vars(self).items() if name != "law"}
         plain = {n: list(vars(v).values()) if isinstance(v, Account) else v for n, v in values.items()}
         return {f"endosome_{name}": np.asarray(value, np.float64) for name, value in plain.items()}
 
     @classmethod
     def from_arrays(cls, law: TensionLaw, arrays: dict[str, np.ndarray]) -> "Endosome":
-        """Inverse of :meth:`as_arrays`, under ``law``."""
+        """Inverse of :meth:`as_arrays`, with the law."""
         names = [name for name in cls.__dataclass_fields__ if name != "law"]
         values = {name: np.asarray(arrays[f"endosome_{name}"], np.float64).tolist() for name in names}
-        return cls(law, **{n: Account(*v) if n.endswith("_account") else v for n, v in values.items()})
+        account = lambda entries: Account(**dict(zip(Account.__dataclass_fields__, entries, strict=True)))
+        return cls(law=law, **{n: account(v) if n.endswith("_account") else v for n, v in values.items()})
 
     def _refuse(self, area, diameter, direction):
+        """Raise ValueError where :meth:`can_release` says no."""
         if not self.can_release(area, diameter, direction):
             left, lumen, vesicles = self._after(area, diameter, direction)
             raise ValueError(
@@ -219,7 +279,7 @@ class Endosome:
             )
 
     def _after(self, area, diameter, direction) -> tuple[float, float, float]:
-        """Membrane, fluid and ILV volume that such a vesicle would leave."""
+        """(membrane area, fluid volume, ILV volume) that such a vesicle would leave behind."""
         positive("area", area)
         positive("diameter", diameter)
         if direction not in (+1, -1):
@@ -231,12 +291,12 @@ class Endosome:
 
 
 def sphere_area(diameter: float) -> float:
-    """pi D^2."""
+    """pi D^2, the area of a sphere of diameter D."""
     return math.pi * diameter**2
 
 
 def sphere_volume(diameter: float) -> float:
-    """pi D^3/6."""
+    """pi D^3/6, the volume of a sphere of diameter D."""
     return math.pi * diameter**3 / 6
 
 

@@ -1,4 +1,4 @@
-"""The tension of an endosome: that at which its membrane spans the sphere of what it encloses."""
+"""The tension of an endosome: the one at which its membrane just spans the sphere of what it encloses."""
 
 import math
 from dataclasses import dataclass
@@ -7,31 +7,54 @@ import numpy as np
 from scipy.optimize import brentq
 
 ROUNDING = 4 * np.finfo(float).eps
-"""Relative accuracy to which roots are sought."""
-
+"""Relative accuracy of the roots that are sought here."""
 
 LOWEST_MODE = 15 / 4
-"""q_min^2 R^2 of a quasi-spherical host: l(l+1) at l = 3/2, where the sum over shape modes l >= 2 begins as an
-integral (docs/endosome.md)."""
+"""q_min^2 R^2 of a sphere: l(l+1) at l = 3/2, where the integral begins that replaces the sum over shape modes l >= 2
+(docs/endosome.md)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TensionLaw:
-    """Tension sigma (pN/nm) of a quasi-spherical host of radius R (nm) that has relaxed membrane A0 (nm^2).
+    """Tension sigma of a nearly spherical host of radius R that has the relaxed membrane area A0.
 
-    Stretched by sigma/K_A, and with the fraction Delta stored in shape fluctuations, the membrane spans the sphere of
-    the volume enclosed:
+    The membrane is stretched by sigma/K_A. A fraction Delta of it is stored in shape fluctuations. The rest spans the
+    sphere of the enclosed volume:
 
         A0 (1 + sigma/K_A) (1 - Delta) = 4 pi R^2,
         Delta = kT/(8 pi kappa) ln[(q_max^2 + sigma/kappa)/(q_min^2 + sigma/kappa)],
 
-    q_max = pi/a, q_min^2 = 15/(4 R^2). Membrane that the sphere does not need at the rest tension lies in a reserve
-    (folds, tubules, other shapes) at that tension, an assumption, so that sigma never falls below it.
+    with q_max = pi/a and q_min^2 = 15/(4 R^2). Membrane that the sphere does not need at the rest tension lies in a
+    reserve (folds, tubules, other shapes), which is assumed to hand it out at that tension. So sigma never falls below
+    the rest tension.
 
-    ``bending_rigidity`` kappa and ``thermal_energy`` kT in pN nm, ``area_modulus`` K_A in pN/nm, ``shortest_length`` a
-    in nm, ``rest_tension`` and ``lysis_tension`` in pN/nm. Raises ValueError unless all are positive and rest lies
-    below lysis. Radii and tensions may be arrays where they are not annotated. Sources, recalled, unverified: Helfrich
-    & Servuss 1984; Evans & Rawicz 1990 PRL 64:2094; Milner & Safran 1987 PRA 36:4371.
+    Attributes:
+        bending_rigidity: kappa, pN nm.
+        thermal_energy: kT, pN nm.
+        area_modulus: K_A, pN/nm.
+        shortest_length: a, nm; the shortest wavelength of fluctuations is 2a.
+        rest_tension: tension of a host with membrane in reserve, pN/nm.
+        lysis_tension: tension at which the membrane breaks, pN/nm.
+
+    Raises:
+        ValueError: a value is not positive, or the rest tension is not below the lysis tension.
+
+    Radii and tensions may be arrays where they are not annotated.
+
+    Sources, recalled, unverified: Helfrich & Servuss 1984; Evans & Rawicz 1990, Phys. Rev. Lett.
+    64:2094; Milner & Safran 1987, Phys. Rev. A 36:4371.
+
+    >>> law = TensionLaw(
+    ...     bending_rigidity=85.6,
+    ...     thermal_energy=4.28,
+    ...     area_modulus=240.0,
+    ...     shortest_length=5.0,
+    ...     rest_tension=1e-3,
+    ...     lysis_tension=7.0,
+    ... )
+    >>> area = law.needed_area(216.5, 0.1)  # of a sphere of 216.5 nm at 0.1 pN/nm
+    >>> round(law.tension(float(area), 216.5), 6)
+    0.1
     """
 
     bending_rigidity: float
@@ -48,9 +71,14 @@ class TensionLaw:
             raise ValueError(f"rest_tension {self.rest_tension:g} must lie below lysis_tension {self.lysis_tension:g}")
 
     def stored_fraction(self, radius, tension):
-        """Delta: the fraction of the membrane that shape fluctuations store; 0 where the host is too small for any.
+        """Delta, the fraction of the membrane that shape fluctuations store; 0 where the host is too small for any.
 
-        Raises ValueError where it reaches 1: so soft a membrane is no sphere.
+        Arguments:
+            radius: radius of the host, nm.
+            tension: pN/nm.
+
+        Raises:
+            ValueError: Delta reaches 1. A membrane as soft as that forms no sphere.
         """
         ratio = np.asarray(tension) / self.bending_rigidity
         shortest, longest = (np.pi / self.shortest_length) ** 2, LOWEST_MODE / np.square(radius)
@@ -64,28 +92,35 @@ class TensionLaw:
         return stored
 
     def needed_area(self, radius, tension):
-        """Relaxed membrane in nm^2 that spans the sphere at this tension: 4 pi R^2/[(1 + sigma/K_A)(1 - Delta)].
+        """Relaxed area in nm^2 of a membrane that spans the sphere: 4 pi R^2/[(1 + sigma/K_A)(1 - Delta)].
 
-        Raises ValueError like :meth:`stored_fraction`.
+        Arguments and errors are those of :meth:`stored_fraction`.
         """
         stretched = (1 + np.asarray(tension) / self.area_modulus) * (1 - self.stored_fraction(radius, tension))
         return 4 * np.pi * np.square(radius) / stretched
 
     def tension(self, area: float, radius: float) -> float:
-        """The sigma at which ``area`` spans the sphere, the rest tension where there is more; lysis sets no bound."""
+        """Tension in pN/nm at which the membrane spans the sphere; the rest tension where there is more membrane.
+
+        The tension may exceed that of lysis.
+
+        Arguments:
+            area: relaxed area of the membrane, nm^2.
+            radius: radius of the sphere, nm.
+        """
         positive("area", area)
         positive("radius", radius)
-        short = lambda log_tension: math.log(self.needed_area(radius, math.exp(log_tension)) / area)
+        missing = lambda log_tension: math.log(self.needed_area(radius, math.exp(log_tension)) / area)
         rest = math.log(self.rest_tension)
-        if short(rest) <= 0:
+        if missing(rest) <= 0:
             return self.rest_tension
-        # Were Delta to stay at its rest value, the membrane would have to stretch this far.
-        stretched = (self.area_modulus + self.rest_tension) * math.exp(short(rest)) - self.area_modulus
+        # If Delta stayed at its rest value the membrane would have to stretch this far: an upper bound of the tension.
+        stretched = (self.area_modulus + self.rest_tension) * math.exp(missing(rest)) - self.area_modulus
         highest = math.log(2 * max(stretched, self.rest_tension))
-        return math.exp(brentq(short, rest, highest, xtol=ROUNDING, rtol=ROUNDING))
+        return math.exp(brentq(missing, rest, highest, xtol=ROUNDING, rtol=ROUNDING))
 
     def rest_radius(self, area: float) -> float:
-        """Radius in nm of the sphere that ``area`` spans at the rest tension."""
+        """Radius in nm of the sphere that a relaxed area (nm^2) spans at the rest tension."""
         positive("area", area)
         stretched = area * (1 + self.rest_tension / self.area_modulus)
         largest = math.sqrt(stretched / (4 * math.pi))
@@ -95,14 +130,17 @@ class TensionLaw:
 
 
 def sphere_radius(volume):
+    """Radius in nm of a sphere of this volume (nm^3)."""
     return math.cbrt(0.75 * volume / math.pi)
 
 
 def positive(name, value):
+    """Raise ValueError unless the value is positive and finite."""
     if not 0 < value < math.inf:
         raise ValueError(f"{name} is {value:g}; it must be positive and finite")
 
 
 def not_negative(name, value):
+    """Raise ValueError unless the value is at least 0 and finite."""
     if not 0 <= value < math.inf:
         raise ValueError(f"{name} is {value:g}; it must be finite and not negative")

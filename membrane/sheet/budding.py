@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from membrane.bud.landscape import BudAnswer, Domain, Host, bud_direction
-from membrane.endosome.budget import Endosome, Fusion
+from membrane.endosome.budget import Endosome, VesicleSupply
 from membrane.outcome.density import shell_density
 from membrane.outcome.table import MolecularAreas, event_row
 from membrane.sheet.books import Books, content
@@ -75,7 +75,7 @@ class BudWatcher:
     def __init__(
         self,
         rules: Buddings,
-        fusion: Fusion,
+        fusion: VesicleSupply,
         budget: Endosome,
         books: Books,
         *,
@@ -173,7 +173,12 @@ class BudWatcher:
             open_bud=np.isin(asked, list(known)),
         )
         mean = float(curvature[outside].mean()) if outside.any() else 0.0
-        host = Host(self.budget.tension, rules.bending_rigidity_ld, mean, self.budget.host_radius)
+        host = Host(
+            tension=self.budget.tension,
+            bending_rigidity=rules.bending_rigidity_ld,
+            spontaneous_curvature=mean,
+            radius=self.budget.host_radius,
+        )
         release = zip(domain.area, domain.size, bud_direction(domain, host), strict=True)
         tension = [self._tension_of(float(area), float(size), int(side)) for area, size, side in release]
         return domain, replace(host, tension=np.array(tension))

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from membrane.bud.landscape import Domain, Host
-from membrane.endosome.budget import Endosome, Fusion
+from membrane.endosome.budget import Endosome, VesicleSupply
 from membrane.endosome.tension import TensionLaw
 from membrane.energy.wall import Wall
 from membrane.lattice.grid import Grid
@@ -44,7 +44,7 @@ class SheetPhysics:
     model: Sheet
     stepper: Bdf2
     rules: Buddings
-    fusion: Fusion
+    fusion: VesicleSupply
     tension_law: TensionLaw
     new_endosome: Callable[[], Endosome]
     wall: Wall
@@ -90,7 +90,8 @@ class SheetPhysics:
             gaussian_modulus_contrast=one(rules.gaussian_modulus_contrast),
             open_bud=one(True),
         )
-        rules.law(domain, Host(budget.tension, rules.bending_rigidity_ld, 0.0, budget.host_radius))
+        host = Host(tension=budget.tension, bending_rigidity=rules.bending_rigidity_ld, radius=budget.host_radius)
+        rules.law(domain, host)
 
     def check(self) -> list[str]:
         """Species, measured line tension and memory, in words, without a step."""

@@ -1,5 +1,7 @@
 """What is read from an energy landscape: wells, barriers, necks, and first-passage times against exact ones."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
@@ -12,7 +14,6 @@ from membrane.bud.landscape import (
     answer,
     bud_direction,
     highest_climb,
-    kramers_rate,
     mean_escape_time,
 )
 
@@ -20,7 +21,7 @@ KT = 4.2821
 SIZE = 60.0
 X = np.linspace(0, 4, 401)
 END = 320
-GATE = Gate(SIZE / np.cosh(X[END]), KT)
+GATE = Gate(neck_radius=SIZE / np.cosh(X[END]), thermal_energy=KT)
 """At a point: a neck of 4.9 nm."""
 
 
@@ -30,7 +31,15 @@ def landscape(energy, drag=1e-3, x=X, angle=None, size=SIZE):
     angle = 2 * np.arcsin(np.tanh(x)) if angle is None else angle
     neck = size / np.cosh(x)
     drag = drag * np.ones_like(energy)
-    return Landscape(x, energy, neck[None], np.atleast_2d(angle), drag, np.array([size]), np.ones(1))
+    return Landscape(
+        coordinate=x,
+        energy=energy,
+        neck_radius=neck[None],
+        contact_angle=np.atleast_2d(angle),
+        drag=drag,
+        size=np.array([size]),
+        direction=np.ones(1),
+    )
 
 
 def read(energy, gate=GATE, **options):
@@ -55,16 +64,16 @@ def parabolic_wells(x, height):
     return np.where(np.abs(x) < 0.5, inner, 2 * height * (1 - np.abs(x)) ** 2)
 
 
-@pytest.mark.parametrize("height_kT", [5.0, 6.0, 7.0, 8.0])
-def test_kramers_rate(height_kT):
-    """V16: escape at sqrt(V''_min |V''_max|)/(2 pi gamma) exp(-dV/kT) at 5-8 kT, 5 %, in a well without anharmonic
-    terms."""
+@pytest.mark.parametrize(("height_kT", "accuracy"), [(5.0, 0.05), (6.0, 0.05), (7.0, 0.05), (8.0, 0.05), (15.0, 0.01)])
+def test_kramers_rate_is_the_limit_of_high_barriers(height_kT, accuracy):
+    """Escape at sqrt(V''_min |V''_max|)/(2 pi gamma) exp(-dV/kT) (Kramers 1940, Physica 7:284), from a well without
+    anharmonic terms."""
     drag, height = 0.37, height_kT * KT
-    x = np.linspace(-3, 1, 4001)
+    x = np.linspace(-3, 1, 8001)
     start = int(np.argmin(np.abs(x + 1)))
     time = mean_escape_time(x, parabolic_wells(x, height) / KT, np.full_like(x, drag) / KT, start)
     kramers = 4 * height / (2 * np.pi * drag) * np.exp(-height_kT)
-    assert 1 / time == pytest.approx(kramers, rel=0.05)
+    assert 1 / time == pytest.approx(kramers, rel=accuracy)
 
 
 @pytest.mark.parametrize("height_kT", [0.0, 3.0, 12.0])
@@ -94,15 +103,6 @@ def test_escape_time_is_batched():
     both = mean_escape_time(x, energy, drag, start)
     alone = [mean_escape_time(x[i], energy[i], drag[i], start[i]) for i in (0, 1)]
     np.testing.assert_allclose(both, alone, rtol=1e-13)
-
-
-def test_kramers_formula_is_the_limit_of_high_barriers():
-    """kramers_rate against the exact time of the parabolic wells at 15 kT, 1 %."""
-    drag, height = 0.37, 15 * KT
-    x = np.linspace(-3, 1, 8001)
-    start = int(np.argmin(np.abs(x + 1)))
-    time = mean_escape_time(x, parabolic_wells(x, height) / KT, np.full_like(x, drag) / KT, start)
-    assert 1 / time == pytest.approx(kramers_rate(4 * height, -4 * height, drag, drag, height, KT), rel=0.01)
 
 
 def test_fall_to_the_gate():
@@ -172,7 +172,7 @@ def test_highest_climb():
 def test_scission_aid_is_a_pull_on_the_neck():
     """The aided rate with force f is the unaided one of F + f r; without force both are one."""
     energy, force = open_bud(), 20.0
-    aided = read(energy, Gate(GATE.neck_radius, KT, force))
+    aided = read(energy, replace(GATE, constriction_force=force))
     pulled = energy + force * SIZE / np.cosh(X) / KT
     bud, top = int(np.argmin(np.abs(X - 1.7))), int(np.argmin(np.abs(X - 1.1)))
     assert aided["scission_rate_per_s"] == read(energy)["scission_rate_per_s"]
@@ -195,7 +195,7 @@ def test_a_first_minimum_with_a_neck_is_a_bud():
 def test_a_gate_between_points():
     """The hill to a gate between two points is that of F there, not at the next point: 1 % of a step's rise."""
     gate = SIZE / np.cosh(X[END] + 0.3 * (X[1] - X[0]))
-    found = read(8 * X, Gate(gate, KT))
+    found = read(8 * X, replace(GATE, neck_radius=gate))
     assert found["barrier_kBT"] == pytest.approx(8 * (X[END] + 0.3 * (X[1] - X[0])), abs=8e-4)
 
 
@@ -224,15 +224,7 @@ def test_rates_do_not_depend_on_the_coordinate():
     smooth = 4 * np.sin(2.2 * X) + 2 * X
     found = read(smooth)
     changed = landscape(smooth, x=X)
-    moved = Landscape(
-        np.sinh(X),
-        changed.energy,
-        changed.neck_radius,
-        changed.contact_angle,
-        changed.drag / np.cosh(X) ** 2,
-        changed.size,
-        changed.direction,
-    )
+    moved = replace(changed, coordinate=np.sinh(X), drag=changed.drag / np.cosh(X) ** 2)
     other = answer(moved, GATE)
     for name in ("rate_per_s", "scission_rate_per_s", "opening_rate_per_s"):
         assert getattr(other, name)[0] == pytest.approx(found[name], rel=0.01)
@@ -241,14 +233,26 @@ def test_rates_do_not_depend_on_the_coordinate():
 def test_direction():
     """The sign of c0_in - (kappa_out/kappa_in) c0_out; +1 where it is 0."""
     ones = np.ones(3)
-    domain = Domain(ones, np.array([0.011, 0.009, 0.01]), ones, 2 * ones, 0 * ones)
-    assert bud_direction(domain, Host(0.0, 1.0, 0.02)).tolist() == [1, -1, 1]
+    domain = Domain(
+        area=ones,
+        spontaneous_curvature=np.array([0.011, 0.009, 0.01]),
+        line_tension=ones,
+        bending_rigidity=2 * ones,
+        gaussian_modulus_contrast=0 * ones,
+    )
+    host = Host(tension=0.0, bending_rigidity=1.0, spontaneous_curvature=0.02)
+    assert bud_direction(domain, host).tolist() == [1, -1, 1]
 
 
 @pytest.mark.parametrize(
-    ("values", "word"), [((0.0, KT), "neck_radius"), ((5.0, 0.0), "thermal_energy"), ((5.0, KT, -1.0), "constriction")]
+    ("changed", "word"),
+    [
+        ({"neck_radius": 0.0}, "neck_radius"),
+        ({"thermal_energy": 0.0}, "thermal_energy"),
+        ({"constriction_force": -1.0}, "constriction"),
+    ],
 )
-def test_impossible_gates_are_refused(values, word):
+def test_impossible_gates_are_refused(changed, word):
     """A neck radius or thermal energy of zero and a pushing aid raise ValueError that names them."""
     with pytest.raises(ValueError, match=word):
-        Gate(*values)
+        replace(GATE, **changed)

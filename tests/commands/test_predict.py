@@ -14,7 +14,7 @@ from membrane.bud import words as bud_words
 from membrane.bud.cap import CapLaw
 from membrane.bud.exact_law import FACTOR, FACTOR_OF_SNAP
 from membrane.bud.landscape import Gate
-from membrane.bud.situation import NEVER_S, Situation, asked, crossing
+from membrane.bud.situation import NEVER_S, Situation, crossing, predict_situation
 from membrane.bud.words import summary, table, verdict
 from membrane.builder import prediction
 from membrane.commands import predict
@@ -41,7 +41,11 @@ PLAIN = Situation(
 
 
 def cap(force=0.0):
-    return CapLaw(Gate(1e-3, KT, force), membrane_viscosity=3e-6, solvent_viscosity=3e-9)
+    return CapLaw(
+        Gate(neck_radius=1e-3, thermal_energy=KT, constriction_force=force),
+        membrane_viscosity=3e-6,
+        solvent_viscosity=3e-9,
+    )
 
 
 def last_words(text):
@@ -51,7 +55,7 @@ def last_words(text):
 def test_barrier_of_line_tension_alone():
     """Rows carry the cap's 8 pi kappa (1 - L/8 xi)^2, gone from L = 8 xi on."""
     diameters = XI * np.array([4.0, 6.0, 7.0, 8.5])
-    found = asked(PLAIN, cap(), diameters, 1.0)
+    found = predict_situation(PLAIN, cap(), diameters, 1.0)
     expected = 8 * np.pi * 20 * np.maximum(1 - diameters / (8 * XI), 0) ** 2
     np.testing.assert_allclose(found.diameters[found.shown], diameters)
     np.testing.assert_allclose(found.answer.barrier_kBT[found.shown], expected, rtol=1e-3)
@@ -60,7 +64,7 @@ def test_barrier_of_line_tension_alone():
 
 def test_each_row_is_judged():
     """Over a barrier of 31 kT it never buds, over a low one within a time that is stated, without one at once."""
-    found = asked(PLAIN, cap(), XI * np.array([6.0, 7.4, 8.5]), 1.0)
+    found = predict_situation(PLAIN, cap(), XI * np.array([6.0, 7.4, 8.5]), 1.0)
     never, soon, now = last_words(table(found))
     assert never.startswith("buds only in ")
     assert never.endswith("(barrier 31 kT)")
@@ -70,22 +74,22 @@ def test_each_row_is_judged():
 
 def test_summary_names_the_size_that_waits_as_long_as_a_run():
     """The waiting time at the diameter named is the duration."""
-    found = asked(PLAIN, cap(), XI * np.array([6.0, 7.0, 8.0, 9.0]), 10.0)
+    found = predict_situation(PLAIN, cap(), XI * np.array([6.0, 7.0, 8.0, 9.0]), 10.0)
     size = found.within(10.0)
-    again = asked(PLAIN, cap(), [size], 10.0)
+    again = predict_situation(PLAIN, cap(), [size], 10.0)
     assert np.log(again.waiting_s[0]) == pytest.approx(np.log(10.0), abs=0.5)
     assert f"from {size:.0f} nm on" in summary(found)
 
 
 def test_no_budding_is_an_answer():
     """Without line tension and curvature nothing buds, and the summary says so."""
-    found = asked(replace(PLAIN, line_tension=1e-3, tension=1e-2), cap(), [50.0, 100.0], 1.0)
+    found = predict_situation(replace(PLAIN, line_tension=1e-3, tension=1e-2), cap(), [50.0, 100.0], 1.0)
     assert summary(found) == "No budding at any size up to 100 nm."
     assert np.isnan([found.within(NEVER_S), found.without_barrier, found.closing]).all()
 
 
 def test_budding_that_outlasts_the_run_is_told_apart_from_none():
-    found = asked(PLAIN, cap(), XI * np.array([6.0, 7.0]), 1e-6)
+    found = predict_situation(PLAIN, cap(), XI * np.array([6.0, 7.0]), 1e-6)
     assert "No domain" in summary(found)
     assert "within the run's 1 us" in summary(found)
 
@@ -93,7 +97,7 @@ def test_budding_that_outlasts_the_run_is_told_apart_from_none():
 def test_open_neck_needs_aid_or_breaks():
     """A strong spontaneous curvature keeps the neck of a small bud open until a force breaks it."""
     curved = replace(PLAIN, line_tension=0.1, curvature_inside=0.06)
-    left, helped = (asked(curved, cap(force), [48.0], 1.0) for force in (0.0, 200.0))
+    left, helped = (predict_situation(curved, cap(force), [48.0], 1.0) for force in (0.0, 200.0))
     assert not left.answer.neck_closed[0]
     assert verdict(left, 0).endswith("stays an open bud; scission aid needed")
     assert "open neck breaks with aid within" in verdict(helped, 0)
@@ -175,7 +179,7 @@ FAR = replace(PLAIN, line_tension=1e-3, tension=1.0)
 def test_what_never_happens_is_called_never():
     """No time beyond the age of the universe is printed, in no column and no verdict; its barrier is."""
     for here, diameter, words in ((FAR, 50.0, "no bud state"), (PLAIN, 4 * XI, "never buds")):
-        found = asked(here, cap(), [diameter, 1.2 * diameter], 1.0)
+        found = predict_situation(here, cap(), [diameter, 1.2 * diameter], 1.0)
         shown = table(found)
         barrier = found.answer.barrier_kBT[0]
         assert barrier > 100
@@ -186,7 +190,7 @@ def test_what_never_happens_is_called_never():
 
 def test_waiting_times_say_how_well_they_are_known():
     """The law's factor stands beside the waiting time in the table and among the numbers; 1 is that of the cap."""
-    found = asked(BUDDING, cap(), [70.0], 1.0)
+    found = predict_situation(BUDDING, cap(), [70.0], 1.0)
     assert bud_words.rows(found)[0]["waiting_factor"] == 1
     found = replace(found, answer=replace(found.answer, rate_factor=np.array([FACTOR_OF_SNAP])))
     assert bud_words.rows(found)[0]["waiting_factor"] == 4
@@ -200,7 +204,7 @@ def asked_for(capsys, *options):
 
 def test_numbers_as_csv_and_json(tmp_path, monkeypatch, capsys):
     """Both hold what the table shows, None where there is no number; - writes them, and nothing else, to stdout."""
-    monkeypatch.setattr(prediction, "predict", lambda _, diameters: asked(BUDDING, cap(), diameters, 0.06))
+    monkeypatch.setattr(prediction, "predict", lambda _, diameters: predict_situation(BUDDING, cap(), diameters, 0.06))
     code, text = asked_for(capsys, "--csv", tmp_path / "a.csv", "--json", tmp_path / "a.json")
     assert code == 0
     assert "diameter_nm" in text.out

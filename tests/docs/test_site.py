@@ -84,7 +84,9 @@ def test_glossary():
     names = table_of("glossary.md", "Names in the code")
     assert len(names) > 10
     for name, place, _ in names:
-        defined = re.search(rf"^(class|def) {name.strip('`')}\b", (ROOT / "membrane" / place.strip("`")).read_text(), re.M)
+        defined = re.search(
+            rf"^(class|def) {name.strip('`')}\b", (ROOT / "membrane" / place.strip("`")).read_text(), re.M
+        )
         assert defined, f"{name} is not defined in {place}"
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from membrane.endosome.budget import Account, Endosome, Fusion, sphere_area, sphere_volume
+from membrane.endosome.budget import Account, Endosome, VesicleSupply, sphere_area, sphere_volume
 from membrane.endosome.tension import TensionLaw
 from membrane.units import thermal_energy
 
@@ -28,6 +28,10 @@ PREFACTOR = KT / (8 * np.pi * LAW.bending_rigidity)
 
 def ilv(endosome, diameter):
     endosome.release(sphere_area(diameter), diameter, +1)
+
+
+def supply_of(rate, diameter):
+    return VesicleSupply(rate_per_s=rate, diameter=diameter, composition=np.array([-1.0]))
 
 
 def fill(endosome, diameter):
@@ -171,7 +175,7 @@ def test_books_close_over_random_histories():
     """After 600 random releases both ways, fusions and intervals of regulation: to 1e-14 of all that moved. Every entry
     is met, and a nm^2 or nm^3 that goes astray is seen."""
     rng = np.random.default_rng(5)
-    moved = Account(0.0)
+    moved = Account(initial=0.0)
     for _ in range(5):
         settings = dict(regulation_time=float(rng.uniform(0.1, 2.0)), supply_diameter=float(rng.uniform(30.0, 70.0)))
         endosome = Endosome.open(LAW, float(rng.uniform(150.0, 300.0)), float(rng.uniform(0.0, 0.5)), **settings)
@@ -249,7 +253,15 @@ def test_regulation_does_nothing_at_rest_nor_where_it_is_switched_off():
 def test_regulation_ends_with_the_fluid():
     volume = sphere_volume(2 * RADIUS)
     area = 0.98 * float(LAW.needed_area(RADIUS, LAW.rest_tension))
-    dry = Endosome(LAW, area, 1000.0, volume, Account(area), Account(volume + 1000.0), regulation_time=1.0)
+    dry = Endosome(
+        law=LAW,
+        area=area,
+        lumen_volume=1000.0,
+        vesicle_volume=volume,
+        area_account=Account(initial=area),
+        volume_account=Account(initial=volume + 1000.0),
+        regulation_time=1.0,
+    )
     dry.advance(1e3)
     assert dry.lumen_volume == 0
     assert dry.vesicle_volume == volume
@@ -274,8 +286,8 @@ def test_fusion_slackens():
 
 
 def test_no_ilv_in_a_host_as_small():
-    """P9 (Adell 2017): endosomes of 45 +- 18 nm had none. A host without reserve must be about five times as wide as
-    its first ILV, and wider than the ILV however strong the membrane."""
+    """Yeast endosomes of 45 +- 18 nm have no ILVs (Adell et al. 2017). A host without reserve must be about five times
+    as wide as its first ILV, and wider than the ILV however strong the membrane."""
     diameter = 45.0
     for reserve in (0.0, 0.31, 1.0):
         assert Endosome.open(LAW, 25.0, reserve).exhausted(diameter)
@@ -359,7 +371,7 @@ def test_regulation_makes_room():
 
 def test_arrivals_are_poisson():
     """4000 draws of mean 3: mean and variance within four standard errors."""
-    supply, rng = Fusion(2.0, 50.0, np.array([-1.0])), np.random.default_rng(8)
+    supply, rng = supply_of(2.0, 50.0), np.random.default_rng(8)
     drawn = np.array([supply.arrivals(rng, 1.5) for _ in range(4000)])
     assert drawn.mean() == pytest.approx(3.0, abs=4 * math.sqrt(3 / 4000))
     assert drawn.var() == pytest.approx(3.0, abs=4 * math.sqrt((3 + 2 * 9) / 4000))
@@ -382,7 +394,7 @@ def test_checkpoint():
         ilv(each, 50.0)
         each.advance(0.1, 1)
     assert restored == endosome
-    assert vars(restored)["volume_account"] == endosome.volume_account != Account(endosome.volume_account.initial)
+    assert restored.volume_account == endosome.volume_account != Account(initial=endosome.volume_account.initial)
 
 
 def test_bad_input():
@@ -416,11 +428,11 @@ def test_bad_input():
     with pytest.raises(ValueError, match="supply_diameter is -1"):
         Endosome.open(LAW, RADIUS, 0.1, supply_diameter=-1.0)
     with pytest.raises(ValueError, match="rate_per_s is -1"):
-        Fusion(-1.0, 50.0, np.zeros(1))
+        supply_of(-1.0, 50.0)
     with pytest.raises(ValueError, match="diameter is 0"):
-        Fusion(1.0, 0.0, np.zeros(1))
+        supply_of(1.0, 0.0)
     with pytest.raises(ValueError, match="dt is -1"):
-        Fusion(1.0, 50.0, np.zeros(1)).arrivals(np.random.default_rng(), -1.0)
+        supply_of(1.0, 50.0).arrivals(np.random.default_rng(), -1.0)
 
 
 # Counts, without any sheet
@@ -464,7 +476,7 @@ def test_membrane_without_limit_gives_poisson_counts():
 
 @pytest.mark.parametrize("reserve", [0.31, *(pytest.param(r, marks=pytest.mark.slow) for r in (0.1, 0.8))])
 def test_limited_membrane_gives_counts_below_poisson(reserve):
-    """P7: budding that spends what there is counts itself. All endosomes make about (reserve 4 pi R^2)/(pi D^2)."""
+    """Budding that spends what there is counts itself. All endosomes make about (reserve 4 pi R^2)/(pi D^2)."""
     made, attempts = counts(reserve)
     assert made.sum() < attempts.sum()
     assert fano(made)[2] < 0.3

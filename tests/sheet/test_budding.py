@@ -12,7 +12,7 @@ from membrane.bud.cap import CapLaw
 from membrane.bud.landscape import BudAnswer, Domain, Gate, Host
 from membrane.builder.sheet import build_sheet
 from membrane.config import load
-from membrane.endosome.budget import Endosome, Fusion, sphere_area
+from membrane.endosome.budget import Endosome, VesicleSupply, sphere_area
 from membrane.endosome.tension import TensionLaw
 from membrane.outcome.density import shell_density
 from membrane.outcome.table import EVENT_DTYPE, MolecularAreas, is_ilv
@@ -28,9 +28,16 @@ KAPPA_LD, KAPPA_LO, LINE_TENSION, WIDTH = 20 * KT, 40 * KT, 1.0, 5.0
 RADIUS, CENTRE = 50.0, (90.0, 33.0)
 TICK_S = 1e-6
 HOST_RADIUS = 500.0
-TENSIONS = TensionLaw(KAPPA_LD, KT, 240.0, 5.0, 1e-3, 7.0)
+TENSIONS = TensionLaw(
+    bending_rigidity=KAPPA_LD,
+    thermal_energy=KT,
+    area_modulus=240.0,
+    shortest_length=5.0,
+    rest_tension=1e-3,
+    lysis_tension=7.0,
+)
 RULES = Buddings(
-    law=CapLaw(Gate(5.0, KT), membrane_viscosity=3e-6, solvent_viscosity=3e-9),
+    law=CapLaw(Gate(neck_radius=5.0, thermal_energy=KT), membrane_viscosity=3e-6, solvent_viscosity=3e-9),
     bending_rigidity_lo=KAPPA_LO,
     bending_rigidity_ld=KAPPA_LD,
     gaussian_modulus_contrast=0.0,
@@ -84,7 +91,7 @@ def make_watcher(model, state, *, reserve=1e6, rate=0.0, seed=1, endosome=0, int
     budget = Endosome.open(TENSIONS, HOST_RADIUS, reserve / sphere_area(2 * HOST_RADIUS), supply_diameter=60.0)
     return BudWatcher(
         rules,
-        Fusion(rate, 60.0, PLUG[: len(model.species)]),
+        VesicleSupply(rate_per_s=rate, diameter=60.0, composition=PLUG[: len(model.species)]),
         budget,
         Books.open(content(state.fields, model.grid.cell_area)),
         sheet_area=model.grid.area,
@@ -223,10 +230,16 @@ def test_law_is_asked_about_the_domain_that_is_there(model):
     fields = np.asarray(state.fields)
     curvature = 0.185 * (fields[1] - fields[2]) + 0.2 * fields[4]
     inside = domains.labels == 1
-    asked = Domain(
-        domains.area, np.array([curvature[inside].mean()]), np.array([1.0]), np.array([KAPPA_LO]), np.array([0.0])
+    domain = Domain(
+        area=domains.area,
+        spontaneous_curvature=np.array([curvature[inside].mean()]),
+        line_tension=np.array([1.0]),
+        bending_rigidity=np.array([KAPPA_LO]),
+        gaussian_modulus_contrast=np.array([0.0]),
     )
-    expected = RULES.law(asked, Host(1e-3, KAPPA_LD, float(curvature[~inside].mean())))
+    outside = float(curvature[~inside].mean())
+    host = Host(tension=1e-3, bending_rigidity=KAPPA_LD, spontaneous_curvature=outside)
+    expected = RULES.law(domain, host)
     assert expected.barrier_kBT[0] > 0
     found = ask(model, state)
     for name in ("barrier_kBT", "rate_per_s", "diameter_nm"):

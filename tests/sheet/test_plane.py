@@ -110,7 +110,7 @@ V10 = [(0.25, 0.05951287), (0.5, 0.2), (2**-0.5, 0.29166667), (0.9, 0.24452155),
 
 
 def leibler(q: float, coupling: float = 0.5) -> Sheet:
-    """F of physics.md 3.6 with a = -1, K = kappa = sigma = M = 1 and h slaved: a' = a - Lambda^2/kappa is the
+    """F of Leibler & Andelman 1987 with a = -1, K = kappa = sigma = M = 1 and h slaved: a' = a - Lambda^2/kappa is the
     well's -b."""
     well = 1 + coupling**2
     helfrich = Helfrich(1.0, 1.0, {"phi": -coupling})

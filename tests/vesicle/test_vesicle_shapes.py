@@ -9,7 +9,7 @@ from scipy.optimize import root_scalar
 
 from membrane.bud import exact as bud
 from membrane.bud.exact.curve import arcs
-from membrane.bud.exact.path import cap_in_catenoid, describe, newton
+from membrane.bud.exact.newton import cap_in_catenoid, describe, newton
 
 RESOLUTION = bud.Resolution(inner=24, outer=36, step=0.1, least_rim=0.05, backward=0)
 
@@ -22,7 +22,7 @@ ENERGY = {
 
 
 def problem(s, h, c=0.0):
-    return bud.Problem(*(jnp.asarray(float(v)) for v in (c, 0.0, s, 1.0, 0.0, h)))
+    return bud.Problem.of([jnp.asarray(float(v)) for v in (c, 0.0, s, 1.0, 0.0, h)])
 
 
 @pytest.fixture(scope="module")

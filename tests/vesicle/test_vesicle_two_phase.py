@@ -83,7 +83,7 @@ def test_one_measure_for_both(scripts):
     line = script.meridian(state)
     found, ideal = script.follow(*script.vesicle(script.POINTS[0], line, 9.0)).measured(), line.measured()
     assert np.allclose(found, ideal, rtol=0, atol=[2e-3, 3e-4, 3e-4])
-    told = np.array([1 / np.cosh(float(state.x)), script.bud.neck(state, script.RESOLUTION).radius])
+    told = np.array([1 / np.cosh(float(state.x)), script.bud.waist(state, script.RESOLUTION).radius])
     assert np.allclose(ideal[1:], told / float(state.radius), rtol=0, atol=1e-4)
     assert ideal[0] == pytest.approx(float(state.contact_angle(script.RESOLUTION)), abs=2e-3)
 

@@ -1,4 +1,4 @@
-"""Exact axisymmetric mechanics of one domain in its host: shapes, energies, the path from flat to closed neck."""
+"""Exact axisymmetric mechanics of one domain in its host: shapes, energies, and the path from flat to closed neck."""
 
 from membrane.bud.exact.curve import (
     Problem,
@@ -9,31 +9,31 @@ from membrane.bud.exact.curve import (
     problem_of,
     reference_energy,
 )
-from membrane.bud.exact.path import Branches, Path, branches, coordinate, trace
-from membrane.bud.exact.sealed import Neck, Sealed, neck, sealed_at, vesicle_of
-from membrane.bud.exact.states import Equilibria, NoState, State, equilibria, line_tension_at
+from membrane.bud.exact.path import Branches, Path, branches, trace
+from membrane.bud.exact.schedule import coordinate
+from membrane.bud.exact.sealed import Sealed, Waist, sealed_at, vesicle_of, waist
+from membrane.bud.exact.states import Equilibria, Equilibrium, equilibria, line_tension_at
 
 __all__ = [
     "Branches",
     "Equilibria",
-    "Neck",
-    "NoState",
+    "Equilibrium",
     "Path",
     "Problem",
     "Resolution",
     "Sealed",
-    "State",
+    "Waist",
     "branches",
     "closed_energy",
     "closing_tension",
     "coordinate",
     "equilibria",
     "line_tension_at",
-    "neck",
     "outline",
     "problem_of",
     "reference_energy",
     "sealed_at",
     "trace",
     "vesicle_of",
+    "waist",
 ]

@@ -1,44 +1,85 @@
-"""The generating curve of a domain in its host and its energy.
+"""The generating curve of a domain in its host, and the energy of that curve.
 
-Lengths in units of L (domain area pi L^2), energies in units of kappa_in. The curve carries the tangent angle psi(s)
-over the arc length s from the pole of the domain, dr/ds = cos psi, 2H = psi' + sin(psi)/r. Its energy without the
-rim's is
+Lengths are in units of L (the domain has the area pi L^2), energies in units of kappa_in. The curve is given by the
+tangent angle psi(s) over the arc length s from the pole of the domain: dr/ds = cos psi, dz/ds = sin psi. psi > 0 bends
+into the lumen. Twice the mean curvature is 2H = psi' + sin(psi)/r. The energy without that of the rim is
 
     G = pi int_in (2H - c)^2 r ds + pi k int_out [(2H)^2 - 2 c_out (2H)] r ds + 2 pi g (1 - cos psi_rim) + s A_excess,
 
-c = c0_in L, c_out = c0_out L, k = kappa_out/kappa_in, g = (kappa_G,in - kappa_G,out)/kappa_in (Gauss-Bonnet leaves only
-this contrast), s = sigma L^2/kappa_in, sigma the whole cost of drawing flat host area, kappa_out c0_out^2/2 included.
-A_excess is the host's area less its projection plus the hole's (flat host) or the host's area (spherical host, whose
-lumen keeps its volume). psi > 0 bends into the lumen. docs/bud.md has boundary conditions and derivations.
+with c = c0_in L, c_out = c0_out L, k = kappa_out/kappa_in, g = (kappa_G,in - kappa_G,out)/kappa_in (by the theorem of
+Gauss and Bonnet only this difference has an effect) and s = sigma L^2/kappa_in. sigma is the whole cost of drawing flat
+host area, kappa_out c0_out^2/2 included. A_excess is, for a flat host, its area less its projection, plus the hole's;
+for a spherical host, whose lumen keeps its volume, it is the area of the host. docs/bud.md has the boundary conditions.
+
+Domain and host are one :class:`Arc` each, which is described by a vector of unknowns.
 """
 
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from numpy.polynomial import legendre
 
 DECAY_LENGTHS = 12.0
-"""A flat host is cut off at so many of its lengths sqrt(kappa_out/sigma)."""
+"""A flat host is cut off at this many of its decay lengths sqrt(kappa_out/sigma)."""
 
 
-class Problem(NamedTuple):
-    """One domain and its host, or arrays of them, dimensionless: c, c_out, s, k, g, and ``host_curvature`` = -L/R_v for
-    buds into the lumen of a host of radius R_v, +L/R_v for buds away from it, 0 for a flat host."""
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One domain in its host, dimensionless; or many, as arrays of one shape. It is a pytree of jax.
 
-    spontaneous_curvature: jax.Array
-    host_spontaneous_curvature: jax.Array
-    tension: jax.Array
-    rigidity_ratio: jax.Array
-    gaussian_contrast: jax.Array
-    host_curvature: jax.Array
+    Attributes:
+        spontaneous_curvature: c = c0_in L.
+        host_spontaneous_curvature: c_out = c0_out L.
+        tension: s = sigma L^2/kappa_in.
+        rigidity_ratio: k = kappa_out/kappa_in.
+        gaussian_contrast: g = (kappa_G,in - kappa_G,out)/kappa_in.
+        host_curvature: h = -L/R_v for buds into the lumen of a host of radius R_v, +L/R_v for buds away from it, 0 for
+            a flat host.
+    """
+
+    spontaneous_curvature: ArrayLike
+    host_spontaneous_curvature: ArrayLike
+    tension: ArrayLike
+    rigidity_ratio: ArrayLike
+    gaussian_contrast: ArrayLike
+    host_curvature: ArrayLike
+
+    def values(self) -> tuple:
+        """The six numbers in the order of the attributes."""
+        return tuple(getattr(self, field.name) for field in fields(self))
+
+    @classmethod
+    def of(cls, values) -> "Problem":
+        """The inverse of :meth:`values`."""
+        return cls(**{field.name: value for field, value in zip(fields(cls), values, strict=True)})
+
+
+def _restored(_, values) -> Problem:
+    # jax fills trees with placeholders that are no numbers; the constructor, whose types tests check, is not called.
+    problem = object.__new__(Problem)
+    for field, value in zip(fields(Problem), values, strict=True):
+        object.__setattr__(problem, field.name, value)
+    return problem
+
+
+jax.tree_util.register_pytree_node(Problem, lambda problem: (problem.values(), None), _restored)
 
 
 class Resolution(NamedTuple):
-    """Number of polynomials for psi on the domain and on the host, spacing of the path in x, its least rim radius over
-    L, and how many points it has at x < 0 (for domains that their host bends away)."""
+    """How finely a path is computed.
+
+    Attributes:
+        inner: number of polynomials for psi on the domain.
+        outer: number of polynomials for psi on the host.
+        step: distance of the points of the path in x.
+        least_rim: smallest rim radius over L that the path must reach.
+        backward: number of points at x < 0, for domains that their host bends away from the lumen.
+    """
 
     inner: int = 16
     outer: int = 28
@@ -48,7 +89,16 @@ class Resolution(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """One arc at its quadrature points: arc length s, radius r, height z, angle psi, psi', weights of ds."""
+    """An arc at its quadrature points, arrays (points,).
+
+    Attributes:
+        s: arc length from the start of the arc.
+        r: distance from the axis.
+        z: height above the start of the arc.
+        psi: tangent angle, rad.
+        bend: psi' = dpsi/ds.
+        weight: weights of the quadrature, so that sum(weight f) is the integral of f over s.
+    """
 
     s: jax.Array
     r: jax.Array
@@ -63,8 +113,16 @@ class Profile(NamedTuple):
         return self.bend + jnp.sin(self.psi) / self.r
 
 
-class Rule(NamedTuple):
-    """Gauss-Legendre on (0, 1): points, weights, integrals from 0 to each point, polynomials and their slopes there."""
+class QuadratureRule(NamedTuple):
+    """Gauss-Legendre quadrature on (0, 1), and Legendre polynomials at its points.
+
+    Attributes:
+        t: the points, array (points,).
+        weight: their weights, array (points,).
+        integral: matrix (points, points) that turns values at the points into integrals from 0 to each point.
+        value: polynomials at the points, array (points, degrees).
+        slope: derivatives of the polynomials in t, array (points, degrees).
+    """
 
     t: np.ndarray
     weight: np.ndarray
@@ -74,7 +132,8 @@ class Rule(NamedTuple):
 
 
 @lru_cache
-def rule_of(degrees: int) -> Rule:
+def rule_of(degrees: int) -> QuadratureRule:
+    """The quadrature for an arc with this many polynomials, half as many points again."""
     points = (3 * degrees + 1) // 2
     x, w = legendre.leggauss(points)
     basis = np.eye(points)
@@ -82,98 +141,118 @@ def rule_of(degrees: int) -> Rule:
     slopes = np.stack([legendre.legval(x, legendre.legder(b)) for b in basis[:, :points]], 1)
     vandermonde = legendre.legvander(x, points - 1)
     integral = antiderivative @ np.linalg.inv(vandermonde) / 2
-    return Rule((x + 1) / 2, w / 2, integral, vandermonde[:, :degrees], 2 * slopes[:, :degrees])
+    return QuadratureRule((x + 1) / 2, w / 2, integral, vandermonde[:, :degrees], 2 * slopes[:, :degrees])
 
 
 class Arc(NamedTuple):
-    """How an arc hangs on its unknowns v = (coefficients of psi, length S, multipliers), at its quadrature points t:
+    """An arc as a function of its unknowns v = (coefficients of psi, length S, multipliers).
 
-    ds/dt = S pace,    psi = angle + basis v,    dpsi/dt = turn + turning v,    r = start + reach (ds/dt cos psi)."""
+    At the quadrature points t in (0, 1)
+
+        ds/dt = S stretch,    psi = angle + basis v,    dpsi/dt = turn + basis_slope v,
+        r = start + integrate (ds/dt cos psi).
+
+    Attributes:
+        weight: weights of the quadrature over t, array (points,).
+        stretch: ds/dt over S, array (points,).
+        angle: part of psi without unknowns, array (points,).
+        basis: what each coefficient adds to psi, array (points, coefficients).
+        turn: part of dpsi/dt without unknowns, array (points,).
+        basis_slope: what each coefficient adds to dpsi/dt, array (points, coefficients).
+        start: part of r without unknowns, array (points,).
+        integrate: matrix (points, points) that integrates dr/dt from the start of the arc to each point.
+    """
 
     weight: np.ndarray
-    pace: jax.Array
+    stretch: jax.Array
     angle: jax.Array
     basis: jax.Array
     turn: jax.Array
-    turning: jax.Array
+    basis_slope: jax.Array
     start: jax.Array
-    reach: jax.Array
+    integrate: jax.Array
 
     def fields(self, v):
         """r, psi and dpsi/dt."""
         count = self.basis.shape[1]
         psi = self.angle + self.basis @ v[:count]
         return (
-            self.start + self.reach @ (v[count] * self.pace * jnp.cos(psi)),
+            self.start + self.integrate @ (v[count] * self.stretch * jnp.cos(psi)),
             psi,
-            self.turn + self.turning @ v[:count],
+            self.turn + self.basis_slope @ v[:count],
         )
 
-    def profile(self, v, rule: Rule) -> Profile:
-        """The arc itself."""
+    def profile(self, v, rule: QuadratureRule) -> Profile:
+        """The arc for given unknowns."""
         r, psi, turn = self.fields(v)
-        ds = v[self.basis.shape[1]] * self.pace
+        ds = v[self.basis.shape[1]] * self.stretch
         return Profile(rule.integral @ ds, r, rule.integral @ (ds * jnp.sin(psi)), psi, turn / ds, ds * self.weight)
 
 
-# The two arcs. Unknowns: of the domain (a, S, multipliers), of the host (psi_rim, b, S, multipliers) --------------
+# The two arcs. Unknowns of the domain: (a, S, multipliers); of the host: (psi_rim, b, S, multipliers) ------------
 
 
 def domain_arc(x, resolution) -> Arc:
-    """psi = y m(t) sum a_k P_k(t), y = tanh x; m = s/S crowds points at the rim on the scale of its radius."""
+    """psi = y m(t) sum a_k P_k(t) with y = tanh x; m(t) = s/S puts many points near the rim, as its radius asks for."""
     rule, y, alpha = rule_of(resolution.inner), jnp.tanh(x), 1 / jnp.cosh(x)
-    stretch = jnp.log1p(1 / alpha)
-    rest = stretch * (1 - rule.t)
-    m, dm = 1 - jnp.expm1(rest) / jnp.expm1(stretch), stretch * jnp.exp(rest) / jnp.expm1(stretch)
+    growth = jnp.log1p(1 / alpha)
+    rest = growth * (1 - rule.t)
+    m, dm = 1 - jnp.expm1(rest) / jnp.expm1(growth), growth * jnp.exp(rest) / jnp.expm1(growth)
     basis = y * m[:, None] * rule.value
-    turning = y * (dm[:, None] * rule.value + m[:, None] * rule.slope)
-    # Off the solution the arc misses the rim; spreading the gap keeps r regular at both ends.
-    reach = rule.integral - m[:, None] * rule.weight
+    basis_slope = y * (dm[:, None] * rule.value + m[:, None] * rule.slope)
+    # An arc that is no solution does not end at the rim. The gap is spread over the arc, so that r is regular at both
+    # ends.
+    integrate = rule.integral - m[:, None] * rule.weight
     none = jnp.zeros_like(m)
-    return Arc(rule.weight, dm, none, basis, none, turning, m * alpha, reach)
+    return Arc(rule.weight, dm, none, basis, none, basis_slope, m * alpha, integrate)
 
 
 def host_arc(x, problem, closed, resolution) -> Arc:
-    """psi = (1-d) e^(-bt) psi_rim + d psi_end + t(1-t) sum b_k P_k(t), s = S d(t), ds/dt growing from alpha to the
-    length of the host's own meridian. psi_end: 0 for a flat host, -+pi at the far pole of a spherical one."""
+    """psi = (1-d) e^(-bt) psi_rim + d psi_end + t(1-t) sum b_k P_k(t), with s = S d(t).
+
+    ds/dt grows from alpha at the rim to the length of the host's own meridian. psi_end is 0 for a flat host, and -pi or
+    +pi at the far pole of a spherical one.
+    """
     rule, alpha = rule_of(resolution.outer), 1 / jnp.cosh(x)
-    stretch = jnp.log1p(meridian(problem, closed) / alpha)
-    d, dd = jnp.expm1(stretch * rule.t) / jnp.expm1(stretch), stretch * jnp.exp(stretch * rule.t) / jnp.expm1(stretch)
-    fall, bump = jnp.exp(-stretch * rule.t), (rule.t * (1 - rule.t))[:, None]
+    growth = jnp.log1p(meridian(problem, closed) / alpha)
+    d, dd = jnp.expm1(growth * rule.t) / jnp.expm1(growth), growth * jnp.exp(growth * rule.t) / jnp.expm1(growth)
+    fall, bump = jnp.exp(-growth * rule.t), (rule.t * (1 - rule.t))[:, None]
     end = jnp.pi * jnp.sign(problem.host_curvature) if closed else 0.0
     basis = jnp.concatenate([((1 - d) * fall)[:, None], bump * rule.value], 1)
     slopes = (1 - 2 * rule.t)[:, None] * rule.value + bump * rule.slope
-    turning = jnp.concatenate([-((dd + stretch * (1 - d)) * fall)[:, None], slopes], 1)
-    reach = rule.integral - d[:, None] * rule.weight if closed else jnp.asarray(rule.integral)
-    return Arc(rule.weight, dd, d * end, basis, dd * end, turning, alpha * (1 - d) if closed else alpha + 0 * d, reach)
+    basis_slope = jnp.concatenate([-((dd + growth * (1 - d)) * fall)[:, None], slopes], 1)
+    integrate = rule.integral - d[:, None] * rule.weight if closed else jnp.asarray(rule.integral)
+    start = alpha * (1 - d) if closed else alpha + 0 * d
+    return Arc(rule.weight, dd, d * end, basis, dd * end, basis_slope, start, integrate)
 
 
 def meridian(problem: Problem, closed: bool):
-    """From the rim to where a flat host is cut off, or to the far pole of a sphere."""
+    """Length of the host's meridian: to where a flat host is cut off, or to the far pole of a sphere."""
     if closed:
         return jnp.pi / jnp.abs(problem.host_curvature)
     return DECAY_LENGTHS / jnp.sqrt(problem.tension / problem.rigidity_ratio + 1e-8)
 
 
-# Energy and constraints per dt, at (r, psi, dpsi/dt, S, multipliers): local, and linear in the multipliers --------
+# Densities of energy and constraints over t, at (r, psi, dpsi/dt, S, multipliers). They are local, and linear in the
+# multipliers --------------------------------------------------------------------------------------------------------
 
 
-def _domain_density(at, pace, x, problem, closed):
-    """Multipliers of the rim's radius and the area[, of the volume]."""
+def _domain_density(at, stretch, x, problem, closed):
+    """Multipliers: of the radius of the rim, of the area, and in a spherical host of the volume."""
     r, psi, turn, length, rim, whole, *volume = at
-    ds, y = length * pace, jnp.tanh(x)
+    ds, y = length * stretch, jnp.tanh(x)
     excess = turn / ds + jnp.sin(psi) / r - problem.spontaneous_curvature
-    # Gauss & Bonnet: the Gaussian term integrates to 2 pi g (1 - cos psi_rim).
+    # By Gauss and Bonnet the Gaussian term integrates to 2 pi g (1 - cos psi_rim).
     value = jnp.pi * excess**2 * r * ds + 2 * jnp.pi * problem.gaussian_contrast * jnp.sin(psi) * turn
-    # Divided by y, so that the condition on the rim's radius stays regular at the flat state.
+    # The condition for the radius of the rim is divided by y, so that it is regular at the flat state.
     value = value + rim * (4 * (jnp.sin(psi / 2) / y) ** 2 * r * ds - 1) + whole * (2 * r * ds - 1)
     return value + (volume[0] * _volume(r, psi, ds, problem) if closed else jnp.pi * problem.tension * y**2)
 
 
-def _host_density(at, pace, x, problem, closed):
-    """Multipliers, of a spherical host only, of closure and volume."""
+def _host_density(at, stretch, x, problem, closed):
+    """Multipliers, of a spherical host only: of its closure at the far pole, and of the volume."""
     r, psi, turn, length, *multipliers = at
-    ds = length * pace
+    ds = length * stretch
     curved = turn / ds + jnp.sin(psi) / r
     bending = (curved**2 - 2 * problem.host_spontaneous_curvature * curved) * r * ds
     value = jnp.pi * problem.rigidity_ratio * bending
@@ -185,14 +264,16 @@ def _host_density(at, pace, x, problem, closed):
 
 
 def _volume(r, psi, ds, problem):
-    """Volume under an arc over that of the host's sphere, per dt."""
+    """Volume under an arc per dt, over the volume of the host's sphere."""
     return 0.75 * jnp.abs(problem.host_curvature) ** 3 * r**2 * jnp.sin(psi) * ds
 
 
 def _parts(z, x, problem, closed, resolution):
-    """(density, arc, its unknowns) of domain and host: they meet only in psi_rim and the multiplier of the volume.
+    """(density, arc, its unknowns) of the domain and of the host.
 
-    z = (a, S, 2 multipliers, b[, S_out, 2 multipliers])."""
+    z = (a, S, 2 multipliers, b[, S_out, 2 multipliers]). The two parts share only psi_rim and the multiplier of the
+    volume.
+    """
     here = resolution.inner + 3
     rim = jnp.tanh(x) * jnp.sum(z[: resolution.inner])
     inner = jnp.concatenate([z[:here], z[-1:]]) if closed else z[:here]
@@ -202,7 +283,7 @@ def _parts(z, x, problem, closed, resolution):
 
 
 def arcs(z, x, problem, closed, resolution):
-    """(domain, host, angle at the rim, radius at the host's end) of the curve that z describes."""
+    """(domain, host, angle at the rim, radius at the host's end) of the curve that the unknowns z describe."""
     (_, domain, inner), (_, host, outer) = _parts(z, x, problem, closed, resolution)
     there = host.profile(outer, rule_of(resolution.outer))
     last = 1 / jnp.cosh(x) + jnp.sum(there.weight * jnp.cos(there.psi))
@@ -210,17 +291,17 @@ def arcs(z, x, problem, closed, resolution):
 
 
 def lagrangian(z, x, problem, closed, resolution):
-    """G with its constraints."""
+    """G and its constraints, each times its multiplier."""
 
     def total(density, arc, v):
         at = (*arc.fields(v), *v[arc.basis.shape[1] :])
-        return jnp.sum(arc.weight * density(at, arc.pace, x, problem, closed))
+        return jnp.sum(arc.weight * density(at, arc.stretch, x, problem, closed))
 
     return sum(total(*part) for part in _parts(z, x, problem, closed, resolution))
 
 
 def hessian(z, x, problem, closed, resolution):
-    """Of the Lagrangian in z, assembled from those of its local densities."""
+    """Second derivatives of the Lagrangian in z, put together from those of domain and host."""
     parts = _parts(z, x, problem, closed, resolution)
     h_in, h_out = (_hessian(*part, x, problem, closed) for part in parts)
     n, y, here, end = resolution.inner, jnp.tanh(x), resolution.inner + 3, z.size - resolution.inner - 2
@@ -234,24 +315,27 @@ def hessian(z, x, problem, closed, resolution):
 
 
 def _hessian(density, arc, v, x, problem, closed):
-    """Hessian in v of the integral of a density.
+    """Hessian in v of the integral of a density over one arc.
 
-    r depends on psi at all points before, but its second derivative is local again: weighted with dL/dr it is that of
-    sum_q (reach^T dL/dr)_q S pace_q cos psi_q."""
+    r at one point depends on psi at all points before it. Its second derivative is local all the same: weighted with
+    dL/dr it is that of sum_q (integrate^T dL/dr)_q S stretch_q cos psi_q.
+    """
     count, (r, psi, turn) = arc.basis.shape[1], arc.fields(v)
     rest = v[count:]
     at = jnp.concatenate([jnp.stack([r, psi, turn]), jnp.broadcast_to(rest[:, None], (rest.size, r.size))])
-    total = lambda at: jnp.sum(arc.weight * density(at, arc.pace, x, problem, closed))
-    pull = arc.reach.T @ jax.grad(total)(at)[0]
-    # Every point's own derivatives at once, for the sum is over points.
-    slope = jax.grad(lambda at: total(at) + jnp.sum(pull * at[3] * arc.pace * jnp.cos(at[1])))
+    total = lambda at: jnp.sum(arc.weight * density(at, arc.stretch, x, problem, closed))
+    by_radius = arc.integrate.T @ jax.grad(total)(at)[0]
+    # The total is a sum over points, so that one product gives the derivatives of all points at once.
+    slope = jax.grad(lambda at: total(at) + jnp.sum(by_radius * at[3] * arc.stretch * jnp.cos(at[1])))
     along = lambda axis: jax.jvp(slope, (at,), (jnp.broadcast_to(axis[:, None], at.shape),))[1]
     second = jax.vmap(along)(jnp.eye(len(at), dtype=v.dtype))
 
-    # d(r, psi, turn) by coefficients, one below the other, and of r by the length; the rest stands in the densities.
-    swing = arc.reach @ (-(v[count] * arc.pace * jnp.sin(psi))[:, None] * arc.basis)
-    moved = jnp.zeros((r.size, rest.size), v.dtype).at[:, 0].set(arc.reach @ (arc.pace * jnp.cos(psi)))
-    by = (swing, arc.basis, arc.turning)
+    # Derivatives of (r, psi, dpsi/dt) in the coefficients, and of r in the length. The other unknowns enter the density
+    # directly.
+    radius_by_psi = arc.integrate @ (-(v[count] * arc.stretch * jnp.sin(psi))[:, None] * arc.basis)
+    radius_by_length = arc.integrate @ (arc.stretch * jnp.cos(psi))
+    moved = jnp.zeros((r.size, rest.size), v.dtype).at[:, 0].set(radius_by_length)
+    by = (radius_by_psi, arc.basis, arc.basis_slope)
     half = [sum(second[a, b, :, None] * by[b] for b in range(3)) for a in range(3)]
     cross = [second[a, 3:].T + second[a, 0, :, None] * moved for a in range(3)]
     by, half, cross = (jnp.concatenate(parts) for parts in (by, half, cross))
@@ -261,18 +345,18 @@ def _hessian(density, arc, v, x, problem, closed):
 
 
 def spontaneous_torque(problem: Problem):
-    """What bends a flat domain into the lumen: c - k c_out + 2 h, of the order of the true one."""
+    """c - k c_out + 2 h: about the torque that bends a flat domain into the lumen."""
     host = problem.rigidity_ratio * problem.host_spontaneous_curvature
     return problem.spontaneous_curvature - host + 2 * problem.host_curvature
 
 
 def unknowns(closed: bool, resolution: Resolution) -> int:
-    """Length of the vector of unknowns, multipliers included."""
+    """Length of the vector of unknowns z, multipliers included."""
     return resolution.inner + 3 + resolution.outer + 3 * closed
 
 
 def gradient(z, x, problem, closed, resolution):
-    """Of the Lagrangian in z: zero in equilibrium at fixed rim."""
+    """Derivative of the Lagrangian in z. It is zero where the shape is in equilibrium at its fixed rim."""
     return jax.grad(lagrangian)(z, x, problem, closed, resolution)
 
 
@@ -289,13 +373,28 @@ def problem_of(
     host_radius=jnp.inf,
     direction=1,
 ) -> tuple[Problem, jax.Array, jax.Array]:
-    """(problem, l, L) of a domain of ``area`` (nm^2) that buds into the lumen (``direction`` 1) or away from it (-1);
-    rigidities and Gaussian contrast kappa_G,in - kappa_G,out in pN nm, curvatures in 1/nm, ``line_tension`` in pN,
-    ``tension`` in pN/nm, ``host_radius`` in nm (inf: flat). Of the Gaussian moduli only their contrast counts
-    (Gauss-Bonnet). Raises ValueError for values out of range that are not traced: areas, rigidities and radii that are
-    not positive, a negative line tension, a negative tension in a flat host, a domain larger than its host."""
+    """From quantities with units to the dimensionless problem.
+
+    Arguments:
+        area: area of the domain, nm^2.
+        bending_rigidity: of the domain, pN nm.
+        host_bending_rigidity: of the host, pN nm.
+        spontaneous_curvature: the 2H that the domain prefers, 1/nm.
+        host_spontaneous_curvature: the 2H that the host prefers, 1/nm.
+        gaussian_modulus_contrast: kappa_G,in - kappa_G,out, pN nm; by Gauss and Bonnet only the contrast has an effect.
+        line_tension: pN.
+        tension: pN/nm.
+        host_radius: nm; inf for a flat host.
+        direction: 1 for a bud into the lumen, -1 for one away from it.
+
+    Returns (problem, l = lambda L/kappa_in, L in nm).
+
+    Raises:
+        ValueError: a value is out of range: an area, rigidity or radius that is not positive, a negative line tension,
+            a negative tension of a flat host, or a domain larger than its host. Values that jax traces are not checked.
+    """
     size = jnp.sqrt(area / jnp.pi)
-    # Comparisons with nan are false: what is no number is refused, too.
+    # Comparisons with nan are false, so that nan is refused as well.
     _require("area", area, lambda v: v > 0, "positive, in nm^2")
     _require("bending_rigidity", bending_rigidity, lambda v: v > 0, "positive, in pN nm")
     _require("host_bending_rigidity", host_bending_rigidity, lambda v: v > 0, "positive, in pN nm")
@@ -305,7 +404,7 @@ def problem_of(
     _require("L/host_radius", size / host_radius, lambda v: v < 2, "below 2: a domain must be smaller than its host")
     flat_host = jnp.where(jnp.isinf(host_radius), tension, 0.0)
     _require("tension", flat_host, lambda v: v >= 0, "at least 0 in a flat host, in pN/nm")
-    fields = (
+    values = (
         direction * spontaneous_curvature * size,
         direction * host_spontaneous_curvature * size,
         tension * size**2 / bending_rigidity,
@@ -313,8 +412,8 @@ def problem_of(
         gaussian_modulus_contrast / bending_rigidity,
         -direction * size / host_radius,
     )
-    fields = jnp.broadcast_arrays(*(jnp.asarray(f, float) for f in fields))
-    return Problem(*fields), line_tension * size / bending_rigidity, size
+    values = jnp.broadcast_arrays(*(jnp.asarray(v, float) for v in values))
+    return Problem.of(values), line_tension * size / bending_rigidity, size
 
 
 def _require(name, value, holds, allowed):
@@ -325,20 +424,23 @@ def _require(name, value, holds, allowed):
 
 
 def reference_energy(problem: Problem, line_tension, closed: bool):
-    """G + 2 pi l alpha of the undisturbed host: flat, or a sphere that the domain is part of."""
+    """G + 2 pi l alpha of the undisturbed host: a plane, or a sphere that the domain is a part of."""
     if not closed:
         return 0.5 * jnp.pi * problem.spontaneous_curvature**2 + 2 * jnp.pi * line_tension
     h, host_area = problem.host_curvature, 4 / problem.host_curvature**2 - 1
     inside = 0.5 * (2 * h - problem.spontaneous_curvature) ** 2
     outside = 2 * problem.rigidity_ratio * (h**2 - h * problem.host_spontaneous_curvature) + problem.tension
-    # The domain is a cap of area pi, 1 - cos(theta) = h^2/2.
+    # The domain is a spherical cap of area pi and opening angle theta: 1 - cos(theta) = h^2/2.
     rim = jnp.sqrt(1 - h**2 / 4)
     return jnp.pi * (inside + outside * host_area + problem.gaussian_contrast * h**2 + 2 * line_tension * rim)
 
 
 def closed_energy(problem: Problem, closed: bool):
-    """G of the ideal closed bud, a sphere of diameter L that its host has relaxed behind: pi (4 - c)^2/2 + 4 pi g, and
-    pi s or, of a spherical host whose lumen keeps its volume, that of the sphere that is left."""
+    """G of the ideal closed bud, a sphere of diameter L, and of the host that has relaxed after it.
+
+    The bud has pi (4 - c)^2/2 + 4 pi g. A flat host adds pi s. A spherical host, whose lumen keeps its volume, adds the
+    energy of the sphere that is left.
+    """
     bud = 0.5 * jnp.pi * (4 - problem.spontaneous_curvature) ** 2 + 4 * jnp.pi * problem.gaussian_contrast
     if not closed:
         return bud + jnp.pi * problem.tension
@@ -349,13 +451,19 @@ def closed_energy(problem: Problem, closed: bool):
 
 
 def closing_tension(problem: Problem):
-    """l at which an ideal neck closes, 4 - c - k c_out + 2 k h (Juelicher & Lipowsky 1993, recalled; docs/bud.md)."""
+    """The l at which an ideal neck closes, 4 - c - k c_out + 2 k h.
+
+    Source: Juelicher & Lipowsky 1993, Phys. Rev. Lett. 70:2964, recalled; confirmed in docs/bud.md.
+    """
     host = 2 * problem.host_curvature - problem.host_spontaneous_curvature
     return 4 - problem.spontaneous_curvature + problem.rigidity_ratio * host
 
 
 def outline(problem: Problem, x, state, *, closed: bool, resolution: Resolution):
-    """((r, z) of the domain from pole to rim, (r, z) of the host from the rim on) of one solved state, over L."""
+    """The curve of one solved state, for drawing, in units of L.
+
+    Returns ((r, z) of the domain from its pole to the rim, (r, z) of the host from the rim on).
+    """
     domain, host, _, last = arcs(state, x, problem, closed, resolution)
     rim, top = 1 / jnp.cosh(x), jnp.sum(jnp.sin(domain.psi) * domain.weight)
     end, bottom = (0.0 if closed else last), top + jnp.sum(jnp.sin(host.psi) * host.weight)
