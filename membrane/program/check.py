@@ -27,7 +27,7 @@ def check(config: Config, physics, trial_s: float | None) -> int:
         try:
             print(_trial(endosome, config, physics, trial_s))
         except NumericalFailure as failure:
-            print(f"membrane.run: {failure}", file=sys.stderr)
+            print(f"membrane run: {failure}", file=sys.stderr)
             return FAILED
     print("configuration is valid")
     return COMPLETE

@@ -20,6 +20,12 @@ def set_up_logging(quiet: bool) -> None:
     )
 
 
+def quiet_xla() -> None:
+    """Called before jax is imported: XLA prints no lines about the features of the CPU, which a program from the cache
+    makes it do. What the user has set stays."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
 def command(name: str, body: Callable[[], int]) -> int:
     """Runs the ``body`` of a command and returns its exit code.
 

@@ -22,7 +22,7 @@ log = logging.getLogger("membrane")
 
 
 def launch(arguments, stop: Stop) -> int:
-    """Run one configuration, or check it; returns the exit code. ``arguments``: those of membrane.run. ``stop`` is
+    """Run one configuration, or check it; returns the exit code. ``arguments``: those of membrane run. ``stop`` is
     entered; KeyboardInterrupt where it was told to before anything was written."""
     try:
         config = load(arguments.config, arguments.set)
@@ -41,13 +41,13 @@ def launch(arguments, stop: Stop) -> int:
             log.info("%s is complete already; give a longer duration_s to extend it", output)
             return COMPLETE
     except (ConfigError, ArchiveError, BackendError, ValueError, OSError) as error:
-        print(f"membrane.run: {error}", file=sys.stderr)
+        print(f"membrane run: {error}", file=sys.stderr)
         return BAD_INPUT
     try:
         with archive:
             status = advance(config, physics, archive, stop, batch, arguments)
     except ArchiveError as error:
-        print(f"membrane.run: {error}", file=sys.stderr)
+        print(f"membrane run: {error}", file=sys.stderr)
         return FAILED
     # Still deaf to signals: what is complete stays so while it is summed up.
     if status == "partial":

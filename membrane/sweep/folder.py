@@ -88,7 +88,7 @@ class SweepFolder:
         except OSError:
             return ""
         told = [line for line in lines if line.strip() and not line.startswith("$ ")]
-        faults = [i for i, line in enumerate(told) if line.startswith("membrane.run: ")]
+        faults = [i for i, line in enumerate(told) if line.startswith("membrane run: ")]
         return " ".join(line.strip() for line in (told[faults[-1] :] if faults else told[-1:]))
 
     def _refuse_changes(self, before: Sweep) -> None:
