@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="membrane figure", description="A figure of what archives hold, as STEM.png and STEM.pdf."
     )
     parser.add_argument("archives", metavar="ARCHIVE", nargs="+", type=path, help="several are for --kind sizes")
-    parser.add_argument("--kind", choices=KINDS, help=f"{lines}. Default: as the archive is")
+    parser.add_argument("--kind", choices=KINDS, help=f"{lines}. Default: sweep of a collected archive, vesicle of a run of kind vesicle, else sizes")
     parser.add_argument("--endosome", metavar="N", type=int, help="counted from 0 (default 0)")
     parser.add_argument("--frames", metavar="N", type=int, nargs="+", help="of a vesicle; default: up to five")
     parser.add_argument(
@@ -85,14 +85,12 @@ def _draw(arguments) -> Iterable[Path]:
 def _kind(records: list[archive.RunRecord]) -> str:
     """The figure that suits what was read; says so."""
     record = records[0]
-    if len(records) > 1:
-        kind = "sizes"
-    elif record.members:
+    if len(records) == 1 and record.members:
         kind = "sweep"
-    elif not len(record.frames):
-        kind = "sizes"
+    elif len(records) == 1 and "psi" in record.frames.field_names:
+        kind = "vesicle"
     else:
-        kind = "vesicle" if "psi" in record.frames.field_names else "membrane"
+        kind = "sizes"
     log.info("--kind %s; the others are %s", kind, ", ".join(other for other in KINDS if other != kind))
     return kind
 

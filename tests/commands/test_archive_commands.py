@@ -134,11 +134,11 @@ def test_info_of_all_kinds(tmp_path, unfinished, capsys):
 @pytest.mark.parametrize(
     ("archives", "kind"),
     [
-        (["sheet"], "membrane"),
+        (["sheet"], "sizes"),
         (["vesicle"], "vesicle"),
         (["empty"], "sizes"),
         (["collected"], "sweep"),
-        (["sheet", "small"], "sizes"),
+        (["vesicle", "collected"], "sizes"),
     ],
 )
 def test_figure_chooses_its_kind(archives, kind, tmp_path, caplog):
