@@ -24,6 +24,8 @@ KINDS = {
     "sensitivity": "which parameter of a collected sweep decides",
 }
 
+DEFAULT = "sweep of a collected archive, vesicle of a run of kind vesicle, else sizes"
+
 OPTIONS = {"endosome": ("membrane", "vesicle"), "frames": ("vesicle",), "over": ("sweep",)}
 """Options, and the kinds that they belong to."""
 
@@ -46,7 +48,11 @@ def _parser() -> argparse.ArgumentParser:
         prog="membrane figure", description="A figure of what archives hold, as STEM.png and STEM.pdf."
     )
     parser.add_argument("archives", metavar="ARCHIVE", nargs="+", type=path, help="several are for --kind sizes")
-    parser.add_argument("--kind", choices=KINDS, help=f"{lines}. Default: sweep of a collected archive, vesicle of a run of kind vesicle, else sizes")
+    parser.add_argument(
+        "--kind",
+        choices=KINDS,
+        help=f"{lines}. Default: {DEFAULT}",
+    )
     parser.add_argument("--endosome", metavar="N", type=int, help="counted from 0 (default 0)")
     parser.add_argument("--frames", metavar="N", type=int, nargs="+", help="of a vesicle; default: up to five")
     parser.add_argument(
