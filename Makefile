@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-newest newest-python slow slurm benchmark clean
+.PHONY: help demo test test-newest newest-python slow slurm benchmark site wheel clean
 
 help:
 	@echo "make demo       install, simulate configs/ceramide.yaml, draw the figures (runs/)"
@@ -19,12 +19,14 @@ help:
 	@echo "make slow       install, the long physics tests"
 	@echo "make slurm      install a Slurm on this machine (root, Debian), run job arrays on it"
 	@echo "make benchmark  install with peers, run benchmarks/"
+	@echo "make site       install, build the documentation as a site (site/)"
+	@echo "make wheel      install, build the wheel and the source distribution (dist/)"
 	@echo "make clean      remove .venv, .venv-newest and caches; runs/ stays"
 
 demo: $(VENV)/.base
-	$(BIN)/python -m membrane.run configs/ceramide.yaml --output runs/ceramide.h5 --overwrite
-	$(BIN)/python scripts/figure_size_distribution.py runs/ceramide.h5
-	$(BIN)/python scripts/figure_membrane.py runs/ceramide.h5
+	$(BIN)/membrane run configs/ceramide.yaml --output runs/ceramide.h5 --overwrite
+	$(BIN)/membrane figure --kind sizes runs/ceramide.h5
+	$(BIN)/membrane figure --kind membrane runs/ceramide.h5
 
 test: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -50,8 +52,14 @@ slurm: $(VENV)/.test
 benchmark: $(VENV)/.benchmark
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
 
+site: $(VENV)/.test
+	$(BIN)/python -m mkdocs build --strict
+
+wheel: $(VENV)/.test
+	$(BIN)/python -m build
+
 clean:
-	rm -rf $(VENV) .venv-newest build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-newest build dist site *.egg-info .pytest_cache .ruff_cache
 	find membrane tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: an environment is made once, each set of packages again whenever pyproject.toml changes.

@@ -1,8 +1,6 @@
-"""python -m membrane.collect SWEEP.yaml: the members of a sweep in one archive."""
+"""python -m membrane.collect SWEEP: the same as ``membrane collect SWEEP``."""
 
-import sys
-
-from membrane.commands.collect import main
+from membrane.commands.entry import start
 
 if __name__ == "__main__":
-    sys.exit(main())
+    start("collect")

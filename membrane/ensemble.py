@@ -1,8 +1,6 @@
-"""python -m membrane.ensemble SWEEP.yaml: all members of a sweep, here or on a cluster."""
+"""python -m membrane.ensemble SWEEP: the same as ``membrane ensemble SWEEP``."""
 
-import sys
-
-from membrane.commands.ensemble import main
+from membrane.commands.entry import start
 
 if __name__ == "__main__":
-    sys.exit(main())
+    start("ensemble")

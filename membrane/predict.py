@@ -1,8 +1,6 @@
-"""python -m membrane.predict CONFIG.yaml: will a domain bud, at which diameter, over which barrier, how soon."""
+"""python -m membrane.predict CONFIG: the same as ``membrane predict CONFIG``."""
 
-import sys
-
-from membrane.commands.predict import main
+from membrane.commands.entry import start
 
 # The package has a function of this name, which a module of the same name would hide.
 if __name__ == "membrane.predict":
@@ -10,4 +8,4 @@ if __name__ == "membrane.predict":
         "membrane.predict is a command, python -m membrane.predict; in Python: from membrane import predict"
     )
 if __name__ == "__main__":
-    sys.exit(main())
+    start("predict")

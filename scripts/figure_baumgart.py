@@ -274,7 +274,7 @@ def main(arguments=None) -> int:
                 drawn.append((case, found, ideal))
         return save(draw(drawn), stem)
 
-    return drawing.ends_well(work)
+    return drawing.draw("figure_baumgart", work)
 
 
 if __name__ == "__main__":

@@ -151,7 +151,7 @@ def main(arguments=None) -> int:
             figure = draw()
         return [canvas.save(figure, output, dpi=200)]
 
-    return drawing.ends_well(work)
+    return drawing.draw("figure_bud_accuracy", work)
 
 
 if __name__ == "__main__":

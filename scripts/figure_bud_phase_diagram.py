@@ -285,7 +285,7 @@ def main(arguments=None) -> int:
             situation = replace(situation, host_radius=options.radius)
         return [canvas.save(draw(situation, exact, cap, options.waiting_s), options.output, dpi=300)]
 
-    return drawing.ends_well(work)
+    return drawing.draw("figure_bud_phase_diagram", work)
 
 
 if __name__ == "__main__":

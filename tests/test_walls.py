@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from membrane.commands.entry import COMMANDS
 from membrane.version import VERSION, version
 
 ROOT = Path(__file__).parents[1] / "membrane"
@@ -38,10 +39,11 @@ ROOMS = {
     "program": "archive builder config figures outcome paths replica",
     # Members are processes of their own: a sweep knows configurations and folders, no physics.
     "sweep": "archive config paths program",
-    "commands": "archive bud builder config outcome paths program sweep",
+    "commands": "archive bud builder config figures outcome paths program sweep version",
     # What a notebook sees: it runs by the engine of the commands, and draws.
     "notebook": "archive bud builder config figures outcome paths program",
-    # What ``python -m membrane.NAME`` starts.
+    # What ``python -m membrane`` and ``python -m membrane.NAME`` start.
+    "__main__": "commands",
     "run": "commands",
     "predict": "commands",
     "ensemble": "commands",
@@ -74,7 +76,7 @@ WITHIN = {
 }
 """Within these rooms: file, the lower before the higher, and the files of the room that it imports."""
 
-COMMANDS = ("run", "predict", "ensemble", "collect")
+SHELLS = ("__main__", "run", "predict", "ensemble", "collect")
 
 
 def dotted_name(path):
@@ -175,8 +177,9 @@ def test_no_circles():
 
 def test_commands_are_shells():
     """What ``python -m membrane.NAME`` starts holds no more than the call of the command."""
-    for name in COMMANDS:
-        assert ours(name) == {f"commands.{name}"}, name
+    for name in SHELLS:
+        assert ours(name) == {"commands.entry"}, name
+    assert set(COMMANDS) < {file.partition(".")[2] for file in files_of("commands")}
 
 
 def test_transforms_in_one_file():
@@ -229,7 +232,7 @@ def reached_at_once(start):
     return reached
 
 
-@pytest.mark.parametrize("start", [*COMMANDS, "sweep.cluster", "commands.drawing"])
+@pytest.mark.parametrize("start", ["commands.entry", *(f"commands.{name}" for name in COMMANDS), "sweep.cluster"])
 def test_commands_start_at_once(start):
     """What a command imports when it starts reaches neither jax, which takes seconds, nor matplotlib, whose broken
     setup must stop no run."""

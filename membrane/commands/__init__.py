@@ -1,1 +1,1 @@
-"""The commands, one a file: what the user types, and what it does."""
+"""The command ``membrane``: ``entry`` finds the subcommand, and each subcommand is a file of its name."""

@@ -1,4 +1,4 @@
-"""python -m membrane.collect SWEEP.yaml: the members of a sweep in one archive.
+"""The command ``membrane collect``: the members of a sweep in one archive.
 
 Exit codes: 0 an archive was written (what is missing is listed), 2 bad input or nothing to collect, 3 disk failure,
 75 interrupted: nothing was written, and what was there before is left.
@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from membrane.archive import ArchiveError, Collection, RunExtent, RunStatus, common_times, prune, read, run_extent
 from membrane.config import ConfigError
+from membrane.config.shipped import SWEEP_HELP, chosen
 from membrane.outcome.table import EVENT_DTYPE
 from membrane.paths import PathError, all_differ, archive_name, may_write, path, resolve_link, same
 from membrane.program.console import BAD_INPUT, COMPLETE, FAILED, command, set_up_logging
@@ -28,16 +29,17 @@ from membrane.sweep.members import Member, read_sweep
 log = logging.getLogger("membrane")
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list[str]) -> int:
     """Collect one sweep; returns the exit code."""
-    return command("membrane.collect", lambda: _main(argv))
+    return command("membrane collect", lambda: _main(argv))
 
 
-def _main(argv: list[str] | None) -> int:
+def _main(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     set_up_logging(arguments.quiet)
     with Stop() as stop:
         try:
+            arguments.sweep = chosen(arguments.sweep)
             sweep = read_sweep(arguments.sweep)
             folder = SweepFolder(arguments.folder or Path("runs") / sweep.config.name, sweep)
             output = _output(folder, arguments)
@@ -45,10 +47,10 @@ def _main(argv: list[str] | None) -> int:
             stop.begin()
             lines = _collect(folder, output, arguments, stop)
         except (ConfigError, PathError) as error:
-            print(f"membrane.collect: {error}", file=sys.stderr)
+            print(f"membrane collect: {error}", file=sys.stderr)
             return BAD_INPUT
         except (ArchiveError, OSError) as error:
-            print(f"membrane.collect: {error}", file=sys.stderr)
+            print(f"membrane collect: {error}", file=sys.stderr)
             return FAILED
     print("\n".join(lines))
     return COMPLETE
@@ -74,10 +76,8 @@ def _heard(stop: Stop, rows):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m membrane.collect", description="The members of a sweep in one archive."
-    )
-    parser.add_argument("sweep", type=path, help="YAML file of the sweep")
+    parser = argparse.ArgumentParser(prog="membrane collect", description="The members of a sweep in one archive.")
+    parser.add_argument("sweep", metavar="SWEEP", type=path, help=SWEEP_HELP)
     parser.add_argument("--folder", type=path, help="where members are kept (default: runs/<name>)")
     parser.add_argument("--output", type=path, help="archive to write, or to replace (default: <folder>.h5)")
     parser.add_argument("--unfinished", action="store_true", help="take what failed and unfinished members have so far")
@@ -106,7 +106,7 @@ def _collect(folder: SweepFolder, output: Path, arguments, stop: Stop) -> list[s
             except (ArchiveError, OSError) as error:
                 states[row] = RunStatus("unreadable", str(error))
     if not outlines:
-        raise ConfigError(f"no member of {folder.path} is {' or '.join(wanted)}: run membrane.ensemble first")
+        raise ConfigError(f"no member of {folder.path} is {' or '.join(wanted)}: run membrane ensemble first")
     whole = all(state.status == "complete" for state in states)
     attributes = {
         "name": folder.sweep.config.name,
@@ -210,7 +210,3 @@ def _column(values: list[Any]) -> list[float] | list[str]:
         return [float(value) for value in values]
     except (TypeError, ValueError):
         return [json.dumps(value) if not isinstance(value, str) else value for value in values]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

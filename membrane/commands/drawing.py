@@ -1,4 +1,4 @@
-"""What the scripts that draw share: where they write, and how they end. It draws nothing, and imports no matplotlib."""
+"""What the commands that draw share: where they write, and how they end. It draws nothing and imports no matplotlib."""
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -9,8 +9,8 @@ from membrane.paths import all_differ, may_write, picture_beside
 from membrane.program.console import BAD_INPUT, COMPLETE, FAILED
 
 
-def ends_well(work: Callable[[], Iterable[Path]]) -> int:
-    """Does the ``work`` of a script, prints the files that it has written, and returns the exit code.
+def draw(name: str, work: Callable[[], Iterable[Path]]) -> int:
+    """Does the ``work`` of the command ``name``, prints the files that it has written, and returns the exit code.
 
     Bad input gives 2. Whatever else fails gives 3. Both say why in one line; no archive is ever changed.
     """
@@ -18,11 +18,11 @@ def ends_well(work: Callable[[], Iterable[Path]]) -> int:
         for path in work():
             print(path)
     except (ArchiveError, ValueError, OSError) as error:
-        print(f"error: {_line(error)}", file=sys.stderr)
+        print(f"{name}: {_line(error)}", file=sys.stderr)
         return BAD_INPUT
     except Exception as error:
         why = f"{type(error).__name__}: {_line(error)}"
-        print(f"error: not drawn ({why}); the archive is as it was", file=sys.stderr)
+        print(f"{name}: not drawn ({why}); the archive is as it was", file=sys.stderr)
         return FAILED
     return COMPLETE
 

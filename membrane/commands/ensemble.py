@@ -1,4 +1,4 @@
-"""python -m membrane.ensemble SWEEP.yaml: all members of a sweep, here or on a cluster.
+"""The command ``membrane ensemble``: all members of a sweep, here or on a cluster.
 
 Exit codes: 0 all complete (or submitted), 2 bad input, 3 members that failed, 75 interrupted, with checkpoints saved.
 The same command goes on where it stopped.
@@ -18,6 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from membrane.config import ConfigError, log_remarks
+from membrane.config.shipped import SWEEP_HELP, chosen
 from membrane.paths import PathError, all_differ, may_write, path
 from membrane.program.console import (
     BAD_INPUT,
@@ -41,20 +42,21 @@ from membrane.sweep.members import Member, read_sweep
 log = logging.getLogger("membrane")
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list[str]) -> int:
     """Run, list or submit one sweep; returns the exit code."""
-    return command("membrane.ensemble", lambda: _main(argv))
+    return command("membrane ensemble", lambda: _main(argv))
 
 
-def _main(argv: list[str] | None) -> int:
+def _main(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     set_up_logging(arguments.quiet)
     if sys.platform == "win32":
-        print(f"membrane.ensemble: {UNSUPPORTED}", file=sys.stderr)
+        print(f"membrane ensemble: {UNSUPPORTED}", file=sys.stderr)
         return BAD_INPUT
     with Stop(arguments.max_wall_time) as stop:
         try:
             cluster.refuse_unused_options(arguments)
+            arguments.sweep = chosen(arguments.sweep)
             sweep = read_sweep(arguments.sweep)
             folder = SweepFolder(arguments.folder or Path("runs") / sweep.config.name, sweep)
             members = _share(sweep.members, arguments)
@@ -69,7 +71,7 @@ def _main(argv: list[str] | None) -> int:
             if arguments.script or arguments.slurm:
                 return _submit(folder, members, arguments)
         except (ConfigError, PathError, cluster.ClusterError, OSError) as error:
-            print(f"membrane.ensemble: {error}", file=sys.stderr)
+            print(f"membrane ensemble: {error}", file=sys.stderr)
             return BAD_INPUT
         stop.begin()
         return _run(folder, members, arguments, stop)
@@ -77,9 +79,9 @@ def _main(argv: list[str] | None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m membrane.ensemble", description="All members of a sweep, here or on a cluster."
+        prog="membrane ensemble", description="All members of a sweep, here or on a cluster."
     )
-    parser.add_argument("sweep", type=path, help="YAML file, see configs/sweep_*.yaml")
+    parser.add_argument("sweep", metavar="SWEEP", type=path, help=SWEEP_HELP)
     parser.add_argument("--folder", type=path, help="where members are kept (default: runs/<name>)")
     parser.add_argument("--dry-run", action="store_true", help="list members, their state, time and memory; run none")
     parser.add_argument(
@@ -230,7 +232,3 @@ def _submit(folder: SweepFolder, members: list[Member], arguments) -> int:
         job = f"{_counted(len(left), 'task')} as job {array.submit()}"
         print(f"submitted {job}; the same command goes on with what is missing")
     return COMPLETE
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,39 +1,40 @@
-"""python -m membrane.predict CONFIG.yaml: will a domain bud, at which diameter, over which barrier, how soon.
+"""The command ``membrane predict``: will a domain bud, at which diameter, over which barrier, how soon.
 
 One domain of the Lo phase in its Ld host, both of the composition that coexists in the mixture, is put to the bud law
 at one diameter after the other; nothing is simulated. Exit codes: 0 answered, 2 bad input.
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from membrane.bud.situation import DIAMETERS_NM
 from membrane.bud.words import as_csv, as_json, report
 from membrane.config import ConfigError, SheetConfig, load, log_remarks
+from membrane.config.shipped import CONFIG_HELP, chosen
 from membrane.paths import path
-from membrane.program.console import BAD_INPUT, COMPLETE, command
+from membrane.program.console import BAD_INPUT, COMPLETE, command, quiet_xla, set_up_logging
 
 WRITERS = {"csv": as_csv, "json": as_json}
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list[str]) -> int:
     """Answer one configuration; returns the exit code."""
-    return command("membrane.predict", lambda: _main(argv))
+    return command("membrane predict", lambda: _main(argv))
 
 
-def _main(argv: list[str] | None) -> int:
+def _main(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
-    # A warm cache makes XLA print two long lines about CPU features, of no concern; jax, imported, would set less.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Seconds, which --help does not wait for.
+    set_up_logging(quiet=False)
+    quiet_xla()
+    # jax takes seconds, which --help does not wait for.
     from membrane.builder.prediction import predict
     from membrane.program.backend import BackendError, set_up_environment, set_up_jax
 
     wanted = {name: given for name in WRITERS if (given := getattr(arguments, name))}
     try:
         _check_outputs(list(wanted.values()))
+        arguments.config = chosen(arguments.config)
         config = load(arguments.config, arguments.set)
         if not isinstance(config, SheetConfig):
             raise ConfigError(f"{arguments.config}: kind {config.kind} has no bud law; give a configuration of a sheet")
@@ -50,7 +51,7 @@ def _main(argv: list[str] | None) -> int:
             with Path(given).expanduser().open("x", newline="", encoding="utf-8") as file:
                 WRITERS[name](prediction, file)
     except (ConfigError, BackendError, ValueError, OSError) as error:
-        print(f"membrane.predict: {error}", file=sys.stderr)
+        print(f"membrane predict: {error}", file=sys.stderr)
         return BAD_INPUT
     return COMPLETE
 
@@ -68,10 +69,10 @@ def _check_outputs(paths: list[str]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m membrane.predict",
+        prog="membrane predict",
         description="Will a domain bud, at which diameter, over which barrier, how soon.",
     )
-    parser.add_argument("config", type=path, help="YAML file, see configs/")
+    parser.add_argument("config", metavar="CONFIG", type=path, help=CONFIG_HELP)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one dotted key")
     parser.add_argument(
         "--diameters",
@@ -92,7 +93,3 @@ def _list(text: str) -> list[float]:
         return [float(part) for part in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers; write it as 40,60,80") from None
-
-
-if __name__ == "__main__":
-    sys.exit(main())

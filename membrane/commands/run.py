@@ -1,50 +1,53 @@
-"""python -m membrane.run CONFIG.yaml: from a composition to an archive of ILVs.
+"""The command ``membrane run``: from a composition to an archive of ILVs.
 
-Exit codes: 0 complete, 2 bad input, 3 numerical or disk failure (last good state kept), 75 interrupted, with a
-checkpoint saved where the run had begun.
+Exit codes: 0 complete, 2 bad input, 3 numerical or disk failure (last good state kept), 75 interrupted with a
+checkpoint saved.
 """
 
 import argparse
-import os
 import sys
 
+from membrane.config import ConfigError
+from membrane.config.shipped import CONFIG_HELP, chosen
 from membrane.paths import path
-from membrane.program.console import BAD_INPUT, UNSUPPORTED, command, positive, seconds, set_up_logging
+from membrane.program.console import BAD_INPUT, UNSUPPORTED, command, positive, quiet_xla, seconds, set_up_logging
 from membrane.program.cores import cores
 from membrane.program.stop import Stop
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list[str]) -> int:
     """Run one configuration; returns the exit code."""
-    return command("membrane.run", lambda: _main(argv))
+    return command("membrane run", lambda: _main(argv))
 
 
-def _main(argv: list[str] | None) -> int:
+def _main(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     set_up_logging(arguments.quiet)
     if arguments.trial is not None and not arguments.check:
         print(
-            f"membrane.run: --trial {arguments.trial:g} needs --check: it estimates a run without making it",
+            f"membrane run: --trial {arguments.trial:g} needs --check: it estimates a run without making it",
             file=sys.stderr,
         )
         return BAD_INPUT
     if sys.platform == "win32":
-        print(f"membrane.run: {UNSUPPORTED}", file=sys.stderr)
+        print(f"membrane run: {UNSUPPORTED}", file=sys.stderr)
         return BAD_INPUT
-    with Stop(arguments.max_wall_time, expendable=argv is None) as stop:
-        # A warm cache makes XLA print two long lines about CPU features, of no concern; jax, imported, would set less.
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        # Seconds, in which a signal is heard, and which --help does not wait for.
+    with Stop(arguments.max_wall_time) as stop:
+        try:
+            arguments.config = chosen(arguments.config)
+        except ConfigError as error:
+            print(f"membrane run: {error}", file=sys.stderr)
+            return BAD_INPUT
+        quiet_xla()
+        # jax takes seconds, which --help does not wait for.
         from membrane.program.launch import launch
 
         return launch(arguments, stop)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m membrane.run", description="From a composition to an archive of ILVs."
-    )
-    parser.add_argument("config", type=path, help="YAML file, see configs/")
+    parser = argparse.ArgumentParser(prog="membrane run", description="From a composition to an archive of ILVs.")
+    parser.add_argument("config", metavar="CONFIG", type=path, help=CONFIG_HELP)
     parser.add_argument("--output", type=path, help="archive to write (default: runs/<name>.h5)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one dotted key")
     parser.add_argument(
@@ -73,7 +76,3 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-picture", action="store_true", help="do not draw the summary beside the archive")
     parser.add_argument("--quiet", action="store_true", help="no progress, only warnings")
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from os import PathLike
-from pathlib import Path
 from typing import Any, Self
 
 from membrane.config import ConfigError, SheetConfig, VesicleConfig, changed, parse
 from membrane.config import load as load_file
 from membrane.config.faults import leaves
 from membrane.config.sections import RunConfig
-from membrane.config.shipped import files, near
+from membrane.config.shipped import chosen
 from membrane.config.sweep import nested
 from membrane.notebook.tree import tree
 
@@ -92,7 +91,7 @@ def load(config: Source, *, set: Mapping[str, Any] | None = None, **changes: Any
     >>> mb.load("ceramide", duration_s=0.01).duration_s
     0.01
     """
-    found = config if isinstance(config, SheetConfig | VesicleConfig) else load_file(_path(config))
+    found = config if isinstance(config, SheetConfig | VesicleConfig) else load_file(chosen(config))
     return face(found).changed(set=set, **changes)
 
 
@@ -105,16 +104,6 @@ def face(config: SheetConfig | VesicleConfig) -> ConfigOfSheet | ConfigOfVesicle
 def from_text(text: str, source: str) -> ConfigOfSheet | ConfigOfVesicle:
     """The configuration that an archive keeps as text. ``source``: the archive, for error messages."""
     return face(parse(text, source=source))
-
-
-def _path(given: str | PathLike[str]) -> Path:
-    """The YAML file that a path or a shipped name means."""
-    path, name = Path(given).expanduser(), str(given)
-    if path.exists() or path.suffix or len(path.parts) > 1:
-        return path
-    if name not in files():
-        raise ConfigError(f"{name} is no file here and no shipped configuration; {near(name)}")
-    return files()[name]
 
 
 def _whole_key(kind: type[RunConfig], given: str) -> str:

@@ -94,9 +94,9 @@ class Result:
 
     def summary(self) -> str:
         """What came out, in words, as the command prints it."""
-        from membrane.program.summary import told
+        from membrane.program.summary import summary_lines
 
-        return "\n".join(told(self._record))
+        return "\n".join(summary_lines(self._record))
 
     def save(self, path: str | PathLike[str]) -> Path:
         """Keep a run that was made without ``output``: its archive is copied to ``path``. Returns the path.

@@ -1,1 +1,1 @@
-"""How a command of ours runs: from its arguments to its exit code, with everything that may interrupt it."""
+"""How a run goes, whoever started it: setting up JAX, advancing all endosomes, checkpoints, signals, exit codes."""

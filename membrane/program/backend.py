@@ -1,4 +1,4 @@
-"""How jax is set up, alike in all commands: its devices, its precision and its cache of compiled programs."""
+"""How JAX is set up, in all commands alike: its devices, its precision and its cache of compiled programs."""
 
 import logging
 import os
@@ -11,26 +11,31 @@ log = logging.getLogger("membrane")
 
 
 class BackendError(RuntimeError):
-    """jax has no device to compute on; the message says what to do."""
+    """JAX has no device to compute on. The message says what to do."""
 
 
 def set_up_environment() -> None:
-    """What jax has to find before it computes for the first time; what the user has set stays."""
-    # Endosomes run side by side, one thread each: a step that spreads over all cores would only slow its neighbours.
+    """Sets the environment variables that JAX reads when it first computes. What the user has set stays."""
+    # Each endosome has a thread of its own. A step that spreads over all cores would only slow down the others.
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 
 
 def set_up_jax(*, float64: bool = False, cache_from_s: float = 0.0) -> None:
-    """Precision, and a cache of programs whose compilation takes ``cache_from_s`` seconds or more. Raises BackendError
-    where jax finds none of the devices that it is to use."""
-    # Once jax is imported: a level that it finds at its import it hands on to XLA, which then tells too much.
+    """Sets precision and cache of JAX, for the whole process.
+
+    ``float64``: whether numbers have 64 bits; else 32.
+    ``cache_from_s``: programs whose compilation takes as many seconds or more are kept on disk.
+
+    Raises BackendError where JAX finds none of the devices that it is to use.
+    """
+    # Only after the import of jax, which would hand this level on to XLA, and XLA would print too much.
     logging.getLogger("jax").setLevel(logging.WARNING)
     try:
         jax.default_backend()
-    # An AssertionError without a word, where a platform is known but not installed.
+    # Where a platform is known but not installed, this is an AssertionError without a message.
     except Exception as error:
-        asked = os.environ.get("JAX_PLATFORMS") or jax.config.jax_platforms
-        what = f"JAX_PLATFORMS={asked}: jax finds" if asked else "jax finds"
+        platforms = os.environ.get("JAX_PLATFORMS") or jax.config.jax_platforms
+        what = f"JAX_PLATFORMS={platforms}: jax finds" if platforms else "jax finds"
         why = f" ({' '.join(str(error).split())})" if str(error) else ""
         raise BackendError(
             f"{what} no such device here{why}; unset JAX_PLATFORMS or set it to cpu, and for a GPU install "
@@ -43,10 +48,11 @@ def set_up_jax(*, float64: bool = False, cache_from_s: float = 0.0) -> None:
 
 
 def _set_up_cache() -> None:
-    """In the folder that JAX_COMPILATION_CACHE_DIR names, else in the user's; without one where it cannot be used."""
+    """Compiled programs are kept in the folder that JAX_COMPILATION_CACHE_DIR names, else in one of the user's cache. A
+    folder that cannot be used is no error: programs are then not kept."""
     folder = jax.config.jax_compilation_cache_dir or platformdirs.user_cache_dir("membrane")
     try:
-        # An address, such as gs://..., is the business of jax.
+        # JAX itself looks after an address such as gs://...
         if "://" not in folder:
             Path(folder).mkdir(parents=True, exist_ok=True)
             if not os.access(folder, os.W_OK | os.X_OK):

@@ -1,10 +1,12 @@
 """Endosomes side by side on accelerators: one compiled program advances a batch of them, a share on every device.
 
-Every endosome keeps its own host loop, in a thread. One that asks for a chunk waits until all that are still under way
-in its batch have asked; then one call advances them all, each by its own number of steps. A place in the batch knows
-nothing of the others (vmap, and shard_map over the devices, without communication), and the program always has all
-places, empty ones taking no steps: what an endosome does depends on its place, on the size of the batch and on the
-number of devices, by rounding alone, and on nobody's pace.
+A batch has places, and each place holds one endosome. Every endosome keeps its own loop in Python, in a thread. When
+the loop needs a chunk of steps, it makes a request and waits. Once all endosomes under way in the batch have made one,
+a single call advances them all, each by its own number of steps.
+
+The places do not exchange anything (vmap, and shard_map over the devices). The program always has all places; an empty
+one takes no steps. What an endosome does is therefore independent of how fast the others are. It depends on its place,
+on the size of the batch and on the number of devices only through rounding.
 """
 
 import threading
@@ -21,11 +23,15 @@ PLACES = "places"
 """Name of the axis of the mesh of devices."""
 
 MOST_A_DEVICE = 64
-"""Endosomes in a batch for each device, unless another number is asked for."""
+"""Endosomes in a batch for each device, unless the user gives another number."""
 
 
 class Batch:
-    """``places`` of endosomes that ``chunk`` (model, state, steps) -> (state, report) advances together on ``devices``.
+    """Places of endosomes that one program advances together.
+
+    ``chunk``: (model, state, steps) -> (state, report), which advances one endosome.
+    ``places``: how many endosomes fit in.
+    ``devices``: of jax; each gets an equal share of the places.
 
     Raises ValueError where the devices do not divide the places.
     """
@@ -40,28 +46,32 @@ class Batch:
         self._advanced = partial(_advanced, chunk, self._sharding)
         self._turn = threading.Condition()
         self._under_way: set[int] = set()
-        self._asked: dict[int, tuple] = {}
+        self._requests: dict[int, tuple] = {}
         self._answers: dict[int, tuple | BaseException] = {}
 
     @classmethod
-    def on_all_devices(cls, chunk: Callable, endosomes: int, asked: int | None) -> "Batch":
-        """On the devices of this process, or as many as there are endosomes: places for ``asked`` at a time, or
-        :data:`MOST_A_DEVICE` on each, evenly shared."""
+    def on_all_devices(cls, chunk: Callable, endosomes: int, at_a_time: int | None) -> "Batch":
+        """A batch on the devices of this process, as far as there are endosomes for them.
+
+        ``chunk``: as of the class.
+        ``endosomes``: of the whole run.
+        ``at_a_time``: places, rounded up so that the devices share them evenly; None: MOST_A_DEVICE for each device.
+        """
         devices = jax.local_devices()
-        places = min(asked or MOST_A_DEVICE * len(devices), endosomes)
+        places = min(at_a_time or MOST_A_DEVICE * len(devices), endosomes)
         devices = devices[:places]
         return cls(chunk, -(-places // len(devices)) * len(devices), devices)
 
     def take(self, members: int) -> list["Place"]:
-        """The first ``members`` places, none of which is advanced before all have asked or have been left."""
-        self._under_way, self._asked, self._answers = set(range(members)), {}, {}
+        """The first ``members`` places. None is advanced before each of them has made a request or has been left."""
+        self._under_way, self._requests, self._answers = set(range(members)), {}, {}
         return [Place(self, index) for index in range(members)]
 
     def chunk(self, index: int, model, state, steps):
-        """What place ``index`` asks for; blocks until the whole batch has been advanced."""
+        """The request of place ``index``: its state after ``steps``. Waits until the whole batch has been advanced."""
         with self._turn:
-            self._asked[index] = (model, state, steps)
-            self._go_if_all_have_asked()
+            self._requests[index] = (model, state, steps)
+            self._advance_if_complete()
             self._turn.wait_for(lambda: index in self._answers)
             answer = self._answers.pop(index)
         if isinstance(answer, BaseException):
@@ -69,31 +79,32 @@ class Batch:
         return answer
 
     def leave(self, index: int) -> None:
-        """Place ``index`` is not waited for any more."""
+        """The batch no longer waits for place ``index``."""
         with self._turn:
             self._under_way.discard(index)
-            self._go_if_all_have_asked()
+            self._advance_if_complete()
 
-    def _go_if_all_have_asked(self) -> None:
-        if not self._asked or self._asked.keys() != self._under_way:
+    def _advance_if_complete(self) -> None:
+        """Answers all requests, once there is one of every place under way."""
+        if not self._requests or self._requests.keys() != self._under_way:
             return
-        asked, self._asked = self._asked, {}
+        requests, self._requests = self._requests, {}
         try:
-            self._answers |= self._advance(asked)
+            self._answers |= self._advance(requests)
         except BaseException as error:
-            self._answers |= dict.fromkeys(asked, error)
+            self._answers |= dict.fromkeys(requests, error)
         self._turn.notify_all()
 
-    def _advance(self, asked: dict[int, tuple]) -> dict[int, tuple]:
-        model, state, steps = next(iter(asked.values()))
+    def _advance(self, requests: dict[int, tuple]) -> dict[int, tuple]:
+        model, state, steps = next(iter(requests.values()))
         empty = (model, state, jnp.zeros_like(steps))
-        filled = [asked.get(index, empty) for index in range(self.places)]
+        filled = [requests.get(index, empty) for index in range(self.places)]
         arrays, fixed = zip(*(eqx.partition(each, eqx.is_array) for each in filled), strict=True)
         answers = self._advanced(fixed[0], self._together(arrays))
-        return {index: self._apart(answers, index) for index in asked}
+        return {index: self._apart(answers, index) for index in requests}
 
     def _together(self, trees):
-        """Leaves (places, ...), every device with its share."""
+        """One tree of arrays (places, ...) of the trees of all places; every device holds its share."""
         each = self.places // len(self.devices)
 
         def join(*leaves):
@@ -107,14 +118,14 @@ class Batch:
         return jax.tree.map(join, *trees)
 
     def _apart(self, tree, index: int):
-        """What lies in one place, on its device."""
+        """The part of one place, on its device: the inverse of `_together`."""
         number, within = divmod(index, self.places // len(self.devices))
         on = lambda leaf: next(s.data for s in leaf.addressable_shards if s.device == self.devices[number])
         return jax.tree.map(lambda leaf: on(leaf)[within], tree)
 
 
 class Place:
-    """One place of a batch, left at the end of ``with``."""
+    """One place of a batch. ``with`` gives its ``chunk`` (model, state, steps), and leaves the place at its end."""
 
     def __init__(self, batch: Batch, index: int):
         self.batch, self.index = batch, index
@@ -128,11 +139,11 @@ class Place:
 
 @eqx.filter_jit
 def _advanced(chunk, sharding, fixed, arrays):
-    """``chunk`` of every place."""
+    """``chunk`` of every place. ``fixed``: what is no array, alike in all places; ``arrays``: the rest, joined."""
 
     def one(arrays):
         return chunk(*eqx.combine(arrays, fixed))
 
     spec = sharding.spec
-    # Nothing is exchanged, so what varies from device to device need not be followed.
+    # Devices exchange nothing, so jax need not check which values vary between them (check_vma).
     return jax.shard_map(jax.vmap(one), mesh=sharding.mesh, in_specs=spec, out_specs=spec, check_vma=False)(arrays)

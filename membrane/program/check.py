@@ -1,4 +1,4 @@
-"""What ``--check`` says of a run before it is made: shapes, memory, and, after a trial, time."""
+"""What ``membrane run --check`` says of a run before it is made: shapes, memory and, after a trial, time."""
 
 import sys
 import time
@@ -12,7 +12,10 @@ MIB = 2**20
 
 
 def check(config: Config, physics, trial_s: float | None) -> int:
-    """Shapes, memory and what is known of the start, without a step; with one endosome on trial, time as well."""
+    """Print what is known of a run before its first step; returns the exit code.
+
+    ``trial_s``: seconds for which one endosome is advanced, to estimate the time that the run takes; None: no estimate.
+    """
     points = " x ".join(str(n) for n in physics.grid.shape[::-1])
     print(f"{config.name}: {config.endosomes} endosomes of {points} points, {physics.grid.dtype}")
     print(*physics.check(), sep="\n")
@@ -22,25 +25,25 @@ def check(config: Config, physics, trial_s: float | None) -> int:
         try:
             print(_trial(endosome, config, physics, trial_s))
         except NumericalFailure as failure:
-            print(f"membrane.run: {failure}", file=sys.stderr)
+            print(f"membrane run: {failure}", file=sys.stderr)
             return FAILED
     print("configuration is valid")
     return COMPLETE
 
 
 def _trial(endosome, config: Config, physics, seconds: float) -> str:
-    """What the run will take at the pace of one endosome, in words.
+    """What the run will take, estimated from one endosome, in words.
 
-    All programs are compiled first. Then the endosome is advanced for ``seconds`` on the clock, and the pace is that of
-    their second half, or of the whole run where it is over sooner. Steps grow longer as domains do, so that the
-    estimate is a bound.
+    All programs are compiled first. Then the endosome is advanced for ``seconds`` on the clock. The estimate rests on
+    the second half of that time, or on the whole run of this endosome if it ends sooner. Steps grow longer as domains
+    do, so that the run takes at most what is estimated.
     """
     physics.compile_all()
     schedule = physics.schedule
     once, start = time.process_time(), time.monotonic()
     marks = [(endosome.tick, once)]
     for share in (0.5, 1.0):
-        # At least one chunk, however long it lasts.
+        # At least one chunk, even if it lasts longer.
         endosome.advance(
             schedule.last_boundary,
             lambda begun=endosome.tick, end=start + share * seconds: (
@@ -61,15 +64,15 @@ def _trial(endosome, config: Config, physics, seconds: float) -> str:
 
 
 def _words(seconds: float) -> str:
-    """A time as it is said."""
+    """A time in a unit in which it is easy to read."""
     units = ((86400, "days"), (3600, "h"), (60, "min"), (1, "s"))
     scale, unit = next(((s, u) for s, u in units if seconds >= 2 * s), units[-1])
     return f"{seconds / scale:.2g} {unit}" if seconds < 10 * scale else f"{seconds / scale:.0f} {unit}"
 
 
 def _memory(endosome, config: Config) -> float:
-    """Bytes: the most that this process has taken so far, compilers included, and what the other endosomes will hold;
-    NaN where the system does not tell."""
+    """Memory in bytes: the most that this process has used so far, compilers included, and what the states of the other
+    endosomes will take. NaN where the system does not say."""
     try:
         import resource
     except ImportError:

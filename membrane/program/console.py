@@ -1,4 +1,4 @@
-"""What all commands share: exit codes, logging, options, and a clean end whatever becomes of their streams."""
+"""What all commands share: exit codes, logging, types of options, and a clean end even where the output is lost."""
 
 import argparse
 import logging
@@ -20,12 +20,18 @@ def set_up_logging(quiet: bool) -> None:
     )
 
 
-def command(name: str, body: Callable[[], int]) -> int:
-    """Runs the ``body`` of a command and returns its exit code.
+def quiet_xla() -> None:
+    """Called before jax is imported: XLA prints no lines about the features of the CPU, which a program from the cache
+    makes it do. What the user has set stays."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-    An interruption that the body leaves to us is said in words and gives INTERRUPTED. A reader that has gone away
-    (``| head``) is no fault; where the output cannot be written otherwise, on a full disk say, the body goes on to its
-    end, and a code of COMPLETE becomes FAILED.
+
+def command(name: str, body: Callable[[], int]) -> int:
+    """Runs the ``body`` of the command ``name`` and returns its exit code.
+
+    A KeyboardInterrupt gives one line and INTERRUPTED. A reader that has gone away (``| head``) is no error. Where the
+    output cannot be written for another reason, such as a full disk, the body goes on to its end, and FAILED takes the
+    place of COMPLETE.
     """
     with _unfailing_streams() as (output, _):
         try:
@@ -44,7 +50,7 @@ def command(name: str, body: Callable[[], int]) -> int:
 
 
 class _Unfailing:
-    """A text stream that keeps its first error (``error``) in place of raising it, and then swallows what it gets."""
+    """A text stream that does not raise: it keeps its first error as ``error``, and ignores all later text."""
 
     def __init__(self, stream):
         self._stream, self.error = stream, None
@@ -62,14 +68,14 @@ class _Unfailing:
         self._try("flush")
 
     def _try(self, what, *arguments):
-        # Python has no stream where the shell closed it.
+        # The stream is None where the shell has closed it.
         if self._stream is not None and self.error is None:
             try:
                 getattr(self._stream, what)(*arguments)
             except OSError as error:
                 self.error = error
                 if self._stream in (sys.__stdout__, sys.__stderr__):
-                    # What is left in its buffer would fail once more at the end of the process.
+                    # Else what is left in the buffer would raise again at the end of the process.
                     os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
 
@@ -86,17 +92,17 @@ def _unfailing_streams():
 
 
 def positive(text: str) -> int:
-    """The type of an option that counts: 1, 2, ..."""
+    """The type of an option that is a whole number from 1 on."""
     return _number(text, int, 1)
 
 
 def count(text: str) -> int:
-    """The type of an option that counts, or numbers, from 0 on."""
+    """The type of an option that is a whole number from 0 on."""
     return _number(text, int, 0)
 
 
 def seconds(text: str) -> float:
-    """The type of an option that is a time: finite, from 0 on."""
+    """The type of an option that is a time in s, finite and not negative."""
     return _number(text, float, 0)
 
 

@@ -9,7 +9,10 @@ log = logging.getLogger("membrane")
 
 
 def cores() -> int:
-    """Those of a Slurm task where there is one, which need not be bound to them, else those it may run on."""
+    """The number of cores of the Slurm task where there is one, else of those that the process may run on.
+
+    Slurm need not bind a task to its cores, so that its own variables come first.
+    """
     for name in ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE"):
         if given := whole_number(name, least=1):
             return given
@@ -18,8 +21,10 @@ def cores() -> int:
 
 
 def devices() -> list[str]:
-    """The GPUs that CUDA_VISIBLE_DEVICES names, none where it is not set. As CUDA reads it: up to the first that is no
-    GPU; with a warning, unless it says that there are none."""
+    """The GPUs that CUDA_VISIBLE_DEVICES names; none where it is not set.
+
+    As CUDA does, it reads up to the first word that names no GPU. A warning says so, unless the word means "none".
+    """
     found: list[str] = []
     given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     for word in (word.strip() for word in given.split(",") if word.strip()):
@@ -33,7 +38,10 @@ def devices() -> list[str]:
 
 
 def whole_number(name: str, *, least: int) -> int | None:
-    """The environment variable ``name``; None where it is not set or, with a warning, no number from ``least`` on."""
+    """The environment variable ``name`` as a number; None where it is not set.
+
+    What is no whole number from ``least`` on gives None as well, with a warning.
+    """
     text = os.environ.get(name, "").strip()
     if text and not (re.fullmatch(r"\d{1,9}", text) and int(text) >= least):
         return _warn(f"{name}={text} is no number from {least} on; it is passed over")
@@ -42,5 +50,5 @@ def whole_number(name: str, *, least: int) -> int | None:
 
 @cache
 def _warn(text: str) -> None:
-    """Once a process."""
+    """Logs a warning, each text only once in a process."""
     log.warning("%s", text)

@@ -1,4 +1,4 @@
-"""All endosomes of one configuration, advanced side by side, with checkpoints and frames on their way."""
+"""The engine of a run: it advances all endosomes side by side, and writes checkpoints and frames on the way."""
 
 import logging
 import time
@@ -19,14 +19,24 @@ from membrane.replica import NumericalFailure
 log = logging.getLogger("membrane")
 
 LOOK_S = 0.25
-"""Seconds between two looks at how far the endosomes are."""
+"""Seconds after which the progress is shown anew while the endosomes are advanced."""
 
 
-class Run:
-    """All endosomes of one configuration, advanced side by side from checkpoint to checkpoint."""
+class Engine:
+    """All endosomes of one configuration, advanced side by side from checkpoint to checkpoint.
+
+    ``config``, ``physics``: the configuration, and what the builder has made of it.
+    ``archive``: open; a checkpoint in it is where the endosomes go on.
+    ``stop``: entered; when it says so, the engine stops at the next boundary.
+    ``threads``: endosomes advanced at the same time on a CPU.
+    ``batch``: the batch that advances them on accelerators; None on a CPU.
+    ``quiet``: no progress bar.
+
+    Raises ArchiveError where the checkpoint does not fit the configuration.
+    """
 
     def __init__(
-        self, config: Config, physics, archive: Archive, stop: Stop, threads: int, batch: Batch | None, quiet: bool
+        self, config: Config, physics, archive: Archive, stop: Stop, *, threads: int, batch: Batch | None, quiet: bool
     ):
         self.config, self.physics, self.archive, self.stop = config, physics, archive, stop
         self.schedule = physics.schedule
@@ -49,12 +59,13 @@ class Run:
         if saved is None:
             self.save()
         else:
-            # There are later ones where the newest checkpoint is damaged, or a kill came between frame and checkpoint.
+            # Frames may be newer than the checkpoint: a newer one was damaged, or the process was killed before it
+            # was written.
             archive.drop_frames_after(self.tick * self.schedule.tick_s)
 
     @property
     def tick(self) -> int:
-        """Up to which all endosomes have come."""
+        """The tick that all endosomes have reached."""
         return min(e.tick for e in self.endosomes)
 
     @property
@@ -63,28 +74,29 @@ class Run:
         return (self.schedule.duration_ticks if self.ended else self.tick) * self.schedule.tick_s
 
     @property
-    def wall_time(self) -> float:
+    def wall_time_s(self) -> float:
         """Seconds spent so far, earlier parts of a resumed run included."""
         return self.wall_before + time.monotonic() - self.started
 
     def to_end(self) -> str:
-        """Advance to the end; returns the status of the archive.
+        """Advance to the end; returns the status of the archive: complete, failed or partial.
 
-        Where one endosome fails the others stop at their next chunk, and the run ends with what all have: there is no
-        use in waiting until each of them has failed as well.
+        All endosomes wait for each other at checkpoints and where frames are due. When one fails numerically, the
+        others stop at their next chunk, and the run ends with what all of them have.
 
-        Endosomes stand together at checkpoints and wherever frames are due to be written. The end may lie between two
-        boundaries of the physics: the checkpoint stays at the last of them, from which a longer run goes on.
+        The end may lie between two boundaries of the physics. The last checkpoint is that of the boundary before it, so
+        that a longer run can go on from there.
         """
-        last = self.schedule.last_boundary
-        # Several devices wait for one another, so that endosomes that share them must take turns.
-        alone = jax.default_backend() != "cpu" or self.physics.grid.devices > 1
+        physics, schedule = self.physics, self.schedule
+        last = schedule.last_boundary
+        # A step on several devices waits for all of them: endosomes that share the devices must take turns.
+        alone = jax.default_backend() != "cpu" or physics.grid.devices > 1
         workers = 1 if alone else min(len(self.endosomes), self.threads)
         with ThreadPoolExecutor(self.batch.places if self.batch else workers) as pool:
             while (begun := self.tick) < last:
                 end = min(self._next(begun), last)
-                failed = self._failed(self._all(pool, lambda e, *how, end=end: e.advance(end, *how)))
-                due = failed or self.tick < end or end % self.schedule.checkpoint_ticks == 0
+                failed = self._failed(self._of_all(pool, lambda e, *how, end=end: e.advance(end, *how)))
+                due = failed or self.tick < end or end % schedule.checkpoint_ticks == 0
                 self.save() if due else self._keep_frames()
                 if failed:
                     return "failed"
@@ -92,7 +104,7 @@ class Run:
                     if not due:
                         self.save()
                     return "partial"
-            futures = self._all(pool, lambda e, *how: e.ending(self.schedule.duration_ticks, *how))
+            futures = self._of_all(pool, lambda e, *how: e.ending(schedule.duration_ticks, *how))
         failed = self._failed(futures)
         endings = [] if failed else [future.result() for future in futures]
         if failed or None in endings:
@@ -105,16 +117,18 @@ class Run:
         return "complete"
 
     def _next(self, tick: int) -> int:
-        """The next tick at which a checkpoint is due, or frames are written: the boundary at or after their own."""
+        """The next tick after ``tick`` at which a checkpoint is due, or frames are: the boundary at or after them."""
         schedule, following = self.schedule, lambda interval: (tick // interval + 1) * interval
         frame, boundary = following(schedule.frame_ticks), schedule.boundary_ticks
         return min(following(schedule.checkpoint_ticks), -(-frame // boundary) * boundary)
 
-    def _all(self, pool: ThreadPoolExecutor, act: Callable) -> list[Future]:
-        """``act`` (endosome, stop, chunk) of all endosomes, batch by batch where there are batches; shows how far they
-        are while it waits."""
+    def _of_all(self, pool: ThreadPoolExecutor, act: Callable) -> list[Future]:
+        """What ``act`` (endosome, stop[, chunk]) gives of each endosome; shows the progress while it waits.
+
+        Without a batch all endosomes are given to the pool at once, with one they are taken batch by batch.
+        """
         if self.batch is None:
-            futures = [pool.submit(self._one, act, e) for e in self.endosomes]
+            futures = [pool.submit(self._of_one, act, e) for e in self.endosomes]
             self._wait(futures)
             return futures
         futures = []
@@ -126,7 +140,8 @@ class Run:
             futures += group
         return futures
 
-    def _one(self, act: Callable, endosome, *chunk):
+    def _of_one(self, act: Callable, endosome, *chunk):
+        """What ``act`` gives of one endosome. A numerical failure stops the others as well."""
         try:
             return act(endosome, lambda: self._failing or self.stop(), *chunk)
         except NumericalFailure:
@@ -134,15 +149,16 @@ class Run:
             raise
 
     def _in_place(self, act: Callable, place: Place, endosome):
+        """As `_of_one`, with the chunk of a place in the batch."""
         with place as chunk:
-            return self._one(act, endosome, chunk)
+            return self._of_one(act, endosome, chunk)
 
     def _wait(self, futures: list[Future]) -> None:
         while wait(futures, timeout=LOOK_S).not_done:
             self.progress.show(self._now_s(), self._ilvs())
 
     def _failed(self, futures: list[Future]) -> bool:
-        """Whether an endosome has failed numerically, which is noted; other errors are raised."""
+        """Whether an endosome has failed numerically; the reason is kept. Any other error is raised."""
         errors = [error for future in futures if (error := future.exception()) is not None]
         for error in errors:
             if not isinstance(error, NumericalFailure):
@@ -153,7 +169,7 @@ class Run:
         return bool(errors)
 
     def save(self, ending: list[list] | None = None) -> None:
-        """A checkpoint generation; ``ending``: rows of each endosome beyond its own."""
+        """Writes a checkpoint. ``ending``: for each endosome, rows of the series after those that it holds itself."""
         self._keep_frames()
         ending = ending or [[] for _ in self.endosomes]
         several = [[*e.rows, *further] for e, further in zip(self.endosomes, ending, strict=True)]
@@ -167,14 +183,14 @@ class Run:
         events["event_id"] = np.arange(len(events))
         self.archive.checkpoint(
             [e.arrays() for e in self.endosomes],
-            {"wall_time_s": self.wall_time, "grid_spacing_nm": list(self.physics.grid.spacing)},
+            {"wall_time_s": self.wall_time_s, "grid_spacing_nm": list(self.physics.grid.spacing)},
             events,
             {"time_s": table[:, 0, 0], **series},
         )
         self.progress.saved(self._now_s(), self._ilvs())
 
     def _keep_frames(self) -> None:
-        """Writes the frames that all endosomes have reached."""
+        """Writes the frames that all endosomes have reached, and forgets them."""
         for tick in sorted(set.intersection(*(set(e.frames) for e in self.endosomes))):
             each = [e.frames.pop(tick) for e in self.endosomes]
             fields = {name: np.stack([fields[name] for fields in each]) for name in each[0]}

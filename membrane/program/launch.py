@@ -1,4 +1,4 @@
-"""One run, from its arguments to its exit code: it opens the archive, has it filled, and says what came of it."""
+"""One run, from its arguments to its exit code: it opens the archive, lets the engine fill it and reports."""
 
 import logging
 import sys
@@ -14,7 +14,7 @@ from membrane.program.backend import BackendError, set_up_environment, set_up_ja
 from membrane.program.batch import Batch
 from membrane.program.check import check
 from membrane.program.console import BAD_INPUT, COMPLETE, FAILED, INTERRUPTED
-from membrane.program.engine import Run
+from membrane.program.engine import Engine
 from membrane.program.stop import Stop
 from membrane.program.summary import summarise
 
@@ -22,8 +22,13 @@ log = logging.getLogger("membrane")
 
 
 def launch(arguments, stop: Stop) -> int:
-    """Run one configuration, or check it; returns the exit code. ``arguments``: those of membrane.run. ``stop`` is
-    entered; KeyboardInterrupt where it was told to before anything was written."""
+    """Run one configuration, or check it; returns the exit code.
+
+    ``arguments``: those of ``membrane run``.
+    ``stop``: entered, and not yet begun.
+
+    Raises KeyboardInterrupt where a signal came before anything was written.
+    """
     try:
         config = load(arguments.config, arguments.set)
         if not arguments.check:
@@ -41,15 +46,15 @@ def launch(arguments, stop: Stop) -> int:
             log.info("%s is complete already; give a longer duration_s to extend it", output)
             return COMPLETE
     except (ConfigError, ArchiveError, BackendError, ValueError, OSError) as error:
-        print(f"membrane.run: {error}", file=sys.stderr)
+        print(f"membrane run: {error}", file=sys.stderr)
         return BAD_INPUT
     try:
         with archive:
             status = advance(config, physics, archive, stop, batch, arguments)
     except ArchiveError as error:
-        print(f"membrane.run: {error}", file=sys.stderr)
+        print(f"membrane run: {error}", file=sys.stderr)
         return FAILED
-    # Still deaf to signals: what is complete stays so while it is summed up.
+    # A signal has no effect any more: the archive is whole, and only its summary is left to make.
     if status == "partial":
         log.warning("%s: checkpoint saved in %s.partial; go on with --resume", stop.reason, output)
         return INTERRUPTED
@@ -58,7 +63,7 @@ def launch(arguments, stop: Stop) -> int:
 
 
 def _output(config: Config, arguments) -> Path:
-    """The archive that will be written. Raises PathError where it, or its picture, would replace what it must not."""
+    """The archive that will be written. Raises PathError where it, or its picture, would replace a foreign file."""
     output = resolve_link(archive_name(arguments.output or Path("runs") / f"{config.name}.h5"))
     picture = picture_beside(output, ".png")
     files = {"the archive": output, "the folder of the unfinished run": output.with_name(output.name + ".partial")}
@@ -70,35 +75,46 @@ def _output(config: Config, arguments) -> Path:
 
 
 def advance(config: Config, physics, archive: Archive, stop: Stop, batch: Batch | None, arguments) -> str:
-    """To the end, if nothing stops it; the archive is then whole. Returns its status."""
-    run = Run(config, physics, archive, stop, arguments.threads, batch, arguments.quiet)
-    status = run.to_end()
-    run.progress.close()
+    """Advance a run to its end, unless it is stopped before; returns the status of the archive.
+
+    ``arguments``: with ``threads`` and ``quiet``, see :class:`Engine`. A partial archive stays a folder, to be resumed;
+    any other is put into one file.
+    """
+    engine = Engine(config, physics, archive, stop, threads=arguments.threads, batch=batch, quiet=arguments.quiet)
+    status = engine.to_end()
+    engine.progress.close()
     if status != "partial":
+        about = {"config_yaml": config.to_yaml(), "failure": engine.failure, "simulated_time_s": engine.simulated_s}
         archive.finish(
             status=status,
-            wall_time_s=float(run.wall_time),
+            wall_time_s=float(engine.wall_time_s),
             units=physics.units,
             grid_spacing_nm=physics.grid.spacing,
             number_of_endosomes=config.endosomes,
             keep_checkpoint=config.output.keep_checkpoint,
-            attributes={"config_yaml": config.to_yaml(), "failure": run.failure, "simulated_time_s": run.simulated_s}
-            | physics.attributes,
+            attributes=about | physics.attributes,
         )
     return status
 
 
-def batch_of(config: Config, physics, asked: int | None) -> Batch | None:
-    """What ``--batch`` asks for: on GPUs the default, on a CPU threads are faster."""
-    if asked is not None and config.kind != "sheet":
-        raise ConfigError(f"--batch {asked}: only sheets are batched, a vesicle fills a device; leave it out")
-    if config.kind != "sheet" or (asked is None and jax.default_backend() == "cpu"):
+def batch_of(config: Config, physics, at_a_time: int | None) -> Batch | None:
+    """The batch that advances the endosomes; None where each has a thread, which is faster on a CPU.
+
+    ``at_a_time``: endosomes in a batch, as ``--batch`` gives it; None: the default, a batch on GPUs only.
+    """
+    if at_a_time is not None and config.kind != "sheet":
+        raise ConfigError(f"--batch {at_a_time}: only sheets are batched, a vesicle fills a device; leave it out")
+    if config.kind != "sheet" or (at_a_time is None and jax.default_backend() == "cpu"):
         return None
-    return Batch.on_all_devices(physics.stepper.chunk, config.endosomes, asked)
+    return Batch.on_all_devices(physics.stepper.chunk, config.endosomes, at_a_time)
 
 
 def open_archive(config: Config, output: Path, arguments) -> Archive | None:
-    """The archive to write to; None where a resumed run has nothing left to do."""
+    """Open the archive to write to; None where a resumed run has nothing left to do.
+
+    ``arguments``: with ``resume`` and ``overwrite``. Raises ConfigError where an archive that is resumed was made with
+    another configuration, and ArchiveError where it cannot be opened.
+    """
     remove_leftovers(output)
     partial = output.with_name(output.name + ".partial")
     if not arguments.resume or not (output.exists() or partial.exists()):
@@ -120,6 +136,7 @@ def open_archive(config: Config, output: Path, arguments) -> Archive | None:
 
 
 def _refuse_changes(before: Config, now: Config, output: Path) -> None:
+    """Raises ConfigError where a configuration changes what must not change between the parts of a run."""
     if lines := changes(before, now):
         free = " and ".join(FREE_TO_CHANGE)
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""How far a run is: a bar on a terminal and in a notebook, a line now and then elsewhere."""
+"""The progress of a run: a bar on a terminal and in a notebook, a line from time to time elsewhere."""
 
 import logging
 import sys
@@ -6,7 +6,7 @@ import time
 import warnings
 
 with warnings.catch_warnings():
-    # A notebook without ipywidgets gets the bar of a terminal; that is no fault of the reader.
+    # tqdm warns where a notebook lacks ipywidgets. The bar of a terminal serves as well.
     warnings.simplefilter("ignore")
     from tqdm.auto import tqdm
 
@@ -14,22 +14,28 @@ log = logging.getLogger("membrane")
 
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.4g}/{total:.4g} ms [{elapsed}<{remaining}{postfix}]"
 
-QUIET_S = 30.0
-"""Without a bar a line is due after so many seconds at the latest."""
+LINE_EVERY_S = 30.0
+"""Where there is no bar, a line is logged after this many seconds at the latest."""
 
 
 def hidden(quiet: bool) -> bool | None:
-    """What tqdm calls ``disable``. None: where the error stream is no terminal; that of a notebook is none, but shows
-    bars."""
+    """The argument ``disable`` of tqdm. None hides the bar where the error stream is no terminal. A notebook has none
+    either, but it shows bars."""
     return True if quiet else False if "ipykernel" in sys.modules else None
 
 
 class Progress:
-    """Of a run that is to last ``duration_s``, at ``begun_s`` now: one time scale, that of an endosome, in ms."""
+    """The progress of a run in simulated time, averaged over its endosomes.
+
+    ``name``: of the run.
+    ``duration_s``: simulated time at the end, s.
+    ``begun_s``: simulated time at which this part of the run begins, s.
+    ``quiet``: no bar.
+    """
 
     def __init__(self, name: str, duration_s: float, begun_s: float, quiet: bool):
         self.total_ms, self.begun_s, self.started = duration_s * 1e3, begun_s, time.monotonic()
-        self.told = self.started
+        self.last_line = self.started
         shown = dict(unit="ms", disable=hidden(quiet), desc=name, bar_format=BAR)
         self.bar = tqdm(total=round(self.total_ms, 3), initial=round(begun_s * 1e3, 3), **shown)
         self.bar.set_postfix_str("compiling ...")
@@ -37,25 +43,25 @@ class Progress:
             log.info("%s: compiling ...", name)
 
     def show(self, now_s: float, ilvs: int) -> None:
-        """Brings the bar to ``now_s``, or tells in a line where nothing has been said for long."""
+        """Moves the bar to ``now_s``. Without a bar, logs a line if the last one is old."""
         if now_s > self.begun_s:
             self.bar.set_postfix_str(f"{ilvs} ILV{'' if ilvs == 1 else 's'}", refresh=False)
         self.bar.update(round(now_s * 1e3, 3) - self.bar.n)
-        if self.bar.disable and time.monotonic() - self.told > QUIET_S:
-            self._tell(now_s, ilvs, "")
+        if self.bar.disable and time.monotonic() - self.last_line > LINE_EVERY_S:
+            self._log(now_s, ilvs, "")
 
     def saved(self, now_s: float, ilvs: int) -> None:
         """A checkpoint was written."""
         self.show(now_s, ilvs)
         if self.bar.disable:
-            self._tell(now_s, ilvs, ", checkpoint saved")
+            self._log(now_s, ilvs, ", checkpoint saved")
 
     def close(self) -> None:
         """Leaves the bar as it stands."""
         self.bar.close()
 
-    def _tell(self, now_s, ilvs, what) -> None:
-        self.told = time.monotonic()
-        spent = self.told - self.started
+    def _log(self, now_s, ilvs, what) -> None:
+        self.last_line = time.monotonic()
+        spent = self.last_line - self.started
         number = f"{ilvs} ILV{'' if ilvs == 1 else 's'}"
         log.info("t = %.4g of %.4g ms, %s%s, %.0f s", now_s * 1e3, self.total_ms, number, what, spent)

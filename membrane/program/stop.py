@@ -1,17 +1,37 @@
-"""Asked to stop: signals and time limits, acted on where it does no harm."""
+"""When a command is to stop: signals and time limits, acted on where it does no harm."""
 
 import signal
 import threading
 import time
 
 
-class Stop:
-    """Whether to stop at the next boundary: a signal came or the wall time (s) is spent.
+def end_at_once() -> None:
+    """From now on Ctrl-C ends this process at once, without a word, as it ends most programs.
 
-    While entered, a signal at first ends what is going on at once: with KeyboardInterrupt, or, where the process is
-    ``expendable``, with the process itself, which a compiler that runs for a minute cannot delay. From `begin` on it
-    is only noted. What a process was told to ignore it goes on ignoring (nohup: SIGHUP). Outside the main thread,
-    where Python hears no signals, only the wall time counts.
+    Python would raise KeyboardInterrupt instead. While a library such as jax is imported, that exception appears as a
+    traceback, or is lost. A process that ignores Ctrl-C goes on ignoring it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def raise_again() -> None:
+    """Undoes :func:`end_at_once`: Ctrl-C raises KeyboardInterrupt, so that temporary files are removed."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class Stop:
+    """Whether to stop at the next boundary: a signal came, or the time is up.
+
+    Used as ``with Stop() as stop:``. From :meth:`begin` on a signal is only noted, and ``stop()`` tells. Before that a
+    signal ends at once what is going on: it raises KeyboardInterrupt, or, after :func:`end_at_once`, it ends the
+    process, even while a compiler runs for a minute. The handlers of before come back at the end of ``with``.
+
+    A process that was started with SIGHUP ignored (nohup) goes on ignoring it. Outside the main thread Python hears no
+    signals: there only the time counts.
+
+    ``max_wall_time``: s, from now on; None for no limit.
     """
 
     signals = tuple(
@@ -21,10 +41,10 @@ class Stop:
         if hasattr(signal, name)
     )
 
-    def __init__(self, max_wall_time: float | None = None, *, expendable: bool = False):
+    def __init__(self, max_wall_time: float | None = None):
         self.deadline = time.monotonic() + max_wall_time if max_wall_time is not None else float("inf")
         self.received: signal.Signals | None = None
-        self._expendable, self._begun = expendable, False
+        self._begun = False
         self._before: dict = {}
 
     def __call__(self) -> bool:
@@ -32,11 +52,13 @@ class Stop:
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
+            # No Python function hears Ctrl-C: the process is that of a command.
+            ends_process = not callable(signal.getsignal(signal.SIGINT))
             for number in self.signals:
                 # None: a handler that Python did not install.
                 if (handler := signal.getsignal(number)) is not None and not _nohup(number, handler):
                     self._before[number] = handler
-                    signal.signal(number, signal.SIG_DFL if self._expendable else self._receive)
+                    signal.signal(number, signal.SIG_DFL if ends_process else self._receive)
         return self
 
     def __exit__(self, *_):
@@ -48,7 +70,7 @@ class Stop:
         self._begun = True
         for number in self._before:
             signal.signal(number, self._receive)
-        # Python passes over what is raised while it collects garbage.
+        # Python ignores an exception that is raised while it collects garbage.
         if self.received is not None:
             raise KeyboardInterrupt
 

@@ -13,9 +13,9 @@ from membrane.paths import picture_beside
 
 
 def summarise(output: Path, *, picture: bool) -> None:
-    """What came out, in words, and the picture beside the archive."""
+    """Print what came out of a finished run, and draw its picture beside the archive."""
     record = read(output)
-    lines = told(record)
+    lines = summary_lines(record)
     lines.append(f"archive {output}")
     if picture:
         lines.append(_picture(record, picture_beside(output, ".png")))
@@ -23,11 +23,14 @@ def summarise(output: Path, *, picture: bool) -> None:
 
 
 def _picture(record: RunRecord, path: Path) -> str:
-    """Draws the picture; says where it is, or why there is none. Whatever fails here, the run has not failed."""
+    """Draws the picture; returns a line that says where it is, or why there is none.
+
+    A run has not failed where only its picture cannot be drawn: every error is caught.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # matplotlib is imported only now: a setup of the user in which it cannot be imported stops no run.
+            # Imported only now: a run must not stop where matplotlib cannot be imported.
             from membrane.figures import canvas
             from membrane.figures import sheet as plot
             from membrane.figures import vesicle as plot_vesicle
@@ -39,8 +42,11 @@ def _picture(record: RunRecord, path: Path) -> str:
         return f"no picture ({why}); the archive is whole"
 
 
-def told(record: RunRecord) -> list[str]:
-    """What came out, line by line. States are those of the last row of the series, whose time is named."""
+def summary_lines(record: RunRecord) -> list[str]:
+    """What came out of a run, line by line.
+
+    Buds that are still open, and endosomes without membrane, are those of the last row of the series.
+    """
     ilvs, events = record.ilvs, record.events
     last = {name: np.sum(values[-1:]) for name, values in record.series.items()}
     then = f"{1e3 * last['time_s']:g} ms"
@@ -64,12 +70,13 @@ def told(record: RunRecord) -> list[str]:
 
 
 def _sizes(record: RunRecord) -> list[str]:
-    """Yield, median and share with their intervals, what these rest on, and the assumption to vary first."""
+    """Number, median and share of the ILVs with their intervals, how good the intervals are, and the assumption to vary
+    first."""
     ilvs, size = record.ilvs, record.size_distribution
-    endosomes, owner = int(record.attributes["number_of_endosomes"]), record.ilvs["endosome"]
+    endosomes, endosome_of = int(record.attributes["number_of_endosomes"]), record.ilvs["endosome"]
     (least, most), diameter = EXOSOME_RANGE_NM, ilvs["diameter_nm"]
     inside, known = (diameter >= least) & (diameter <= most), np.isfinite(diameter)
-    number, within, sized = (np.bincount(owner[of], minlength=endosomes) for of in (slice(None), inside, known))
+    number, within, sized = (np.bincount(endosome_of[of], minlength=endosomes) for of in (slice(None), inside, known))
     share = [100 * float(end) for end in share_interval(within, sized)]
     lines = [
         f"{_counted(len(ilvs), 'ILV', 'ILVs')} from {np.count_nonzero(number)} of "
@@ -77,7 +84,7 @@ def _sizes(record: RunRecord) -> list[str]:
         f"({words(*mean_interval(number), endosomes)})"
     ]
     if size["n"]:
-        median = median_interval(diameter, owner, endosomes)
+        median = median_interval(diameter, endosome_of, endosomes)
         lines += [
             f"median {size['median_nm']:.1f} nm ({words(*median, endosomes, '.1f')}), "
             f"IQR {size['q25_nm']:.1f}-{size['q75_nm']:.1f} nm; "

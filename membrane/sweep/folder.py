@@ -93,7 +93,7 @@ class SweepFolder:
         except OSError:
             return ""
         messages = [line for line in lines if line.strip() and not line.startswith("$ ")]
-        faults = [i for i, line in enumerate(messages) if line.startswith("membrane.run: ")]
+        faults = [i for i, line in enumerate(messages) if line.startswith("membrane run: ")]
         return " ".join(line.strip() for line in (messages[faults[-1] :] if faults else messages[-1:]))
 
     def _refuse_changes(self, before: Sweep) -> None:

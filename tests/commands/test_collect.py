@@ -81,7 +81,7 @@ def folder(tmp_path, monkeypatch):
     leave(kept, members[2], status="partial")
     kept.archive(members[3]).write_bytes(b"no HDF5 at all")
     leave(kept, members[4], times=8)
-    kept.log(members[5]).write_text("$ command\nmembrane.run: there are no two phases\n  and more\n")
+    kept.log(members[5]).write_text("$ command\nmembrane run: there are no two phases\n  and more\n")
     return kept
 
 
@@ -99,7 +99,7 @@ def test_complete_members(folder, capsys):
         "member 000001 failed: a field is no longer finite",
         "member 000002 partial: unfinished",
         "member 000003 unreadable: ",
-        "member 000005 missing: membrane.run: there are no two phases and more",
+        "member 000005 missing: membrane run: there are no two phases and more",
     ):
         assert words in said
     record = read("runs/trial.h5")
@@ -249,7 +249,7 @@ def test_nothing_to_collect(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("sweep.yaml").write_text(SWEEP)
     assert run() == 2
-    assert "run membrane.ensemble first" in capsys.readouterr().err
+    assert "run membrane ensemble first" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["sweep.yaml"]
 
 
@@ -335,6 +335,6 @@ def test_interrupted(folder, monkeypatch, capsys, number):
     capsys.readouterr()
     monkeypatch.setattr(collect, "read", lambda path: (os.kill(os.getpid(), number), read(path))[1])
     assert run() == 75
-    assert capsys.readouterr().err.endswith("membrane.collect: interrupted\n")
+    assert capsys.readouterr().err.endswith("membrane collect: interrupted\n")
     assert Path("runs/trial.h5").read_bytes() == before
     assert sorted(Path("runs").iterdir()) == names

@@ -1,4 +1,4 @@
-"""The command python -m membrane.ensemble: what runs, what is left alone, what is said of failures, and that nothing is
+"""The command python -m membrane ensemble: what runs, what is left alone, what is said of failures, and that nothing is
 lost."""
 
 import json
@@ -83,7 +83,7 @@ output, behaviour, config = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 told = []
 signal.signal(signal.SIGTERM, lambda *_: told.append(1))
 if behaviour == "refuse":
-    sys.exit(print("membrane.run: there are no two phases", file=sys.stderr) or 2)
+    sys.exit(print("membrane run: there are no two phases", file=sys.stderr) or 2)
 if behaviour == "die":
     os.kill(os.getpid(), signal.SIGKILL)
 partial = output.with_name(output.name + ".partial").exists()
@@ -128,7 +128,7 @@ def test_what_is_missing(behave, here, capsys):
     said = capsys.readouterr().out
     assert "1 of 3 members complete" in said
     assert "member 000001 was killed by signal 9; the same command goes on" in said
-    assert "member 000002 failed: membrane.run: there are no two phases" in said
+    assert "member 000002 failed: membrane run: there are no two phases" in said
     before = (here / "runs/trial/000000.h5").stat().st_mtime_ns
     behave.clear()
     assert start("--jobs", 2) == 0
@@ -229,7 +229,7 @@ def test_estimate(here, capsys, settings_of_main):
     """A dry run tries the median member for a moment and tells time and memory of the whole; of one that fails, why."""
     assert start("--dry-run", "--trial", 100) == 0
     said = capsys.readouterr().out.splitlines()[-1]
-    assert re.match(r"no estimate: member 000001 membrane.run: the smallest step .*numerics.tick_us", said)
+    assert re.match(r"no estimate: member 000001 membrane run: the smallest step .*numerics.tick_us", said)
     (here / "sweep.yaml").write_text(SWEEP.replace("1.0e-9", "0.1"))
     assert start("--dry-run", "--trial", 0.5, "--jobs", 3) == 0
     said = capsys.readouterr().out.splitlines()[-1]
@@ -361,5 +361,5 @@ def test_signals_while_a_sweep_is_read(here, capsys, monkeypatch):
     """Before anything runs a signal ends the command at once: 75, and nothing was written."""
     monkeypatch.setattr(ensemble, "read_sweep", lambda _: (os.kill(os.getpid(), signal.SIGINT), time.sleep(60)))
     assert start() == 75
-    assert capsys.readouterr().err == "membrane.ensemble: interrupted\n"
+    assert capsys.readouterr().err == "membrane ensemble: interrupted\n"
     assert not (here / "runs").exists()

@@ -1,4 +1,4 @@
-"""The command python -m membrane.run: exit codes, refusals, interruption and resumption to the bit, what it leaves
+"""The command python -m membrane run: exit codes, refusals, interruption and resumption to the bit, what it leaves
 behind."""
 
 import os
@@ -337,7 +337,7 @@ def test_bad_input(config, tmp_path, case, capsys):
     assert run.main([str(a) for a in arguments]) == 2
     said = capsys.readouterr()
     # What comes before are warnings of values outside their documented range.
-    assert sum(line.startswith("membrane.run: ") for line in said.err.splitlines()) == 1
+    assert sum(line.startswith("membrane run: ") for line in said.err.splitlines()) == 1
     assert "Traceback" not in said.err
     assert words in said.err
     assert said.out == ""
@@ -473,7 +473,7 @@ def test_signal_before_the_run_begins(config, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(launch, "build", told)
     for options in ([], ["--check"]):
         assert start(config, output, *options) == 75
-        assert capsys.readouterr().err.endswith("membrane.run: interrupted\n")
+        assert capsys.readouterr().err.endswith("membrane run: interrupted\n")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,4 +1,3 @@
-import importlib.util
 import subprocess
 import sys
 import warnings
@@ -15,6 +14,7 @@ from PIL import Image
 from membrane import paths
 from membrane.archive import Archive, read
 from membrane.archive.record import Frames
+from membrane.commands.entry import main
 from membrane.figures import canvas, style
 from membrane.figures import sheet as plot
 from membrane.figures.sizes import size_distribution_figure
@@ -265,32 +265,24 @@ def test_movie(run, tmp_path, monkeypatch):
         plot.movie(run, tmp_path / "m.mp4")
 
 
-def load(script):
-    spec = importlib.util.spec_from_file_location(script, SCRIPTS / f"{script}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
-
-
 @pytest.mark.parametrize(
-    ("script", "output", "written"),
+    ("command", "output", "written"),
     [
-        ("figure_size_distribution", "sizes", ["sizes.pdf", "sizes.png"]),
-        ("figure_membrane", "fields", ["fields.pdf", "fields.png"]),
-        ("movie_membrane", "film.gif", ["film.gif"]),
+        (["figure", "--kind", "sizes"], "sizes", ["sizes.pdf", "sizes.png"]),
+        (["figure", "--kind", "membrane"], "fields", ["fields.pdf", "fields.png"]),
+        (["movie"], "film.gif", ["film.gif"]),
     ],
 )
-def test_scripts(run, tmp_path, capsys, script, output, written):
-    main = load(script)
-    assert main([str(run.path), "--output", str(tmp_path / output)]) == 0
+def test_commands(run, tmp_path, capsys, command, output, written):
+    assert main([*command, str(run.path), "--output", str(tmp_path / output)]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == written
     text = tmp_path / "text.h5"
     text.write_text("no archive")
     capsys.readouterr()
     for wrong in (text, tmp_path / "missing.h5"):
-        assert main([str(wrong)]) == 2
+        assert main([*command, str(wrong)]) == 2
         message = capsys.readouterr().err
-        assert message.startswith("error: ")
+        assert message.startswith(f"membrane {command[0]}: ")
         assert message.count("\n") == 1
 
 
@@ -299,4 +291,4 @@ def test_a_script_started_by_itself_exits_with_2(run):
         [sys.executable, SCRIPTS / "figure_membrane.py", run.path, "--endosome", "9"], capture_output=True, text=True
     )
     assert done.returncode == 2
-    assert done.stderr == "error: no endosome 9; there are 2, counted from 0\n"
+    assert done.stderr == "membrane figure: no endosome 9; there are 2, counted from 0\n"

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.stats import pearsonr, spearmanr
-from test_sheet_figures import assert_within, load
+from test_sheet_figures import assert_within
 
 from membrane.archive import Archive, Collection, read
+from membrane.commands import figure
 from membrane.figures import sweep as plot_sweep
 from membrane.outcome.sensitivity import partial_rank_correlations
 from membrane.outcome.table import EVENT_DTYPE
@@ -220,13 +221,13 @@ def test_bad_keys(record, tmp_path):
         plot_sweep.varied(read(tmp_path / "run.h5"))
 
 
-def test_scripts(record, tmp_path, capsys):
+def test_command(record, tmp_path, capsys):
     """Both write PNG and PDF; an archive that is not there is refused with 2."""
-    for script in ("figure_sweep", "figure_sensitivity"):
-        assert load(script)([str(record.path), "--output", str(tmp_path / script)]) == 0
-        assert capsys.readouterr().out.count(script) == 2
-        assert (tmp_path / f"{script}.png").stat().st_size > 5000
-        assert load(script)([str(tmp_path / "x.h5")]) == 2
+    for kind in ("sweep", "sensitivity"):
+        assert figure.main([str(record.path), "--kind", kind, "--output", str(tmp_path / kind)]) == 0
+        assert capsys.readouterr().out.count(kind) == 2
+        assert (tmp_path / f"{kind}.png").stat().st_size > 5000
+        assert figure.main([str(tmp_path / "x.h5"), "--kind", kind]) == 2
 
 
 def test_of_one_parameter_it_is_spearman():
@@ -308,6 +309,6 @@ def test_too_few_points_for_a_sensitivity(tmp_path, capsys):
     record = collected(tmp_path, points, [np.full(4, 60.0)] * 4)
     with pytest.raises(ValueError, match=rf"has 4 .* but 2 parameters vary \({LINE}, {TENSION}\): at least 5 points"):
         plot_sweep.sensitivity_figure(record)
-    assert load("figure_sensitivity")([str(record.path), "--output", str(tmp_path / "x")]) == 2
+    assert figure.main([str(record.path), "--kind", "sensitivity", "--output", str(tmp_path / "x")]) == 2
     assert "at least 5 points are needed" in capsys.readouterr().err
     assert not list(tmp_path.glob("x*"))

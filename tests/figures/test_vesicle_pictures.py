@@ -1,9 +1,7 @@
 """Surfaces, pictures and movies of a vesicle: exact areas and curvatures, silhouettes, and the scripts."""
 
 import base64
-import importlib.util
 from dataclasses import replace
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -15,6 +13,7 @@ from test_sheet_figures import assert_within, durations
 
 from membrane.archive import Archive, read
 from membrane.archive.record import Frames
+from membrane.commands.entry import main
 from membrane.figures import raycast
 from membrane.figures import vesicle as plot_vesicle
 from membrane.figures.frame import VesicleFrame
@@ -23,7 +22,6 @@ from membrane.outcome.table import EVENT_DTYPE
 from membrane.paths import signed
 from membrane.units import thermal_energy
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
 POINTS, SPACING, EPS = 32, 4.0, 4.8
 RADIUS, ILV = 42.0, 18.0
 MIDDLE = 0.5 * POINTS * SPACING
@@ -104,8 +102,7 @@ def read_array(element):
 
 def test_export_writes_what_the_mesh_holds(archive, tmp_path):
     """One .vtp a frame that gives back points, triangles and fields; the .pvd names each with its time."""
-    script = load("export_surface")
-    assert script.main([str(archive), "-o", str(tmp_path / "out")]) == 0
+    assert main(["export", str(archive), "-o", str(tmp_path / "out")]) == 0
     names = [f"bud-{index:06d}.vtp" for index in range(3)]
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [*names, "bud.pvd"]
     assert all(signed(file) for file in (tmp_path / "out").iterdir())
@@ -126,37 +123,32 @@ def test_export_writes_what_the_mesh_holds(archive, tmp_path):
         assert np.array_equal(arrays[name].ravel(), values)
 
 
-def load(name):
-    """A script as a module."""
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+COMMANDS = (["export"], ["figure", "--kind", "vesicle"], ["movie"])
 
 
-@pytest.mark.parametrize("name", ["export_surface", "figure_vesicle", "movie_vesicle"])
-def test_scripts_refuse_in_words(name, archive, sheet, tmp_path, capsys):
-    """A sheet, an absent archive and an absent endosome: exit 2, one line, nothing written."""
-    script = load(name)
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_commands_refuse_in_words(command, archive, sheet, tmp_path, capsys):
+    """A sheet, an absent archive and an absent endosome: exit 2, one line, nothing written. Of a sheet there is a movie
+    as well."""
     output = ["--output", str(tmp_path / "out.gif")]
     for arguments, words in (
-        ([str(sheet)], "no frames of a vesicle"),
+        *([] if command == ["movie"] else [([str(sheet)], "no frames of a vesicle")]),
         ([str(tmp_path / "absent.h5")], "does not exist"),
         ([str(archive), "--endosome", "3"], "no endosome 3"),
     ):
-        assert script.main([*arguments, *output]) == 2
+        assert main([*command, *arguments, *output]) == 2
         assert words in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["export_surface", "figure_vesicle", "movie_vesicle"])
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 @pytest.mark.parametrize("value", [np.nan, -1.0, 1.0, np.inf])
-def test_frames_without_a_membrane(name, value, archive, monkeypatch, tmp_path, capsys):
+def test_frames_without_a_membrane(command, value, archive, monkeypatch, tmp_path, capsys):
     """Fields that hold no vesicle: exit 2 or 3 and one line."""
     monkeypatch.setattr(Frames, "frame", lambda *_: np.full((POINTS,) * 3, value, np.float32))
-    assert load(name).main([str(archive), "--output", str(tmp_path / "out.gif")]) in (2, 3)
+    assert main([*command, str(archive), "--output", str(tmp_path / "out.gif")]) in (2, 3)
     said = capsys.readouterr().err
-    assert said.startswith("error: ")
+    assert said.startswith(f"membrane {command[0]}: ")
     assert said.count("\n") == 1
 
 
@@ -210,7 +202,7 @@ def test_figure(archive, tmp_path):
     assert written == [["20 nm"], ["20 nm"], ["1"], ["1"]]
     names = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
     assert names == ["Lo", "Ld", "lumen", "cytosol"]
-    assert load("figure_vesicle").main([str(archive), "--frames", "0", "1", "2", "--output", str(tmp_path / "f")]) == 0
+    assert main(["figure", str(archive), "--frames", "0", "1", "2", "--output", str(tmp_path / "f")]) == 0
     with Image.open(tmp_path / "f.png") as picture:
         assert picture.size[0] == 300 * 7
     assert (tmp_path / "f.pdf").stat().st_size > 1000
@@ -250,7 +242,7 @@ def test_summary_and_movie(archive, tmp_path):
     np.testing.assert_allclose(left.lines[0].get_ydata(), np.array([3, 2, 1]) / thermal_energy(37.0))
     assert left.get_xlabel() == "time of the lipids (µs)"
     assert_within(figure, tmp_path)
-    assert load("movie_vesicle").main([str(archive), "--output", str(tmp_path / "m.gif")]) == 0
+    assert main(["movie", str(archive), "--output", str(tmp_path / "m.gif")]) == 0
     assert sum(durations(tmp_path / "m.gif")) == 5000
     with Image.open(tmp_path / "m.gif") as movie:
         assert movie.n_frames == 3

@@ -101,18 +101,19 @@ def test_stop_has_two_phases(number):
 
 
 @pytest.mark.parametrize("number", Stop.signals)
-def test_an_expendable_process_dies_at_once(number):
-    """The program itself, before its run begins, ends in the middle of whatever it does."""
+def test_the_process_of_a_command_ends_at_once(number):
+    """Before its run begins, in the middle of whatever it does."""
     # A call into C that hears no Python handler until it is over.
-    code = "import os, re; from membrane.program.stop import Stop\nwith Stop(expendable=True):\n"
+    code = "import os, re; from membrane.program.stop import Stop, end_at_once\nend_at_once()\nwith Stop():\n"
     code += f"    os.kill(os.getpid(), {int(number)}); re.match('(a*)*b', 'a' * 40)"
     assert python(code) == (-number, "", "")
 
 
 def test_nohup_is_respected():
     """SIGHUP that the process was told to ignore is ignored, before and after the run begins."""
-    code = "import os, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); from membrane.program.stop import Stop\n"
-    code += "with Stop(expendable=True) as stop:\n    os.kill(os.getpid(), signal.SIGHUP); stop.begin()\n"
+    code = "import os, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+    code += "from membrane.program.stop import Stop, end_at_once\nend_at_once()\n"
+    code += "with Stop() as stop:\n    os.kill(os.getpid(), signal.SIGHUP); stop.begin()\n"
     code += "    os.kill(os.getpid(), signal.SIGHUP); print(stop())"
     assert python(code) == (0, "False\n", "")
 
@@ -151,10 +152,10 @@ def test_no_such_device(monkeypatch, error):
 @pytest.mark.parametrize("program", ["run", "predict"])
 def test_no_such_device_in_a_command(program):
     """Exit 2, one line, no traceback."""
-    code = f"import sys; from membrane.{program} import main; sys.exit(main(['{ROOT}/configs/ceramide.yaml']))"
+    code = f"from membrane.commands.entry import start; start('{program}', '{ROOT}/configs/ceramide.yaml')"
     status, said, faults = python(code, JAX_PLATFORMS="cuda")
     assert (status, said) == (2, "")
-    assert faults.startswith(f"membrane.{program}: JAX_PLATFORMS=cuda: ")
+    assert faults.startswith(f"membrane {program}: JAX_PLATFORMS=cuda: ")
     assert faults.count("\n") == 1
 
 
@@ -169,10 +170,11 @@ def test_the_cache_of_programs(settings_of_main, tmp_path, caplog):
 
 def test_importing_changes_nothing():
     """The commands alter no environment when they are imported; they run without docstrings and assertions."""
-    code = "import os; before = dict(os.environ)\nfrom membrane import collect, ensemble, run\n"
-    code += "import sys; assert 'jax' not in sys.modules or sys.exit(1)\n"
-    code += "if before != dict(os.environ): sys.exit(1)\n"
-    code += "for program in (run, ensemble, collect):\n    program._parser().format_help()"
+    code = "import importlib, os, sys; before = dict(os.environ)\nfrom membrane.commands.entry import COMMANDS\n"
+    code += "modules = [importlib.import_module(f'membrane.commands.{name}') for name in COMMANDS]\n"
+    code += "heavy = {'jax', 'matplotlib'} & set(sys.modules)\n"
+    code += "if heavy or before != dict(os.environ): sys.exit(1)\n"
+    code += "for module in modules:\n    module._parser().format_help()"
     assert python(code, "-OO") == (0, "", "")
 
 

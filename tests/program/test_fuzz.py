@@ -114,7 +114,7 @@ def passes(case, path):
         assert "is valid" in told
         return True
     assert code == 2, (code, said)
-    assert said.startswith("membrane.run: ")
+    assert said.startswith("membrane run: ")
     assert told == ""
     # Where a key is gone, what lacks is named; where two disagree, both are.
     assert any(str(key) in said for key in touched), said

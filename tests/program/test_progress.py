@@ -64,7 +64,7 @@ def test_a_long_silence_is_broken(monkeypatch, caplog):
     """Between checkpoints that are far apart a line comes every half minute."""
     from membrane.program import progress
 
-    monkeypatch.setattr(progress, "QUIET_S", 0.0)
+    monkeypatch.setattr(progress, "LINE_EVERY_S", 0.0)
     with caplog.at_level(logging.INFO, logger="membrane"):
         bar = progress.Progress("demo", 0.06, 0.0, False)
         bar.show(0.03, 1)

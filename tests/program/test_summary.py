@@ -8,7 +8,7 @@ import pytest
 from membrane.archive import Frames, RunRecord
 from membrane.outcome.sizes import size_distribution
 from membrane.outcome.table import EVENT_DTYPE
-from membrane.program.summary import told
+from membrane.program.summary import summary_lines
 
 CONFIG = "kind: sheet\nbudding: {neck_radius_nm: 5.0}\n"
 
@@ -33,7 +33,7 @@ def record_of(diameters, owners, endosomes, *, open_buds=0, exhausted=0, outward
 def test_numbers_stand_with_what_they_rest_on():
     """Yield, median and share: each with its interval and level, and beside them how many ILVs and endosomes."""
     rng = np.random.default_rng(0)
-    said = "\n".join(told(record_of(rng.normal(60, 8, 80).tolist(), np.arange(80) % 8, 8)))
+    said = "\n".join(summary_lines(record_of(rng.normal(60, 8, 80).tolist(), np.arange(80) % 8, 8)))
     assert "80 ILVs from 8 of 8 endosomes: 10 an endosome (95 %: " in said
     assert said.count("(95 %: ") == 3
     assert "sizes of 80 ILVs in 8 endosomes" in said
@@ -44,7 +44,7 @@ def test_numbers_stand_with_what_they_rest_on():
 @pytest.mark.parametrize("endosomes", [1, 2])
 def test_too_few_endosomes_have_no_interval(endosomes):
     """Nor does one ILV print the width of nothing."""
-    said = "\n".join(told(record_of([57.2], [0], endosomes)))
+    said = "\n".join(summary_lines(record_of([57.2], [0], endosomes)))
     assert f"1 ILV from 1 of {endosomes} endosome" in said
     assert said.count(f"no interval, {endosomes} endosome{'s' * (endosomes > 1)}: too few") == 3
     assert "57.2-57.2 nm)" not in said
@@ -52,14 +52,14 @@ def test_too_few_endosomes_have_no_interval(endosomes):
 
 
 def test_one_ilv_in_many_endosomes():
-    said = "\n".join(told(record_of([57.2], [0], 6)))
+    said = "\n".join(summary_lines(record_of([57.2], [0], 6)))
     assert "median 57.2 nm (no interval, too few ILVs in 6 endosomes)" in said
 
 
 @pytest.mark.parametrize("time_s", [0.06, 0.00512])
 def test_states_are_of_the_time_that_is_named(time_s):
     """The last row's time, whatever it is; one is written in the singular, more in the plural."""
-    one = told(record_of([], [], 2, open_buds=1, exhausted=1, outward=1, fused=1, time_s=time_s))
+    one = summary_lines(record_of([], [], 2, open_buds=1, exhausted=1, outward=1, fused=1, time_s=time_s))
     then = f"{1e3 * time_s:g} ms"
     assert one[1:] == [
         f"no budding into the lumen: no domain lost or crossed its barrier within {then}",
@@ -68,7 +68,7 @@ def test_states_are_of_the_time_that_is_named(time_s):
         f"1 bud has an open neck at {then}",
         f"1 endosome has no membrane left for any vesicle at {then}",
     ]
-    two = told(record_of([], [], 2, open_buds=2, exhausted=2, outward=2, fused=2, time_s=time_s))
+    two = summary_lines(record_of([], [], 2, open_buds=2, exhausted=2, outward=2, fused=2, time_s=time_s))
     assert two[2:] == [
         "2 buds left away from the lumen",
         "2 vesicles fused",

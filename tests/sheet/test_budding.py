@@ -15,8 +15,7 @@ from membrane.config import load
 from membrane.endosome.budget import Endosome, VesicleSupply, sphere_area
 from membrane.endosome.tension import TensionLaw
 from membrane.outcome.density import shell_density
-from membrane.outcome.table import EVENT_DTYPE, MolecularAreas, is_ilv
-from membrane.sheet import budding as module
+from membrane.outcome.table import EVENT_DTYPE, MECHANISMS, MolecularAreas, is_ilv
 from membrane.sheet.books import Books, content
 from membrane.sheet.budding import Buddings, BudWatcher, OpenBud, with_tension
 from membrane.sheet.domains import find_domains
@@ -362,7 +361,7 @@ def test_a_bud_with_an_open_neck_stays(model):
     resumed.see(model, model.state_of(state.fields, jax.random.key(0), 4, 2048))
     assert resumed.open_buds == []
     assert float(resumed.rows[0]["barrier_kBT"]) == 7.0
-    assert int(resumed.rows[0]["mechanism"]) == module.MECHANISMS["activated"]
+    assert int(resumed.rows[0]["mechanism"]) == MECHANISMS["activated"]
 
 
 def test_an_open_bud_without_a_state_or_a_domain_is_forgotten(model):
@@ -416,7 +415,7 @@ def test_the_aid_comes_after_its_waiting_time(model):
         watcher.open_buds = [OpenBud(*map(float, CENTRE), 0.0, 5.0)]
         watcher.see(model, state)
         assert len(watcher.rows) == leaves
-    assert int(watcher.rows[0]["mechanism"]) == module.MECHANISMS["aided_scission"]
+    assert int(watcher.rows[0]["mechanism"]) == MECHANISMS["aided_scission"]
 
 
 def test_reserve_is_spent_once(model):
@@ -482,7 +481,7 @@ def test_draws_depend_on_seed_endosome_and_tick_only(model):
     assert abs(drawn - 105) < 29
     options = dict(interval=interval, rules=rules)
     row = next(w.rows[0] for i in range(70) if (w := look(model, state, seed=i, **options)[0]).rows)
-    assert int(row["mechanism"]) == module.MECHANISMS["activated"]
+    assert int(row["mechanism"]) == MECHANISMS["activated"]
     assert float(row["barrier_kBT"]) == 5.0
 
 

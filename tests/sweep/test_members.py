@@ -224,7 +224,7 @@ def test_refusals(tmp_path, case, capsys):
     path = write(tmp_path, vary, **others)
     assert ensemble.main([str(path), "--folder", str(tmp_path / "folder"), "--quiet"]) == 2
     said = capsys.readouterr()
-    assert said.err.startswith("membrane.ensemble: ")
+    assert said.err.startswith("membrane ensemble: ")
     assert words in said.err
     assert said.out == ""
     assert list(tmp_path.iterdir()) == [path]
