@@ -19,6 +19,7 @@ ROOMS = {
     "version": "",
     "paths": "",
     "replica": "",
+    "extras": "",
     "lattice": "",
     "energy": "",
     "endosome": "",
@@ -40,7 +41,7 @@ ROOMS = {
     "sweep": "archive config paths program",
     "commands": "archive bud builder config outcome paths program sweep",
     # What a notebook sees: it runs by the engine of the commands, and draws.
-    "notebook": "archive bud builder config figures outcome paths program",
+    "notebook": "archive bud builder config extras figures outcome paths program",
     # What ``python -m membrane.NAME`` starts.
     "run": "commands",
     "predict": "commands",
