@@ -4,13 +4,13 @@ import shutil
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from membrane.archive import ArchiveError, RunRecord
 from membrane.archive import read as read_archive
 from membrane.notebook import tables
 from membrane.notebook.config import ConfigOfSheet, ConfigOfVesicle, from_text
+from membrane.notebook.folder import TemporaryFolder
 from membrane.notebook.sizes import Sizes
 from membrane.notebook.tree import tree
 
@@ -28,8 +28,8 @@ class Result:
     ``config``, ``attributes``, ``path``; ``summary()`` in words; ``plot()``, ``plot_membrane()`` as pictures.
     """
 
-    def __init__(self, record: RunRecord, folder: TemporaryDirectory | None = None):
-        # A run that is not kept lives in a temporary folder, which goes when this object does.
+    def __init__(self, record: RunRecord, folder: TemporaryFolder | None = None):
+        # A run that is not kept lives in a temporary folder, which goes when nothing refers to it any more.
         self._record, self._folder = record, folder
 
     @property
@@ -79,7 +79,7 @@ class Result:
 
         Raises ImportError where xarray is not installed, and ValueError where the run has no frames.
         """
-        return tables.frames_dataset(self._record)
+        return tables.frames_dataset(self._record, self._folder)
 
     @cached_property
     def members(self) -> "pandas.DataFrame":

@@ -6,6 +6,7 @@ import numpy as np
 
 from membrane.archive import Frames, RunRecord
 from membrane.extras import needed
+from membrane.notebook.folder import TemporaryFolder
 from membrane.outcome.table import KINDS, MECHANISMS
 
 if TYPE_CHECKING:
@@ -45,8 +46,10 @@ def series_dataset(record: RunRecord) -> "xarray.Dataset":
     )
 
 
-def frames_dataset(record: RunRecord) -> "xarray.Dataset":
+def frames_dataset(record: RunRecord, folder: TemporaryFolder | None) -> "xarray.Dataset":
     """The fields (time, endosome, [z,] y, x) of a run; each is read from the archive when it is used.
+
+    ``folder``: where the archive lives, if it is not kept; it stays as long as the fields.
 
     Raises ImportError where xarray is not installed, and ValueError where the run has no frames.
     """
@@ -70,7 +73,7 @@ def frames_dataset(record: RunRecord) -> "xarray.Dataset":
     shape = (len(frames), endosomes, *points)
     return xarray.Dataset(
         {
-            name: (("time_s", "endosome", *axes), _lazy(frames, name, shape), {"units": _field_unit(name)})
+            name: (("time_s", "endosome", *axes), _lazy(frames, name, shape, folder), {"units": _field_unit(name)})
             for name in frames.field_names
         },
         coords=coordinates,
@@ -82,7 +85,7 @@ def _field_unit(name: str) -> str:
     return "nm" if name == "height" else "1"
 
 
-def _lazy(frames: Frames, name: str, shape: tuple[int, ...]) -> Any:
+def _lazy(frames: Frames, name: str, shape: tuple[int, ...], folder: TemporaryFolder | None) -> Any:
     """One field of all frames as an array of xarray that reads what is asked for."""
     from xarray.backends import BackendArray
     from xarray.core import indexing
@@ -91,7 +94,7 @@ def _lazy(frames: Frames, name: str, shape: tuple[int, ...]) -> Any:
         """A field as xarray reads it: picture by picture."""
 
         def __init__(self):
-            self.shape, self.dtype = shape, np.dtype(np.float32)
+            self.shape, self.dtype, self.folder = shape, np.dtype(np.float32), folder
 
         def __getitem__(self, key):
             return indexing.explicit_indexing_adapter(key, shape, indexing.IndexingSupport.BASIC, self._read)
