@@ -9,7 +9,7 @@ from typing import Any
 
 from membrane.archive import ArchiveError
 from membrane.archive import read as read_archive
-from membrane.config import tell
+from membrane.config import log_remarks
 from membrane.notebook.config import Source, load
 from membrane.notebook.folder import TemporaryFolder
 from membrane.notebook.result import Result
@@ -86,7 +86,7 @@ def _fill(config: Any, target: Path, options: SimpleNamespace) -> None:
 
         with jax_set_up(float64=config.numerics.precision == "float64"):
             physics = REPLICAS[config.kind][0](config)
-            tell(config, config.name)
+            log_remarks(config, config.name)
             batch = batch_of(config, physics, options.batch)
             stop.begin()
             archive = open_archive(config, target, options)
