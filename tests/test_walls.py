@@ -20,6 +20,7 @@ ROOMS = {
     "version": "",
     "paths": "",
     "replica": "",
+    "extras": "",
     "lattice": "",
     "energy": "",
     "endosome": "",
@@ -41,7 +42,7 @@ ROOMS = {
     "sweep": "archive config paths program",
     "commands": "archive bud builder config figures outcome paths program sweep version",
     # What a notebook sees: it runs by the engine of the commands, and draws.
-    "notebook": "archive bud builder config figures outcome paths program",
+    "notebook": "archive bud builder config extras figures outcome paths program",
     # What ``python -m membrane`` and ``python -m membrane.NAME`` start.
     "__main__": "commands",
     "run": "commands",

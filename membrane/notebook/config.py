@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from os import PathLike
-from typing import Any, Self
+from typing import Any
 
 from membrane.config import ConfigError, SheetConfig, VesicleConfig, changed, parse
 from membrane.config import load as load_file
 from membrane.config.faults import leaves
-from membrane.config.sections import RunConfig
+from membrane.config.sections import RunConfig, Section
 from membrane.config.shipped import chosen
 from membrane.config.sweep import nested
 from membrane.notebook.tree import tree
@@ -27,7 +27,7 @@ class Config(RunConfig):
     2
     """
 
-    def changed(self, *, set: Mapping[str, Any] | None = None, **changes: Any) -> Self:
+    def changed(self, *, set: Mapping[str, Any] | None = None, **changes: Any) -> "Config":
         """The same configuration with other values.
 
         ``changes``: values by key. A key is the last part of the dotted key in the YAML file where only one key ends
@@ -57,7 +57,7 @@ class Config(RunConfig):
 
     def __repr__(self) -> str:
         title = f"{self.name}: a {self.kind}, {self.endosomes} endosomes, {self.duration_s:g} s, seed {self.seed}"
-        sections = [(key, value) for key, value in self if isinstance(value, dict) or hasattr(value, "model_fields")]
+        sections = [(key, value) for key, value in self if isinstance(value, Section)]
         return tree(title, [(key, ", ".join(f"{name} {_said(v)}" for name, v in part)) for key, part in sections])
 
     __str__ = __repr__
@@ -130,6 +130,6 @@ def _said(value: Any) -> str:
         return f"{value:g}"
     if isinstance(value, tuple):
         return "\N{MULTIPLICATION SIGN}".join(map(_said, value))
-    if hasattr(value, "model_fields"):
+    if isinstance(value, Section):
         return f"({', '.join(f'{name} {_said(inner)}' for name, inner in value)})"
     return "none" if value is None else str(value)

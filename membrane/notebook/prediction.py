@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 from membrane.bud.situation import DIAMETERS_NM
 from membrane.bud.words import report, rows
 from membrane.config import ConfigError
+from membrane.extras import needed
 from membrane.notebook.config import Source, load
-from membrane.notebook.extras import needed
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pandas
 
 
 class Prediction:
@@ -24,14 +24,14 @@ class Prediction:
         self._answer = answer
 
     @property
-    def table(self) -> "pd.DataFrame":
+    def table(self) -> "pandas.DataFrame":
         """One row for each diameter of a vesicle: barrier, waiting time, neck, verdict in words.
 
         NaN where there is no number, and for a time without end. Raises ImportError where pandas is not installed.
         """
         with needed("analysis"):
-            import pandas as pd
-        return pd.DataFrame(rows(self._answer))
+            import pandas
+        return pandas.DataFrame(rows(self._answer))
 
     @property
     def thresholds(self) -> dict[str, float]:

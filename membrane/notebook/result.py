@@ -4,21 +4,21 @@ import shutil
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from membrane.archive import ArchiveError, RunRecord
 from membrane.archive import read as read_archive
 from membrane.notebook import tables
 from membrane.notebook.config import ConfigOfSheet, ConfigOfVesicle, from_text
+from membrane.notebook.folder import TemporaryFolder
 from membrane.notebook.sizes import Sizes
 from membrane.notebook.tree import tree
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import xarray as xr
+    import pandas
+    import xarray
 
-    from membrane.figures.canvas import Axes, Figure
+    import membrane.figures.canvas
 
 
 class Result:
@@ -28,8 +28,8 @@ class Result:
     ``config``, ``attributes``, ``path``; ``summary()`` in words; ``plot()``, ``plot_membrane()`` as pictures.
     """
 
-    def __init__(self, record: RunRecord, folder: TemporaryDirectory | None = None):
-        # A run that is not kept lives in a temporary folder, which goes when this object does.
+    def __init__(self, record: RunRecord, folder: TemporaryFolder | None = None):
+        # A run that is not kept lives in a temporary folder, which goes when nothing refers to it any more.
         self._record, self._folder = record, folder
 
     @property
@@ -52,7 +52,7 @@ class Result:
         return from_text(self._record.attributes["config_yaml"], str(self._record.path))
 
     @cached_property
-    def events(self) -> "pd.DataFrame":
+    def events(self) -> "pandas.DataFrame":
         """All events, one row each: ILVs, buds that left away from the lumen, fusions. Columns: docs/archive.md.
 
         ``kind`` and ``mechanism`` are words. A value that the model cannot know is NaN. Raises ImportError where pandas
@@ -61,12 +61,12 @@ class Result:
         return tables.event_table(self._record.events)
 
     @cached_property
-    def ilvs(self) -> "pd.DataFrame":
+    def ilvs(self) -> "pandas.DataFrame":
         """The events that made an intraluminal vesicle (ILV), one row each, with the columns of ``events``."""
         return tables.event_table(self._record.ilvs)
 
     @cached_property
-    def series(self) -> "xr.Dataset":
+    def series(self) -> "xarray.Dataset":
         """Observables in time, each (time_s, endosome); the attribute ``units`` of each says its unit.
 
         Raises ImportError where xarray is not installed.
@@ -74,15 +74,15 @@ class Result:
         return tables.series_dataset(self._record)
 
     @cached_property
-    def frames(self) -> "xr.Dataset":
+    def frames(self) -> "xarray.Dataset":
         """Fields on the membrane, each (time_s, endosome, [z_nm,] y_nm, x_nm). Each is read when it is used.
 
         Raises ImportError where xarray is not installed, and ValueError where the run has no frames.
         """
-        return tables.frames_dataset(self._record)
+        return tables.frames_dataset(self._record, self._folder)
 
     @cached_property
-    def members(self) -> "pd.DataFrame":
+    def members(self) -> "pandas.DataFrame":
         """The members of a collected sweep, one row each: what varies, status, ILVs. Empty for a single run."""
         return tables.member_table(self._record)
 
@@ -108,7 +108,7 @@ class Result:
             shutil.copyfileobj(source, target)
         return path
 
-    def plot(self, axes: "Axes | None" = None) -> "Axes":
+    def plot(self, axes: "membrane.figures.canvas.Axes | None" = None) -> "membrane.figures.canvas.Axes":
         """Draw the size distribution of the ILVs, with its 95 % band over endosomes.
 
         ``axes``: of matplotlib, to draw into; by default those of a new figure. Returns the axes.
@@ -117,7 +117,7 @@ class Result:
 
         return size_distribution_axes([self._record], axes)
 
-    def plot_membrane(self, endosome: int = 0, frames: list[int] | None = None) -> "Figure":
+    def plot_membrane(self, endosome: int = 0, frames: list[int] | None = None) -> "membrane.figures.canvas.Figure":
         """Draw the membrane of one endosome at several times. Returns a figure of matplotlib.
 
         ``endosome``: its number, from 0 on.

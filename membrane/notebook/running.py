@@ -1,7 +1,5 @@
 """A run from a notebook, by the engine of the command."""
 
-import logging
-import tempfile
 import warnings
 from collections.abc import Mapping
 from os import PathLike
@@ -13,12 +11,11 @@ from membrane.archive import ArchiveError
 from membrane.archive import read as read_archive
 from membrane.config import log_remarks
 from membrane.notebook.config import Source, load
+from membrane.notebook.folder import TemporaryFolder
 from membrane.notebook.result import Result
 from membrane.paths import archive_name, resolve_link
 from membrane.program.cores import cores
 from membrane.program.stop import Stop
-
-log = logging.getLogger("membrane")
 
 
 def run(
@@ -66,15 +63,15 @@ def run(
             kept = Path(f"{target}.partial").exists()
             raise KeyboardInterrupt(where if kept else "nothing was written yet") from None
         return _result(target, None)
-    folder = tempfile.TemporaryDirectory(prefix="membrane-")
-    target = Path(folder.name) / f"{checked.name}.h5"
+    folder = TemporaryFolder()
+    target = folder.path / f"{checked.name}.h5"
     try:
         _fill(checked, target, options)
     except KeyboardInterrupt:
-        folder.cleanup()
+        folder.remove()
         raise KeyboardInterrupt("nothing is kept, since no output= was given") from None
     except BaseException:
-        folder.cleanup()
+        folder.remove()
         raise
     return _result(target, folder)
 
@@ -101,7 +98,7 @@ def _fill(config: Any, target: Path, options: SimpleNamespace) -> None:
                 raise KeyboardInterrupt
 
 
-def _result(target: Path, folder: tempfile.TemporaryDirectory | None) -> Result:
+def _result(target: Path, folder: TemporaryFolder | None) -> Result:
     record = read_archive(target)
     if record.attributes["status"] == "failed":
         warnings.warn(f"numerical failure: {record.attributes['failure']}", RuntimeWarning, stacklevel=3)

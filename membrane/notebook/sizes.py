@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from membrane.notebook.extras import needed
+from membrane.extras import needed
 from membrane.outcome.intervals import median_interval, share_interval, words
 from membrane.outcome.sizes import EXOSOME_RANGE_NM
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pandas
 
 
 class Sizes:
@@ -49,18 +49,18 @@ class Sizes:
         return float(ends[0]), float(ends[1])
 
     @property
-    def table(self) -> "pd.DataFrame":
+    def table(self) -> "pandas.DataFrame":
         """The histogram: a row for each bin of the diameter, with its 95 % interval over endosomes.
 
         Raises ImportError where pandas is not installed.
         """
         with needed("analysis"):
-            import pandas as pd
+            import pandas
         of, edges = self._distribution, self._distribution["bin_edges_nm"]
         names = ("count", "probability_density_per_nm", "ci_low", "ci_high")
         unit = {"ci_low": "ci_low_per_nm", "ci_high": "ci_high_per_nm"}
         columns = {"from_nm": edges[:-1], "to_nm": edges[1:]} | {unit.get(name, name): of[name] for name in names}
-        return pd.DataFrame(columns)
+        return pandas.DataFrame(columns)
 
     def __repr__(self) -> str:
         if not self.n:

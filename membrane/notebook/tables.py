@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from membrane.archive import Frames, RunRecord
-from membrane.notebook.extras import needed
+from membrane.extras import needed
+from membrane.notebook.folder import TemporaryFolder
 from membrane.outcome.table import KINDS, MECHANISMS
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import xarray as xr
+    import pandas
+    import xarray
 
 WORDS = {
     "kind": {number: word for word, number in KINDS.items()},
@@ -19,23 +20,23 @@ WORDS = {
 """Columns of the table of events that are numbers in an archive and words here."""
 
 
-def event_table(events: np.ndarray) -> "pd.DataFrame":
+def event_table(events: np.ndarray) -> "pandas.DataFrame":
     """Events as a DataFrame, one row an event. Raises ImportError where pandas is not installed."""
     with needed("analysis"):
-        import pandas as pd
-    table = pd.DataFrame({name: events[name] for name in events.dtype.names})
+        import pandas
+    table = pandas.DataFrame({name: events[name] for name in events.dtype.names})
     for name, words in WORDS.items():
         table[name] = table[name].map(words)
     return table
 
 
-def series_dataset(record: RunRecord) -> "xr.Dataset":
+def series_dataset(record: RunRecord) -> "xarray.Dataset":
     """The series (time, endosome) of a run, with units. Raises ImportError where xarray is not installed."""
     with needed("analysis"):
-        import xarray as xr
+        import xarray
     units, series = record.units, record.series
     endosomes = int(record.attributes["number_of_endosomes"])
-    return xr.Dataset(
+    return xarray.Dataset(
         {
             name: (("time_s", "endosome"), values, {"units": units.get(name, "")})
             for name, values in series.items()
@@ -45,13 +46,15 @@ def series_dataset(record: RunRecord) -> "xr.Dataset":
     )
 
 
-def frames_dataset(record: RunRecord) -> "xr.Dataset":
+def frames_dataset(record: RunRecord, folder: TemporaryFolder | None) -> "xarray.Dataset":
     """The fields (time, endosome, [z,] y, x) of a run; each is read from the archive when it is used.
+
+    ``folder``: where the archive lives, if it is not kept; it stays as long as the fields.
 
     Raises ImportError where xarray is not installed, and ValueError where the run has no frames.
     """
     with needed("analysis"):
-        import xarray as xr
+        import xarray
     frames = record.frames
     if not len(frames):
         raise ValueError(
@@ -68,9 +71,9 @@ def frames_dataset(record: RunRecord) -> "xr.Dataset":
     for axis, count, spacing in zip(axes, points, record.spacing_nm or ()):
         coordinates[axis] = (axis, spacing * np.arange(count), {"units": "nm"})
     shape = (len(frames), endosomes, *points)
-    return xr.Dataset(
+    return xarray.Dataset(
         {
-            name: (("time_s", "endosome", *axes), _lazy(frames, name, shape), {"units": _field_unit(name)})
+            name: (("time_s", "endosome", *axes), _lazy(frames, name, shape, folder), {"units": _field_unit(name)})
             for name in frames.field_names
         },
         coords=coordinates,
@@ -82,7 +85,7 @@ def _field_unit(name: str) -> str:
     return "nm" if name == "height" else "1"
 
 
-def _lazy(frames: Frames, name: str, shape: tuple[int, ...]) -> Any:
+def _lazy(frames: Frames, name: str, shape: tuple[int, ...], folder: TemporaryFolder | None) -> Any:
     """One field of all frames as an array of xarray that reads what is asked for."""
     from xarray.backends import BackendArray
     from xarray.core import indexing
@@ -91,7 +94,7 @@ def _lazy(frames: Frames, name: str, shape: tuple[int, ...]) -> Any:
         """A field as xarray reads it: picture by picture."""
 
         def __init__(self):
-            self.shape, self.dtype = shape, np.dtype(np.float32)
+            self.shape, self.dtype, self.folder = shape, np.dtype(np.float32), folder
 
         def __getitem__(self, key):
             return indexing.explicit_indexing_adapter(key, shape, indexing.IndexingSupport.BASIC, self._read)
@@ -111,8 +114,8 @@ def _lazy(frames: Frames, name: str, shape: tuple[int, ...]) -> Any:
     return indexing.LazilyIndexedArray(Field())
 
 
-def member_table(record: RunRecord) -> "pd.DataFrame":
+def member_table(record: RunRecord) -> "pandas.DataFrame":
     """The members of a collected sweep as a DataFrame. Raises ImportError where pandas is not installed."""
     with needed("analysis"):
-        import pandas as pd
-    return pd.DataFrame(dict(record.members))
+        import pandas
+    return pandas.DataFrame(dict(record.members))
