@@ -61,12 +61,12 @@ def _clear_compiled_programs():
     jax.clear_caches()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def fast_compilation():
     """Programs are compiled with few optimisations; what they compute is the same up to rounding.
 
-    For files whose tests run each program a few times only, and so spend their time on compiling it. The programs of
-    whole runs (tests/commands, tests/program and others) are compiled as users compile them.
+    For tests that run each program a few times only, and so spend their time on compiling it. The programs of whole
+    runs (tests/commands, tests/program and others) are compiled as users compile them.
     """
     before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", True)

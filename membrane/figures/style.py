@@ -50,7 +50,7 @@ def save_movie(
     draw: Callable[[int], None],
     count: int,
     path: Path,
-    fps: float,
+    fps: int | float,
     with_palette: Callable[[Iterable[Image.Image]], list[Image.Image]],
 ) -> None:
     """Write a movie of ``count`` frames as GIF or MP4, as the suffix of ``path`` says.
@@ -117,7 +117,7 @@ def save(figure: Figure, path_without_suffix, dpi: int = 300) -> list[Path]:
     return [canvas.save(figure, stem.with_name(stem.name + suffix), dpi=dpi) for suffix in (".png", ".pdf")]
 
 
-def time_unit(longest_s: float) -> tuple[float, str]:
+def time_unit(longest_s) -> tuple[float, str]:
     """The unit in which times up to ``longest_s`` (seconds) are best read, as (units in a second, name).
 
     >>> time_unit(0.06)
@@ -128,7 +128,7 @@ def time_unit(longest_s: float) -> tuple[float, str]:
     )
 
 
-def time_text(seconds: float) -> str:
+def time_text(seconds) -> str:
     """A time with its unit, for a title.
 
     >>> time_text(0.0125)

@@ -128,6 +128,7 @@ def test_transport_conserves_and_lowers_the_energy(dtype):
     assert np.percentile(np.asarray(phi)[0, on], 3) < -0.8
 
 
+@pytest.mark.usefixtures("fast_compilation")
 def test_vesicles_exchange_nothing():
     """Two membranes in one box, 3 eps apart: each keeps its own lipids, although the walls' weights overlap."""
     grid = Grid((30, 31, 44), (105.0, 108.5, 154.0), "float64")
