@@ -14,6 +14,8 @@ from membrane.vesicle.topology import find
 RIGIDITY = 85.6
 LIPIDS = Lipids.from_wall(line_tension=5.0, interface_width=4.5)
 
+pytestmark = pytest.mark.usefixtures("fast_compilation")
+
 
 def budding(dtype="float64", centre=None) -> tuple[Membrane, State]:
     """A sphere whose cap wants to bud, in a small box that is neither cubic nor a power of two."""

@@ -142,6 +142,7 @@ def sphere(model_of, spacing=3.0, eps=4.5, radius=40.0):
     return model_of(grid, eps), psi, jnp.asarray((0.6 * x + 0.64 * y + 0.48 * z) / np.sqrt(x**2 + y**2 + z**2))
 
 
+@pytest.mark.usefixtures("fast_compilation")
 def test_what_is_dilute_diffuses_as_on_the_sphere():
     """Harmonics l = 1, 2, 3 of a dilute species decay with D l(l+1)/R^2: 1.5 % at eps = R/9, D that of the phase."""
     model, psi, cosine = sphere(lambda grid, eps: membrane(grid, eps, cargo=None, coefficients={}))
@@ -275,6 +276,7 @@ def test_ceramide_is_made_moved_and_removed():
     assert np.abs(np.asarray(change[1])[ld]).max() < 1e-8
 
 
+@pytest.mark.usefixtures("fast_compilation")
 @pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 def test_every_step_lowers_the_energy_and_keeps_every_species(dtype):
     """40 trials, with transport and reactions after every ten: F falls with each step taken; what does not react is
@@ -318,6 +320,7 @@ def test_wrong_species_are_refused():
         Transport({CYTOSOLIC: (1.0, 1.0)}).coefficient("phi")
 
 
+@pytest.mark.usefixtures("fast_compilation")
 @pytest.mark.parametrize("precision", [pytest.param("float64", marks=pytest.mark.slow), "float32"])
 def test_transport_keeps_fractions_between_close_membranes(precision):
     """An ILV 10 nm below the limiting membrane, where W has no valley but a saddle and curvature is extreme: over six
