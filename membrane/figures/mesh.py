@@ -1,7 +1,9 @@
 """The membrane as triangles: the surface psi = 0, found by marching cubes, with the fields at its points."""
 
 from dataclasses import dataclass
+from functools import partial
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy import ndimage
@@ -63,13 +65,14 @@ def surface_mesh(frame: VesicleFrame) -> Mesh:
     index = (vertices + 0.5) / FINER - 0.5
     at = lambda field, order=1: ndimage.map_coordinates(field, index.T, order=order, mode="grid-wrap", prefilter=False)
     fields = {name: at(values).astype(np.float32) for name, values in frame.fields.items()}
-    fields["mean_curvature_per_nm"] = at(mean_curvature(frame.psi, grid)).astype(np.float32)
+    fields["mean_curvature_per_nm"] = at(np.asarray(mean_curvature(frame.psi, grid))).astype(np.float32)
     fields["vesicle"] = at(frame.vesicles.labels, order=0).astype(np.int32)
     # "descent" gives triangles that face inwards, and the change from z, y, x to x, y, z turns them over.
     return Mesh((index * spacing)[:, ::-1].astype(np.float32), triangles.astype(np.int32), fields)
 
 
-def mean_curvature(psi, grid) -> np.ndarray:
+@partial(jax.jit, static_argnames="grid")
+def mean_curvature(psi, grid):
     """Mean curvature H = div(grad psi/|grad psi|)/2 of the level sets of psi, in 1/nm, (n_z, n_y, n_x).
 
     It is 0 away from the membrane, where psi is flat.
@@ -79,4 +82,4 @@ def mean_curvature(psi, grid) -> np.ndarray:
     z, y, x = near.gradient / near.slope
     zz, yy, xx, yx, zx, zy = second
     along = zz * z * z + yy * y * y + xx * x * x + 2 * (yx * y * x + zx * z * x + zy * z * y)
-    return np.asarray(jnp.where(jnp.abs(psi) < 0.95, 0.5 * (near.laplacian - along) / near.slope, 0))
+    return jnp.where(jnp.abs(psi) < 0.95, 0.5 * (near.laplacian - along) / near.slope, 0)
