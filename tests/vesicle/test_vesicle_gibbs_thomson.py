@@ -12,6 +12,8 @@ from membrane.vesicle import Membrane, Transport, initial, surface
 
 RADIUS, TENSION = 40.0, 1.0
 
+pytestmark = pytest.mark.usefixtures("fast_compilation")
+
 
 def excess(angle: float, width: float, spacing: float) -> tuple[float, float]:
     """(mu at equilibrium over the exact, largest deviation of mu on the membrane over mu) of a Lo cap of polar angle

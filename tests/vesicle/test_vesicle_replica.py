@@ -69,6 +69,8 @@ output: {series_interval_ms: 0.008, frame_interval_ms: 0.016, checkpoint_interva
 
 SPECIES = ("ceramide_cytosolic", "ceramide_luminal", "cargo_monomer", "cargo_oligomer")
 
+pytestmark = pytest.mark.usefixtures("fast_compilation")
+
 
 def replica(physics, saved=None):
     """Endosome 0 at its start, or as it was saved."""
