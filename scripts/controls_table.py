@@ -1,9 +1,10 @@
-"""Tables of docs/controls.md from the archives of the main run and its controls.
+"""Print the tables of docs/controls.md from the archives of the main run and its controls.
 
-Given are archives of configs/ceramide.yaml, of its controls, and of the main run with `--set budding.law=cap`, in any
-order; what each is stands in it. Printed are the table of the controls, the table of both laws, and what else the text
-quotes of the main run. --write puts both tables into a document, between the lines <!-- controls --> and
-<!-- end controls -->, and between <!-- laws --> and <!-- end laws -->. Exit codes: 0 answered, 2 bad input.
+Give archives of configs/ceramide.yaml, of its controls, and of the main run with `--set budding.law=cap`, in any order;
+each archive says which run it is. Printed are the table of the controls, the table of both bud laws, and the other
+numbers of the main run that the text quotes. --write puts both tables into a document: between the lines
+<!-- controls --> and <!-- end controls -->, and between <!-- laws --> and <!-- end laws -->. Exit codes: 0 if all went
+well, 2 if the input is bad.
 """
 
 import argparse
@@ -25,13 +26,14 @@ EXPECTED = {
     "no_oligomers": "fewer and larger, or none",
     "high_tension": "fewer, or none",
 }
-"""What the header of each configuration says, written before it was run."""
+"""What the header of each configuration expects; it was written before the run."""
 
 CAP = "ceramide, cap"
+"""The name given here to the main run with the law of the spherical cap."""
 
 
 def name_of(record: RunRecord) -> str:
-    """Which of the runs it is. Raises ValueError where it is none of them or has not come to its end."""
+    """Which of the runs an archive holds. Raises ValueError if it is none of them or has not come to its end."""
     name, status = record.attributes["name"], record.attributes["status"]
     if name not in EXPECTED:
         raise ValueError(f"{record.path} is {name!r}; give archives of {', '.join(EXPECTED)}")
@@ -41,7 +43,7 @@ def name_of(record: RunRecord) -> str:
 
 
 def numbers(record: RunRecord) -> dict[str, str]:
-    """What came out, with intervals, in words; "-" where there is nothing."""
+    """The results of a run as text, with 95 % intervals over endosomes. Without ILVs only the first three are given."""
     ilvs, endosomes = record.ilvs, int(record.attributes["number_of_endosomes"])
     diameter, owner = ilvs["diameter_nm"], ilvs["endosome"]
     count = np.bincount(owner, minlength=endosomes)
@@ -71,18 +73,19 @@ def numbers(record: RunRecord) -> dict[str, str]:
 
 
 def with_ends(value: float, ends, form: str) -> str:
+    """A number with the ends of its interval, in the format ``form``; "(too few)" if there is no interval."""
     low, high = ends
     return f"{value:{form}}" + (f" ({low:{form}}-{high:{form}})" if np.isfinite(low + high) else " (too few)")
 
 
 def table_of(header: list[str], rows: list[list[str]]) -> str:
-    """Rows as a table of Markdown."""
+    """A table in Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 def controls(found: dict[str, dict[str, str]]) -> str:
-    """A row a configuration."""
+    """The table of the controls, with one row for each configuration."""
     columns = ["endosomes", "ILVs", "ILVs an endosome", "median diameter (nm)", "in 40-100 nm (%)"]
     rows = [
         [name, expected, *(found[name].get(column, "-") for column in columns)]
@@ -93,14 +96,14 @@ def controls(found: dict[str, dict[str, str]]) -> str:
 
 
 def laws(found: dict[str, dict[str, str]]) -> str:
-    """The main run under both laws, a row a quantity."""
+    """The table of the main run under both laws, with one row for each quantity."""
     exact, cap = found["ceramide"], found[CAP]
     rows = [[name, exact.get(name, "-"), cap.get(name, "-")] for name in exact | cap]
     return table_of(["", "exact law", "spherical cap"], rows)
 
 
 def quoted(record: RunRecord) -> str:
-    """What the text says of the main run besides."""
+    """The other numbers of the main run that docs/controls.md quotes."""
     count = np.bincount(record.ilvs["endosome"], minlength=int(record.attributes["number_of_endosomes"]))
     tension = record.series["tension_uN_per_m"][-1]
     return (
@@ -110,7 +113,7 @@ def quoted(record: RunRecord) -> str:
 
 
 def written(text: str, name: str, content: str) -> str:
-    """``text`` with ``content`` between its marks. Raises ValueError where it has no such marks."""
+    """``text`` with ``content`` put between its marks. Raises ValueError if it has no such marks."""
     marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
     if not marks.search(text):
         raise ValueError(f"there are no lines <!-- {name} --> and <!-- end {name} -->")

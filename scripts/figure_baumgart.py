@@ -1,13 +1,20 @@
-"""Vesicles of two phases at the reduced volumes and shares of Ld of Baumgart et al. 2005 (Biophys. J. 89:1067), relaxed
-in three dimensions, beside the exact axisymmetric shapes: STEM.png and STEM.pdf, and a table.
+"""Vesicles of two phases, relaxed in three dimensions, beside the exact axisymmetric shapes.
 
-kappa_Lo = 5 kappa_Ld; kappa_G equal, and kappa_G,Ld - kappa_G,Lo = 3.6 kappa_Ld. Lengths are given in R, of the sphere
-of the whole area, energies in kappa_Ld. The line tensions are assumed: so low that a neck is wider than its walls.
+Writes STEM.png and STEM.pdf, and prints a table. The reduced volumes and the shares of Ld are those of three vesicles
+of Baumgart et al. 2005 (Biophys. J. 89:1067). The bending rigidity kappa is five times higher in Lo than in Ld. Each
+vesicle is computed twice: with equal Gaussian rigidities kappa_G, and with kappa_G,Ld - kappa_G,Lo = 3.6 kappa_Ld. The
+line tensions lambda are assumed; they are so low that each neck is wider than the interface. Lengths are in units of R,
+the radius of a sphere that has the area of the vesicle; energies are in units of kappa_Ld.
 
-Columns: share of Ld; reduced volume; lambda R/kappa_Ld; contrast of kappa_G over kappa_Ld; R/eps; then in pairs,
-vesicle and exact: energy, radius of the rim, radius of the neck, its distance from the rim along the meridian
-(positive into Ld); then the distance between both outlines (root mean square); steps and seconds. nan: no neck. The
-largest R/eps is drawn.
+Columns of the table:
+  Ld, v, lambda, contr   share of Ld in the area; reduced volume; lambda R/kappa_Ld; contrast of kappa_G over kappa_Ld
+  R/eps                  R over the interface width; the largest that is asked for is drawn
+  energy, rim, neck      energy; radius of the phase boundary; radius of the neck (nan: there is none)
+  offset                 distance of the neck from the phase boundary along the meridian, positive into Ld
+  apart                  root mean square distance between both outlines
+  steps, s               steps of the shape; seconds
+
+Energy, rim, neck and offset are followed by the exact value.
 """
 
 import os
@@ -39,10 +46,10 @@ from membrane.paths import path
 from membrane.vesicle import Membrane, Relaxation, State, Transport, evolve, initial, surface
 
 KAPPA, CONTRAST, RADIUS = 85.6, 3.6, 60.0
-"""kappa_Ld (pN nm), contrast of kappa_G over it, R (nm)."""
+"""kappa_Ld in pN nm; the contrast of kappa_G over kappa_Ld; R in nm."""
 
 RESOLUTION = bud.Resolution(inner=28, outer=40)
-"""Of the exact shapes."""
+"""Numbers of points on the exact shapes."""
 
 HEADER = (
     "  Ld     v  lambda contr R/eps |  energy   exact |   rim exact |   neck  exact | offset  exact |  apart steps   s"
@@ -54,8 +61,15 @@ ROW = (
 
 
 class Case(NamedTuple):
-    """Share of Ld in the area, reduced volume, lambda R/kappa_Ld, kappa_G,Ld - kappa_G,Lo and kappa_Lo over
-    kappa_Ld."""
+    """A vesicle of two phases.
+
+    Args:
+        ld_share: share of Ld in the area.
+        reduced_volume: volume over that of the sphere of the same area.
+        line_tension: lambda R/kappa_Ld.
+        contrast: (kappa_G,Ld - kappa_G,Lo)/kappa_Ld.
+        stiffness: kappa_Lo/kappa_Ld.
+    """
 
     ld_share: float
     reduced_volume: float
@@ -68,8 +82,15 @@ CASES = [(0.56, 0.76, 12.0), (0.18, 0.84, 12.0), (0.89, 0.98, 40.0)]
 
 
 class Found(NamedTuple):
-    """Energy over kappa_Ld; lengths over R: radius of the rim, radius of the neck and its distance from the rim,
-    positive into Ld (nan: no neck); outlines (r, z) of Lo and of Ld."""
+    """What was found, in units of kappa_Ld and R.
+
+    Args:
+        energy: bending and line energy.
+        rim: radius of the phase boundary.
+        neck: radius of the neck; NaN if there is none.
+        offset: distance of the neck from the phase boundary along the meridian, positive into Ld; NaN without a neck.
+        lo, ld: outlines of both phases, rows r and z, (2, n) each.
+    """
 
     energy: float
     rim: float
@@ -80,7 +101,8 @@ class Found(NamedTuple):
 
 
 def exact(case: Case) -> Found:
-    """The axisymmetric state, Lo as the domain; reached by way of a dumbbell."""
+    """The axisymmetric shape, with Lo as the domain."""
+    # The solver follows a branch of shapes, which begins at a dumbbell.
     state = None
     dumbbell = case._replace(ld_share=0.56, reduced_volume=0.76, line_tension=12.0)
     for way in (dumbbell, dumbbell._replace(line_tension=case.line_tension), case):
@@ -94,7 +116,7 @@ def exact(case: Case) -> Found:
         state = bud.sealed_at(problem, tension, host, near=state, resolution=RESOLUTION)
     radius = float(state.radius)
     lo, ld = bud.outline(state.problem, state.x, state.state, closed=True, resolution=RESOLUTION)
-    # Height runs from the pole of the domain on: down from that of Lo.
+    # The exact outline begins at the pole of Lo and its height grows from there; here that pole is on top.
     lo, ld = (np.array([part[0], -part[1]]) / radius for part in (lo, ld))
     neck = bud.waist(state, RESOLUTION)
     energy, rim = case.stiffness * float(state.energy), 1 / float(np.cosh(state.x)) / radius
@@ -102,7 +124,10 @@ def exact(case: Case) -> Found:
 
 
 def vesicle(case: Case, fineness: float) -> tuple[Membrane, State]:
-    """A prolate with a cap of Lo about +z, eps = R/fineness; its volume is held by a stiff osmotic law."""
+    """The start of a vesicle in three dimensions, with eps = R/fineness: a prolate with a cap of Lo about +z.
+
+    A stiff osmotic law holds its volume.
+    """
     eps = RADIUS / fineness
     area, volume = 4 * np.pi * RADIUS**2, 4 * np.pi / 3 * RADIUS**3 * case.reduced_volume
     axes = initial.spheroid_axes(area, case.reduced_volume, prolate=True)
@@ -126,13 +151,16 @@ def vesicle(case: Case, fineness: float) -> tuple[Membrane, State]:
 
 
 def relaxed(membrane: Membrane, state: State, most: int, still: float = 2e-3) -> tuple[State, int]:
-    """The state after so many steps of the shape, or when a hundred steps lower F by less than ``still`` kappa_Ld.
-    Raises RuntimeError where the vesicle parts."""
+    """The relaxed state, and how many steps of the shape it took.
+
+    It ends after ``most`` steps, or when a hundred steps lower the free energy by less than ``still`` (in kappa_Ld).
+    Raises RuntimeError if the vesicle divides.
+    """
     relaxation, before = Relaxation(3 * membrane.interface_width), np.inf
     rounds = evolve(membrane, relaxation, Transport(1e6), state, rounds=most // 100, trials=100, dt=1e-6, look_every=1)
     for step in rounds:
         if step.events:
-            raise RuntimeError(f"the vesicle has parted after {step.trials} steps: {step.events}")
+            raise RuntimeError(f"the vesicle has divided after {step.trials} steps: {step.events}")
         state, energy = step.state, float(step.report.energy) / KAPPA
         if before - energy < still:
             break
@@ -141,7 +169,7 @@ def relaxed(membrane: Membrane, state: State, most: int, still: float = 2e-3) ->
 
 
 def measured(membrane: Membrane, state: State) -> Found:
-    """From sections across z: their area tells r(z), their mean order the rim."""
+    """What a relaxed vesicle looks like. Sections across z give r(z) by their area, and the rim by their mean order."""
     grid, eps = membrane.grid, membrane.interface_width
     z = initial.centred(grid)[0].ravel()
     near = surface.derivatives(state.psi, grid)
@@ -166,12 +194,12 @@ def measured(membrane: Membrane, state: State) -> Found:
 
 
 def _centred(lo, ld):
-    """Outlines (r, z) about the middle of their height."""
+    """Both outlines, shifted so that the middle of their height is at z = 0."""
     return tuple(part - [[0], [0.5 * (lo[1].max() + ld[1].min())]] for part in (lo, ld))
 
 
 def _outline(membrane: Membrane, state: State) -> np.ndarray:
-    """(r, z, phi) over R along psi = 0 in the half plane through the axis, from the pole of Lo."""
+    """The line psi = 0 in a half plane through the axis, from the pole of Lo on: r/R, z/R and phi, (3, n)."""
     grid = membrane.grid
     middle = grid.shape[1] // 2
     shift = initial.centred(grid)[1].ravel()[middle]
@@ -181,7 +209,7 @@ def _outline(membrane: Membrane, state: State) -> np.ndarray:
     z, _, x = (c.ravel() for c in initial.centred(grid))
     at = [np.interp(line[:, i], np.arange(c.size), c) for i, c in ((0, z), (1, x))]
     order = np.asarray(state.phi, float)[:, middle][tuple(np.rint(line).astype(int).T)]
-    # The line is closed: its half at x > 0, from the upper pole on.
+    # The line is closed; its half at x > 0 is taken, from the upper pole on.
     side = at[1] >= 0
     first = np.flatnonzero(side & ~np.roll(side, 1))[0]
     half = np.roll(np.arange(side.size), -first)[: side.sum()]
@@ -190,7 +218,7 @@ def _outline(membrane: Membrane, state: State) -> np.ndarray:
 
 
 def apart(one: Found, two: Found) -> float:
-    """Root mean square distance of the second's outline from the first's, over R."""
+    """Root mean square distance of the outline of ``two`` from that of ``one``, over R."""
     line = np.concatenate([one.lo, one.ld[:, ::-1]], 1)
     steps = np.linspace(0, line.shape[1] - 1, 4000)
     dense = np.stack([np.interp(steps, np.arange(line.shape[1]), c) for c in line], 1)
@@ -200,7 +228,7 @@ def apart(one: Found, two: Found) -> float:
 
 @style()
 def draw(triples) -> Figure:
-    """Outlines of ((case, vesicle, exact), ...): a row without and one with the contrast of kappa_G."""
+    """Outlines of ((case, vesicle, exact), ...): the upper row has equal kappa_G, the lower the contrast."""
     figure = Figure(figsize=(WIDTH_INCH, 5.6))
     figure.set_layout_engine("none")
     rows = sorted({case.contrast for case, *_ in triples})
@@ -241,7 +269,7 @@ def draw(triples) -> Figure:
 
 
 def _height(found: Found, offset: float) -> float:
-    """z of the point of the outline that lies ``offset`` beyond the rim."""
+    """z of the point of the outline that lies ``offset`` beyond the rim, towards Ld."""
     line = np.concatenate([found.lo, found.ld[:, ::-1]], 1)
     along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(line, axis=1)))])
     return float(np.interp(along[found.lo.shape[1] - 1] + offset, along, line[1]))

@@ -1,11 +1,13 @@
-"""One ceramide case as a vesicle and on a sheet: the ILVs of both, side by side.
+"""The same ceramide case as a vesicle and as a sheet: what both make, side by side.
 
-Given are archives of one configuration of kind vesicle, a quench with one or more seeds. The sheet has their lipids,
-ceramide, cargo, rigidities, noise and duration; the area of the vesicle; neither flow nor thermal noise, which the
-vesicle lacks; the exact bud law with a gate of --neck nm; and membrane in hand, as the vesicle's volume is free, so
-that its tension stays at --tension: what leaves is replaced by the Ld of the start. Its configuration and archive are
-written beside the first archive; where the same has been run already it is read. Exit codes: 0 answered, 2 bad input,
-else that of the sheet's run.
+Give archives of one configuration of kind vesicle that starts mixed (a quench), with one or more seeds. The sheet gets
+their lipids, ceramide, cargo, rigidities, noise of the start and duration, and the area of the vesicle. It has neither
+flow nor thermal noise, because the vesicle has none. Its buds follow the exact law, and a neck narrower than --neck nm
+breaks. The volume of the vesicle is free, so its tension stays low; therefore the sheet gets membrane in reserve, with
+the composition of Ld at the start, and its tension stays at --tension.
+
+The configuration and the archive of the sheet are written beside the first archive. If the same sheet has been run
+before, its archive is read. Exit codes: 0 if all went well, 2 if the input is bad, otherwise that of the sheet's run.
 """
 
 import os
@@ -27,29 +29,32 @@ from membrane.config import ConfigError, VesicleConfig, parse
 from membrane.outcome.intervals import median_interval
 
 SECTIONS = ("temperature_C", "duration_s", "seed", "ceramide", "cargo")
-"""What both configurations write alike."""
+"""Parts of the configuration that the sheet takes from the vesicle as they are."""
+
+HYDRODYNAMICS = {
+    "membrane_viscosity_nPa_s_m": 3.0,
+    "cytosol_viscosity_mPa_s": 2.0,
+    "lumen_viscosity_mPa_s": 1.0,
+    "in_plane_flow": False,
+}
+"""Of the sheet. The viscosities decide how fast barriers are crossed; they are those of configs/ceramide.yaml."""
 
 
 def sheet_of(config: VesicleConfig, endosomes: int, neck_nm: float, tension_uN_per_m: float) -> dict:
-    """The sheet of a vesicle's quench, as YAML has it.
+    """The configuration of the sheet, as it is written to YAML.
 
-    Raises ValueError where the vesicle starts from a cap or a slab, has osmosis, or phases whose own curvatures differ.
+    Args:
+        config: of the vesicle.
+        endosomes: number of endosomes of the sheet.
+        neck_nm: radius in nm below which a neck breaks.
+        tension_uN_per_m: tension of the sheet in uN/m.
+
+    Raises ValueError if no sheet can stand for the vesicle (`check_comparable`).
     """
+    check_comparable(config)
     given = config.model_dump(mode="json", exclude_none=True)
-    membrane, shape = config.membrane, config.geometry.shape
-    if config.composition.quench is None:
-        raise ValueError("a sheet starts mixed: give a run with composition.quench")
-    if shape.kind == "slab":
-        raise ValueError("a slab is not closed: give a run whose geometry.shape is a sphere or a spheroid")
-    if membrane.osmosis is not None:
-        raise ValueError("membrane.osmosis holds the lumen's volume, which this sheet lets go: leave it out")
-    if membrane.spontaneous_curvature_ld_per_nm != membrane.spontaneous_curvature_lo_per_nm:
-        raise ValueError(
-            f"on a sheet the phases have one curvature of their own, but membrane.spontaneous_curvature is "
-            f"{membrane.spontaneous_curvature_ld_per_nm:g} in Ld and {membrane.spontaneous_curvature_lo_per_nm:g} in Lo"
-        )
-    spacing = config.geometry.spacing_nm
-    side = round(math.sqrt(math.pi) * shape.diameter_nm, 3)
+    membrane, spacing = config.membrane, config.geometry.spacing_nm
+    side = round(math.sqrt(math.pi) * config.geometry.shape.diameter_nm, 3)
     ms = 1e3 * config.duration_s
     return {name: given[name] for name in SECTIONS if name in given} | {
         "name": f"{config.name}_sheet",
@@ -63,16 +68,10 @@ def sheet_of(config: VesicleConfig, endosomes: int, neck_nm: float, tension_uN_p
             "tension_uN_per_m": tension_uN_per_m,
             "spontaneous_curvature_other_per_nm": membrane.spontaneous_curvature_ld_per_nm,
         },
-        # Viscosities set the pace at which barriers are crossed; those of configs/ceramide.yaml.
-        "hydrodynamics": {
-            "membrane_viscosity_nPa_s_m": 3.0,
-            "cytosol_viscosity_mPa_s": 2.0,
-            "lumen_viscosity_mPa_s": 1.0,
-            "in_plane_flow": False,
-        },
+        "hydrodynamics": HYDRODYNAMICS,
         "budding": {"neck_radius_nm": neck_nm, "shell_density_g_per_ml": 1.16, "lumen_density_g_per_ml": 1.06},
         "endosome": {"area_modulus_mN_per_m": membrane.area_modulus_mN_per_m},
-        # As much again as the endosome has: more than its Lo can take away.
+        # The reserve is as large as the endosome, more than all Lo can take away.
         "supply": {"reserve_fraction": 1.0, "fusion_rate_per_s": 0.0, "fusion_diameter_nm": 60.0},
         "numerics": {"thermal_noise": False, "initial_noise": config.composition.quench.noise},
         "output": {
@@ -83,8 +82,27 @@ def sheet_of(config: VesicleConfig, endosomes: int, neck_nm: float, tension_uN_p
     }
 
 
-def done(output: Path, config) -> bool:
-    """Whether there is an archive of just this run."""
+def check_comparable(config: VesicleConfig) -> None:
+    """Raises ValueError if the vesicle has what a sheet cannot have.
+
+    That is a start from a cap or a slab, osmosis, or phases whose own spontaneous curvatures differ.
+    """
+    membrane = config.membrane
+    if config.composition.quench is None:
+        raise ValueError("a sheet starts mixed: give a run with composition.quench")
+    if config.geometry.shape.kind == "slab":
+        raise ValueError("a slab is not closed: give a run whose geometry.shape is a sphere or a spheroid")
+    if membrane.osmosis is not None:
+        raise ValueError("membrane.osmosis holds the lumen's volume, which is free on this sheet: leave it out")
+    if membrane.spontaneous_curvature_ld_per_nm != membrane.spontaneous_curvature_lo_per_nm:
+        raise ValueError(
+            f"on a sheet both phases have the same spontaneous curvature, but membrane.spontaneous_curvature is "
+            f"{membrane.spontaneous_curvature_ld_per_nm:g} in Ld and {membrane.spontaneous_curvature_lo_per_nm:g} in Lo"
+        )
+
+
+def has_been_run(output: Path, config) -> bool:
+    """Whether ``output`` is an archive of exactly this configuration."""
     try:
         return output.is_file() and read(output).attributes["config_yaml"] == config.to_yaml()
     except ArchiveError:
@@ -92,7 +110,7 @@ def done(output: Path, config) -> bool:
 
 
 def rows(records: list[RunRecord]) -> dict[str, str]:
-    """What one of the two has made, in words."""
+    """The results of the vesicle or of the sheet as text; ``records`` holds one archive a seed."""
     ilvs = [r.ilvs for r in records]
     endosomes = sum(r.config["endosomes"] for r in records)
     every = np.concatenate(ilvs)
@@ -100,7 +118,7 @@ def rows(records: list[RunRecord]) -> dict[str, str]:
     if not len(every):
         return found
     size = every["diameter_nm"]
-    # Endosomes of several runs are numbered through.
+    # The endosomes of all archives are numbered in one row.
     offset = np.cumsum([0, *(r.config["endosomes"] for r in records)])
     owner = np.concatenate([i["endosome"] + k for i, k in zip(ilvs, offset)])
     low, high = median_interval(size, owner, endosomes)
@@ -117,7 +135,7 @@ def rows(records: list[RunRecord]) -> dict[str, str]:
 
 
 def table(vesicle: dict[str, str], sheet: dict[str, str]) -> str:
-    """Both side by side."""
+    """Both as a table of text, with one row for each quantity."""
     lines = [("", "vesicle", "sheet")]
     lines += [(name, vesicle.get(name, "-"), sheet.get(name, "-")) for name in vesicle | sheet]
     widths = [max(len(line[i]) for line in lines) for i in range(3)]
@@ -146,7 +164,7 @@ def main(arguments=None) -> int:
         return 2
     path = options.archive[0].with_name(f"{given['name']}.yaml")
     output = path.with_suffix(".h5")
-    if not done(output, parse(yaml.safe_dump(given))):
+    if not has_been_run(output, parse(yaml.safe_dump(given))):
         path.write_text(yaml.safe_dump(given, sort_keys=False))
         if code := run.main([str(path), "--output", str(output), "--overwrite", "--quiet"]):
             return code

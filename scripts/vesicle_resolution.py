@@ -1,10 +1,20 @@
-"""How much the first ILV of a configuration of kind vesicle depends on the interface width: the run is repeated, up to
-its first scission, with both interface widths and the spacing multiplied by each factor.
+"""How the first ILV of a run of kind vesicle depends on the interface width.
 
-Columns: factor; eps and spacing (nm); points; diameter from area and from volume (nm), Lo share; lipids' time (us) and
-steps of the shape to the scission; radius of the neck when last seen open (nm); seconds. Then the change between the
-two finest, and the diameter extrapolated linearly to eps = 0. The shape has no clock: that time counts rounds, and
-depends on the steps that eps and spacing allow. Exit codes: 0 answered, 2 bad input.
+The run is repeated up to its first ILV. Each time both interface widths and the spacing are multiplied by one of the
+factors.
+
+Columns of the table:
+  factor             by which widths and spacing are multiplied
+  eps, spacing       interface width of the membrane and spacing of the lattice, in nm
+  points             of the lattice
+  D area, D vol, Lo  diameter of the ILV from its area and from its volume, in nm; its share of Lo
+  time us, steps     time of the lipids and steps of the shape until it left
+  neck               radius of its neck in nm when it was last seen open
+  s                  seconds of computing
+
+Below are the change between the two finest runs, and the diameter extrapolated linearly to eps = 0. The shape has no
+clock of its own: the time counts rounds, and depends on the steps that eps and spacing allow. Exit codes: 0 if all has
+been answered, 2 if the input is bad.
 """
 
 import os
@@ -68,7 +78,10 @@ def main(arguments=None) -> int:
 
 
 def widths(config: VesicleConfig, factor: float) -> dict[str, float]:
-    """The keys that say how wide interfaces are, times ``factor``; the spacing is the next that divides the box."""
+    """The keys of all interface widths with their values times ``factor``, and the spacing.
+
+    Each side of the box has a largest spacing that divides it and is not above the wanted one; the smallest is taken.
+    """
     wanted = factor * config.geometry.spacing_nm
     spacing = min(side / math.ceil(side / wanted - 1e-9) for side in config.geometry.box_nm)
     found = {
@@ -81,7 +94,7 @@ def widths(config: VesicleConfig, factor: float) -> dict[str, float]:
 
 
 def first_ilv(physics):
-    """(event row or None, steps of the shape) of endosome 0 up to its first scission into the lumen."""
+    """The row of the first ILV of endosome 0, or None if there is none, and the steps of the shape until then."""
     replica = physics.endosome(0)
     while replica.tick < physics.schedule.duration_ticks:
         replica.advance(replica.tick + physics.schedule.look_ticks, lambda: False)

@@ -61,6 +61,19 @@ def _clear_compiled_programs():
     jax.clear_caches()
 
 
+@pytest.fixture
+def fast_compilation(request):
+    """Programs are compiled with few optimisations; what they compute is the same up to rounding.
+
+    For tests that run each program a few times only, and so spend their time on compiling it. Slow tests, and the
+    whole runs of tests/commands and tests/program, compile their programs as users do.
+    """
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", request.node.get_closest_marker("slow") is None)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
 JAX_SETTINGS = (
     "jax_enable_x64",
     "jax_default_matmul_precision",

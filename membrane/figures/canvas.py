@@ -1,7 +1,7 @@
-"""The only file that imports matplotlib: always on Agg, in one style, whatever the user's own setup says.
+"""The only file that imports matplotlib: always with the backend Agg and in one style, whatever the user has set.
 
-A user's backend may be one that exists only in a notebook, and his matplotlibrc may ask for LaTeX or fonts that are not
-there. A figure of ours must not depend on them.
+A user's backend may exist only inside a notebook, and a user's matplotlibrc may ask for LaTeX or for fonts that are not
+installed. Our figures must not depend on either.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from pathlib import Path
 from membrane.paths import may_write, resolve_link, signature
 
 _before, _first = os.environ.get("MPLBACKEND"), "matplotlib" not in sys.modules
-# matplotlib reads this variable while it is imported, and fails there if it does not know the backend.
+# matplotlib reads this variable when it is imported, and fails if it does not know the backend.
 os.environ["MPLBACKEND"] = "agg"
 try:
     import matplotlib
@@ -73,8 +73,11 @@ STYLE = {
 
 @contextlib.contextmanager
 def style(**more):
-    """A block, or as a decorator a function, in which figures have matplotlib's defaults and our ``STYLE``, ``more``
-    included (an underscore for the dot of a parameter: ``figure_dpi``). The settings of the user come back after it."""
+    """Use matplotlib's defaults and our ``STYLE`` inside a with-block, or inside a function that this decorates.
+
+    ``more`` adds or replaces settings, with an underscore for the dot in their names: ``figure_dpi=150``. Afterwards
+    the user's own settings are back.
+    """
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE | {name.replace("_", ".", 1): value for name, value in more.items()})
@@ -101,10 +104,10 @@ def new_axes(size_inch: tuple[float, float]) -> Axes:
 
 @style()
 def save(figure: Figure, path, **options) -> Path:
-    """Write a figure as the suffix of ``path`` says (.png or .pdf), with our signature; returns the path.
+    """Write a figure to ``path`` as PNG or PDF, as its suffix says, with our signature; return the path.
 
-    It is drawn whole before anything is written. Raises PathError where a file that is not ours lies at ``path``, and
-    OSError where it cannot be written.
+    The whole figure is drawn before anything is written. Raises PathError if a file lies at ``path`` that this package
+    has not written, and OSError if it cannot be written.
     """
     path = Path(path)
     may_write(path)
@@ -114,7 +117,10 @@ def save(figure: Figure, path, **options) -> Path:
 
 
 def put(path, content: bytes) -> Path:
-    """Write a file of ours in one step, so that there is never half of one; makes its folder. Returns the path."""
+    """Write ``content`` to ``path`` in one step, so that nobody ever finds half a file; return the path.
+
+    The folder is made if it does not exist.
+    """
     path = Path(path)
     target = resolve_link(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -128,7 +134,11 @@ def put(path, content: bytes) -> Path:
 
 
 def plain(text, longest: int = 200) -> str:
-    """A text from an archive or a user as it is drawn: on one line, not too long, and no formula between dollars."""
+    """A text from an archive or a user, made safe to draw: one line, not too long, and no formula between dollars.
+
+    >>> plain("high  tension\\n(pN)")
+    'high tension (pN)'
+    """
     words = "".join(c if c.isprintable() else " " for c in str(text))
     words = " ".join(words.split())
     words = words if len(words) <= longest else words[: longest - 3] + "..."

@@ -1,4 +1,4 @@
-"""A frame of a run in three dimensions, read back from its archive."""
+"""One frame of a run in three dimensions, read from its archive."""
 
 import numpy as np
 
@@ -8,10 +8,21 @@ from membrane.vesicle.topology import Topology, find
 
 
 class VesicleFrame:
-    """Frame ``index`` of one endosome: ``psi``, the ``fields`` on the membrane by name (all (n_z, n_y, n_x), float32),
-    their ``grid``, interface width ``eps`` (nm) and ``time_s``.
+    """One frame of one endosome, with all that is needed to draw its membrane.
 
-    Raises ValueError where the run is none in three dimensions or holds no such frame or endosome.
+    Args:
+        record: what was read from the archive of a run of kind vesicle.
+        index: number of the frame, counted from 0.
+        endosome: number of the endosome, counted from 0.
+
+    Attributes:
+        psi: the phase field, (n_z, n_y, n_x), float32. It is +1 in the lumen, -1 in the cytosol, 0 on the membrane.
+        fields: the other fields by name, of the same shape, such as the lipid order ``phi``.
+        grid: the lattice on which they lie.
+        eps: width of the interface in nm.
+        time_s: time of the frame in seconds.
+
+    Raises ValueError if the run is not of kind vesicle, or if there is no such frame or endosome.
     """
 
     def __init__(self, record: RunRecord, index: int, endosome: int = 0):
@@ -26,11 +37,11 @@ class VesicleFrame:
         self.eps = float(record.config["membrane"]["interface_width_nm"])
         extent = tuple(n * h for n, h in zip(self.psi.shape, record.spacing_nm, strict=True))
         self.grid = Grid(self.psi.shape, extent)
-        # How many there were says whether a neck that is closing has parted already.
-        seen = np.searchsorted(record.series["time_s"], self.time_s * (1 + 1e-9), side="right") - 1
-        self._number = int(record.series["vesicle_number"][max(seen, 0), endosome])
+        # A thin neck cannot be told from two separate membranes by psi alone; the run's own count decides.
+        row = np.searchsorted(record.series["time_s"], self.time_s * (1 + 1e-9), side="right") - 1
+        self._number = int(record.series["vesicle_number"][max(row, 0), endosome])
 
     @property
     def vesicles(self) -> Topology:
-        """Which vesicles there are."""
+        """The closed membranes in this frame."""
         return find(self.psi, self.grid, self.eps, self._number)

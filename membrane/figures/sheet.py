@@ -1,6 +1,7 @@
-"""Figures of a run, at the 7 inches of a printed page; nothing here needs a screen."""
+"""Figures and movies of the run of a sheet, 7 inches wide as a printed page; nothing here needs a screen."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -28,39 +29,63 @@ from membrane.figures.style import (
 )
 from membrane.outcome.table import is_ilv
 
-ROWS = (
-    ("phi", ("phi",), "Lo/Ld order $\\phi$", "RdBu_r", True, 0.02),
-    ("ceramide", ("ceramide_cytosolic",), "cytosolic ceramide\n(area fraction)", "cividis", False, 0.002),
-    ("cargo", ("cargo_monomer", "cargo_oligomer"), "cargo\n(area fraction)", "viridis", False, 0.002),
-    ("height", ("height",), "height (nm)\nlumen < 0 < cytosol", "PuOr", True, 0.2),
-)
-"""What a picture of the membrane shows: name, fields summed, label, colour map, whether it is centred on 0, and the
-least range of the colours: less than that is no contrast worth stretching."""
 
+class Shown(NamedTuple):
+    """A field as the figures show it.
+
+    Args:
+        name: of the row.
+        fields: names in the archive; where there are several, their sum is shown.
+        label: at the colour bar.
+        colormap: of matplotlib.
+        centred: whether the colours are symmetric about 0.
+        least_range: the colours span at least this much, so that no noise is stretched to full contrast.
+    """
+
+    name: str
+    fields: tuple[str, ...]
+    label: str
+    colormap: str
+    centred: bool
+    least_range: float
+
+
+ROWS = (
+    Shown("phi", ("phi",), "Lo/Ld order $\\phi$", "RdBu_r", True, 0.02),
+    Shown("ceramide", ("ceramide_cytosolic",), "cytosolic ceramide\n(area fraction)", "cividis", False, 0.002),
+    Shown("cargo", ("cargo_monomer", "cargo_oligomer"), "cargo\n(area fraction)", "viridis", False, 0.002),
+    Shown("height", ("height",), "height (nm)\nlumen < 0 < cytosol", "PuOr", True, 0.2),
+)
+"""The rows of a figure, from the top."""
 
 RINGS = "ring: an ILV has left here, drawn at its size"
+"""What the legend says of the circles."""
 
 
 @style()
 def membrane_figure(record: RunRecord, endosome: int = 0, frames: list[int] | None = None) -> Figure:
-    """Fields (rows) of one endosome at up to four times (columns), with the ILVs that have left so far as circles.
+    """Fields of one endosome (rows) at several times (columns). Circles show the ILVs that have left so far.
 
-    ``frames``: the frames to show; by default four, from before the first ILV of this endosome until after its last,
-    between which its number of ILVs grows evenly. Fields that the run does not have are left out. Raises ValueError
-    where there are no frames, or no such frame or endosome.
+    Args:
+        record: what was read from the archive.
+        endosome: its number, counted from 0.
+        frames: numbers of the frames to show; by default the four of `frames_to_show`.
+
+    Fields that the run does not have are left out. Raises ValueError if the archive holds no frames, or no such frame
+    or endosome.
     """
     rows = _rows(record)
-    frames = telling(record, endosome, 4) if frames is None else list(frames)
-    pictures = {row[0]: [_picture(record, row, index, endosome) for index in frames] for row in rows}
-    n_y, n_x = pictures[rows[0][0]][0].shape
+    frames = frames_to_show(record, endosome, 4) if frames is None else list(frames)
+    pictures = {row.name: [_picture(record, row, index, endosome) for index in frames] for row in rows}
+    n_y, n_x = pictures[rows[0].name][0].shape
     panel = (WIDTH_INCH - 1.2) / max(len(frames), 3)
     figure = Figure(figsize=(1.2 + panel * len(frames), 0.4 + len(rows) * (panel * n_y / n_x + 0.1)))
     grid = figure.subplots(len(rows), len(frames), squeeze=False)
     for axes, index in zip(grid[0], frames, strict=True):
         axes.set_title(time_text(record.frames.frame_times_s[index]))
     for axes_row, row in zip(grid, rows, strict=True):
-        limits = _limits(pictures[row[0]], row)
-        for axes, index, picture in zip(axes_row, frames, pictures[row[0]], strict=True):
+        limits = _limits(pictures[row.name], row)
+        for axes, index, picture in zip(axes_row, frames, pictures[row.name], strict=True):
             image = _draw_field(axes, record, picture, row, limits)
             _draw_buds(axes, record, endosome, record.frames.frame_times_s[index])
         _draw_color_bar(figure, axes_row[-1], image, row)
@@ -71,7 +96,7 @@ def membrane_figure(record: RunRecord, endosome: int = 0, frames: list[int] | No
 
 @style()
 def summary_figure(record: RunRecord) -> Figure:
-    """What a run has done, at a glance: sizes (left), endosome 0 in time and ILVs against time (right)."""
+    """The results of a run at a glance: sizes of ILVs (left), endosome 0 at three times and ILVs over time (right)."""
     figure = Figure(figsize=(WIDTH_INCH, 4.2))
     left, right = figure.subfigures(1, 2, width_ratios=(1, 1.3))
     sizes = left.add_subplot()
@@ -82,7 +107,7 @@ def summary_figure(record: RunRecord) -> Figure:
         _draw_counts(counts, record)
         letters(sizes, counts)
         return figure
-    row, frames = _rows(record)[0], telling(record, 0, 3)
+    row, frames = _rows(record)[0], frames_to_show(record, 0, 3)
     pictures = [_picture(record, row, index, 0) for index in frames]
     upper, lower = right.subfigures(2, 1, height_ratios=(1, 1.35))
     images = upper.subplots(1, len(frames), squeeze=False)[0]
@@ -101,16 +126,21 @@ def summary_figure(record: RunRecord) -> Figure:
 
 @style(figure_dpi=MOVIE_DPI)
 def movie(record: RunRecord, path, endosome: int = 0, fps: int | float = 10) -> Path:
-    """All frames of one endosome, its fields side by side, as a GIF, or as MP4 where ffmpeg is installed.
+    """Write a movie of all frames of one endosome, its fields side by side; return its path.
 
-    ``fps`` frames a second, or fewer, so that the movie lasts five seconds. Raises ValueError where there are no frames
-    or no such endosome, or where the suffix is neither .gif nor .mp4, and RuntimeError where MP4 is asked for without
-    ffmpeg.
+    Args:
+        record: what was read from the archive.
+        path: a .gif, or an .mp4 if ffmpeg is installed.
+        endosome: its number, counted from 0.
+        fps: frames a second; fewer if the movie would last less than five seconds.
+
+    Raises ValueError if there are no frames or no such endosome, or for another suffix; RuntimeError if ffmpeg is
+    missing; PathError if a file lies at ``path`` that this package has not written.
     """
     path = movie_path(path)
     rows, times = _rows(record), record.frames.frame_times_s
-    # The colours must hold for the whole movie; a few frames tell their range.
-    limits = [_limits([_picture(record, row, i, endosome) for i in _spread(len(times), 12)], row) for row in rows]
+    # One colour scale serves the whole movie; its range is taken from a few frames.
+    limits = [_limits([_picture(record, row, i, endosome) for i in _evenly(len(times), 12)], row) for row in rows]
     first = [_picture(record, row, 0, endosome) for row in rows]
     width = max(2.4 * len(rows), 3.4)
     figure = Figure(figsize=(width, 2.4 * first[0].shape[0] / first[0].shape[1] + 0.9))
@@ -118,12 +148,13 @@ def movie(record: RunRecord, path, endosome: int = 0, fps: int | float = 10) -> 
     images = []
     for axes, row, picture, limit in zip(panels, rows, first, limits, strict=True):
         images.append(_draw_field(axes, record, picture, row, limit))
-        figure.colorbar(images[-1], ax=axes, label=row[2].replace("\n", " "), orientation="horizontal", aspect=16)
+        figure.colorbar(images[-1], ax=axes, label=row.label.replace("\n", " "), orientation="horizontal", aspect=16)
     _draw_scale_bar(panels[0], record)
     title = figure.suptitle(time_text(times[-1]), fontsize=9)
     figure.supxlabel(RINGS, fontsize=7)
     FigureCanvasAgg(figure).draw()
-    figure.set_layout_engine("none")  # laid out once: else the panels would move with the width of the title
+    # Laid out once: otherwise the panels would move when the title changes its width.
+    figure.set_layout_engine("none")
 
     def draw(index):
         title.set_text(time_text(times[index]))
@@ -134,16 +165,16 @@ def movie(record: RunRecord, path, endosome: int = 0, fps: int | float = 10) -> 
             _draw_buds(axes, record, endosome, times[index])
 
     palette = _palette(rows)
-    quantized = lambda pictures: [p.quantize(palette=palette, dither=Image.Dither.NONE) for p in pictures]
-    save_movie(figure, draw, len(times), path, fps, quantized)
+    with_palette = lambda pictures: [p.quantize(palette=palette, dither=Image.Dither.NONE) for p in pictures]
+    save_movie(figure, draw, len(times), path, fps, with_palette)
     return path
 
 
 def _palette(rows):
-    """The 256 colours that a GIF may have: those of the maps in equal shares, and greys."""
+    """The 256 colours that a GIF may have: equal numbers from each colour map of the ``rows``, and greys."""
     greys = 16
     share = (256 - greys) // len(rows)
-    maps = [matplotlib.colormaps[row[3]](np.linspace(0, 1, share))[:, :3] for row in rows]
+    maps = [matplotlib.colormaps[row.colormap](np.linspace(0, 1, share))[:, :3] for row in rows]
     colors = np.concatenate([*maps, np.repeat(np.linspace(0, 1, greys)[:, None], 3, axis=1)])
     palette = Image.new("P", (1, 1))
     palette.putpalette((255 * colors).round().astype(np.uint8).tobytes())
@@ -151,6 +182,7 @@ def _palette(rows):
 
 
 def _draw_counts(axes, record):
+    """Number of ILVs over time, one line an endosome; the mean as well if there are many endosomes."""
     ilvs, times = record.ilvs, record.series.get("time_s", np.zeros(0))
     ends = np.concatenate([times[-1:], record.frames.frame_times_s[-1:], ilvs["time_s"]])
     last = max(1e-9, np.max(ends[np.isfinite(ends)], initial=0.0))
@@ -176,55 +208,62 @@ def _draw_counts(axes, record):
         axes.legend(title="endosome", loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
 
 
-def _rows(record):
+def _rows(record) -> list[Shown]:
+    """Those of ROWS that the archive has. Raises ValueError if nothing in it can be drawn here."""
     if not len(record.frames):
         raise ValueError(f"{record.path} holds no frames; run with a cadence of frames to see the membrane")
     if record.spacing_nm is not None and len(record.spacing_nm) != 2:
         raise ValueError(f"{record.path} is a run in three dimensions; draw it with figure_vesicle or movie_vesicle")
     if record.spacing_nm is None:
         raise ValueError(f"{record.path} is unfinished and does not tell its grid spacing; wait for the archive")
-    rows = [row for row in ROWS if any(name in record.frames.field_names for name in row[1])]
+    rows = [row for row in ROWS if any(name in record.frames.field_names for name in row.fields)]
     if not rows:
         raise ValueError(f"{record.path} has no field to show among {', '.join(record.frames.field_names) or 'none'}")
     return rows
 
 
 def _picture(record, row, index, endosome):
-    present = [name for name in row[1] if name in record.frames.field_names]
-    # As float64, in which no value of a frame overflows while its colours are found.
+    present = [name for name in row.fields if name in record.frames.field_names]
+    # As float64, so that large values do not overflow when their colours are computed.
     return sum(record.frames.frame(name, index, endosome).astype(float) for name in present)
 
 
-def telling(record: RunRecord, endosome: int, wanted: int) -> list[int]:
-    """Up to ``wanted`` frames in which the ILVs of one endosome go from none to all in even steps; where there are too
-    few such frames, or no ILVs, evenly spread ones fill up."""
+def frames_to_show(record: RunRecord, endosome: int, wanted: int) -> list[int]:
+    """Numbers of up to ``wanted`` frames in which the ILVs of one endosome grow from none to all in even steps.
+
+    The first is from before its first ILV and the last from after its last. If there are too few such frames, or no
+    ILVs, frames that are spread evenly in time are added.
+    """
     times, count = record.frames.frame_times_s, len(record.frames)
-    left = record.ilvs["time_s"][record.ilvs["endosome"] == endosome]
-    left = np.sort(left[np.isfinite(left)])
+    leaving = record.ilvs["time_s"][record.ilvs["endosome"] == endosome]
+    leaving = np.sort(leaving[np.isfinite(leaving)])
     chosen = set()
-    if left.size:
-        reached = np.quantile(left, np.linspace(0, 1, wanted)[1:], method="higher")
-        chosen = {max(0, int(np.searchsorted(times, left[0])) - 1)}
+    if leaving.size:
+        reached = np.quantile(leaving, np.linspace(0, 1, wanted)[1:], method="higher")
+        chosen = {max(0, int(np.searchsorted(times, leaving[0])) - 1)}
         chosen |= set(np.minimum(np.searchsorted(times, reached), count - 1).tolist())
-    for index in (*_spread(count, wanted), *range(count)):
+    for index in (*_evenly(count, wanted), *range(count)):
         if len(chosen) < wanted:
             chosen.add(index)
     return sorted(chosen)
 
 
-def _spread(count, wanted):
+def _evenly(count, wanted):
+    """Up to ``wanted`` numbers of frames, spread evenly over ``count``."""
     return np.unique(np.linspace(0, count - 1, min(count, wanted)).round().astype(int)).tolist()
 
 
 def _limits(pictures, row):
-    """Colour range: all but the outermost thousandth of the values; symmetric where 0 is the centre; never so narrow
-    that a field that is the same everywhere shows its noise."""
+    """Range of the colours (low, high). It holds all values but the outermost thousandth.
+
+    It is symmetric about 0 if the ``row`` is centred, and never narrower than its least range.
+    """
     values = np.concatenate([picture.ravel() for picture in pictures]).astype(float)
     values = values[np.isfinite(values)]
-    *_, centred, least = row
+    least = row.least_range
     if not values.size:
-        return (-least / 2, least / 2) if centred else (0.0, least)
-    if centred:
+        return (-least / 2, least / 2) if row.centred else (0.0, least)
+    if row.centred:
         bound = max(np.percentile(np.abs(values), 99.9), least / 2)
         return -bound, bound
     low, high = np.percentile(values, [0.1, 99.9])
@@ -239,7 +278,7 @@ def _draw_field(axes, record, picture, row, limits):
         picture,
         origin="lower",
         extent=(-dx / 2, (n_x - 0.5) * dx, -dy / 2, (n_y - 0.5) * dy),
-        cmap=row[3],
+        cmap=row.colormap,
         vmin=limits[0],
         vmax=limits[1],
     )
@@ -249,17 +288,19 @@ def _draw_field(axes, record, picture, row, limits):
 
 
 def _draw_buds(axes, record, endosome, until_s):
-    """Open circles, black on white so that they show on any colour; those over an edge also on the other side."""
+    """A circle for each ILV that has left until ``until_s``, black on white so that it is seen on any colour.
+
+    The sheet is periodic: a circle that crosses an edge is drawn on the other side as well.
+    """
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-    events = record.events[is_ilv(record.events)]
-    events = events[(events["endosome"] == endosome) & (events["time_s"] <= until_s)]
-    known = np.isfinite(events["x_nm"]) & np.isfinite(events["y_nm"]) & np.isfinite(events["diameter_nm"])
-    events = events[known]
+    ilvs = record.events[is_ilv(record.events)]
+    ilvs = ilvs[(ilvs["endosome"] == endosome) & (ilvs["time_s"] <= until_s)]
+    ilvs = ilvs[np.isfinite(ilvs["x_nm"]) & np.isfinite(ilvs["y_nm"]) & np.isfinite(ilvs["diameter_nm"])]
     shifts = [(x * (right - left), y * (top - bottom)) for x in (-1, 0, 1) for y in (-1, 0, 1)]
-    centres = (np.stack([events["x_nm"], events["y_nm"]], 1) + np.array(shifts)[:, None]).reshape(-1, 2)
-    diameter = np.tile(events["diameter_nm"], len(shifts))
-    x, y, reach = *centres.T, diameter / 2
-    seen = (x > left - reach) & (x < right + reach) & (y > bottom - reach) & (y < top + reach)
+    centres = (np.stack([ilvs["x_nm"], ilvs["y_nm"]], 1) + np.array(shifts)[:, None]).reshape(-1, 2)
+    diameter = np.tile(ilvs["diameter_nm"], len(shifts))
+    x, y, radius = *centres.T, diameter / 2
+    seen = (x > left - radius) & (x < right + radius) & (y > bottom - radius) & (y < top + radius)
     rings = EllipseCollection(
         diameter[seen],
         diameter[seen],
@@ -276,7 +317,7 @@ def _draw_buds(axes, record, endosome, until_s):
 
 
 def _draw_color_bar(figure, axes, image, row):
-    figure.colorbar(image, cax=axes.inset_axes((1.05, 0, 0.07, 1)), label=row[2])
+    figure.colorbar(image, cax=axes.inset_axes((1.05, 0, 0.07, 1)), label=row.label)
 
 
 def _draw_scale_bar(axes, record):

@@ -1,6 +1,6 @@
-"""Triangles as VTK PolyData (.vtp) and their times (.pvd), for ParaView.
+"""Surfaces for ParaView: triangles as VTK PolyData (.vtp), and a table of their times (.pvd).
 
-The library, vtk, would take 700 MB for what are a few arrays in XML.
+Such a file is a few arrays in XML. They are written here, because the library vtk would take 700 MB.
 """
 
 import base64
@@ -16,7 +16,7 @@ TYPES = {"f4": "Float32", "f8": "Float64", "i4": "Int32", "i8": "Int64"}
 
 
 def write_vtp(path, mesh: Mesh) -> Path:
-    """One mesh with its fields as point data, binary."""
+    """Write one mesh, with its fields as binary point data; return the path."""
     root = _root("PolyData")
     data = ElementTree.SubElement(root, "PolyData")
     count = {"NumberOfPoints": len(mesh.points), "NumberOfPolys": len(mesh.triangles)}
@@ -32,7 +32,7 @@ def write_vtp(path, mesh: Mesh) -> Path:
 
 
 def write_pvd(path, times, files) -> Path:
-    """The table of ``files`` (in the folder of ``path``) by time."""
+    """Write the table that gives each of ``files`` (in the folder of ``path``) its time; return the path."""
     root = _root("Collection")
     table = ElementTree.SubElement(root, "Collection")
     for time, file in zip(times, files, strict=True):

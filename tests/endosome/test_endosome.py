@@ -451,7 +451,9 @@ def counts(reserve, attempt_rate=1.0, fusion_rate=0.0, fusion_diameter=0.0, endo
         while time < duration:
             endosome.advance(wait, int(rng.poisson(fusion_rate * wait)))
             diameter, attempts = float(rng.normal(60.0, 6.0)), attempts + 1
-            if endosome.tension < 0.1 and endosome.can_release(sphere_area(diameter), diameter, +1):
+            # The tension is below 0.1 where there is more membrane than the sphere needs at 0.1: no root is sought.
+            low = endosome.area > LAW.needed_area(endosome.host_radius, 0.1)
+            if low and endosome.can_release(sphere_area(diameter), diameter, +1):
                 ilv(endosome, diameter)
                 made += 1
             wait = rng.exponential(1 / attempt_rate)

@@ -1,5 +1,6 @@
 """Figures under any setup of the user, and what they may replace; no jax is imported."""
 
+import doctest
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from matplotlib import rc_context, rcParams
 
 from membrane.archive import Archive
 from membrane.commands import drawing
-from membrane.figures import canvas
+from membrane.figures import canvas, style
 from membrane.figures import sheet as plot
 from membrane.paths import PathError, signed
 from membrane.program import summary
@@ -135,3 +136,11 @@ def test_texts_of_users_are_plain():
     """No formula, no second line, an end."""
     assert canvas.plain("a$b_c$\n\0d") == r"a\$b_c\$ d"
     assert len(canvas.plain("x" * 5000)) == 200
+
+
+@pytest.mark.parametrize("module", [canvas, style])
+def test_examples_in_docstrings(module):
+    """They give what they say; there are some."""
+    result = doctest.testmod(module)
+    assert result.failed == 0
+    assert result.attempted > 0

@@ -173,7 +173,7 @@ def test_frames_follow_the_ilvs(run, left, wanted, chosen):
     events = np.zeros(len(left), EVENT_DTYPE)
     events["time_s"], events["direction"] = left, 1
     record = replace(run, events=events, frames=Frames([None] * 21, np.arange(21.0), ()))
-    assert plot.telling(record, 0, wanted) == chosen
+    assert plot.frames_to_show(record, 0, wanted) == chosen
 
 
 def drawn_from(run, fields, events=None):

@@ -179,7 +179,7 @@ def test_the_wedge_shows_the_vesicle_whole(archive):
         made, camera = scene(archive, 1, cut)
         toward = camera.axes[2]
         start = (np.array(camera.centre) + 60 * toward)[None]
-        met = made.meet(start, -toward, np.zeros(1), np.full(1, 120.0), camera)
+        met = made.distance_along_rays(start, -toward, np.zeros(1), np.full(1, 120.0), camera)
         assert met[0] == pytest.approx(60 - radius - raycast.BILAYER / 2, abs=0.3)
 
 
@@ -212,15 +212,15 @@ def test_ilvs_are_numbered_in_their_order(archive):
     """The number goes to the vesicle that is there, at its centre; before it has left, and of those that have fused
     again, there is none."""
     record = read(archive)
-    ((number, centre, radius),) = plot_vesicle.numbered(record, 0, VesicleFrame(record, 1))
+    ((number, centre, radius),) = plot_vesicle.numbered_ilvs(record, 0, VesicleFrame(record, 1))
     assert number == 1
     np.testing.assert_allclose(centre, MIDDLE, atol=0.5 * SPACING)
     assert radius == pytest.approx(ILV, rel=0.03)
-    assert plot_vesicle.numbered(record, 0, VesicleFrame(record, 0)) == []
+    assert plot_vesicle.numbered_ilvs(record, 0, VesicleFrame(record, 0)) == []
     # A second one, far away and not in the field any more: the first keeps its number, be it the later row.
     events = np.repeat(record.events, 2)
     events["time_s"], events["x_nm"] = [0.8e-5, 0.5e-5], [MIDDLE, MIDDLE + 30]
-    two = plot_vesicle.numbered(replace(record, events=events), 0, VesicleFrame(record, 1))
+    two = plot_vesicle.numbered_ilvs(replace(record, events=events), 0, VesicleFrame(record, 1))
     assert [number for number, *_ in two] == [2]
 
 
@@ -230,7 +230,7 @@ def test_frames_that_tell_the_story(archive, times, chosen):
     events = np.zeros(2, EVENT_DTYPE)
     events["time_s"], events["direction"] = times, 1
     record = replace(read(archive), events=events, frames=Frames([], np.arange(5.0), ()))
-    assert plot_vesicle.choice(record, 0, 5) == chosen
+    assert plot_vesicle.frames_to_show(record, 0, 5) == chosen
 
 
 @pytest.mark.usefixtures("coarse")

@@ -20,7 +20,9 @@ BATCHED = Path(__file__).parent / "batched_devices.py"
 @pytest.mark.parametrize("marked", ["not slow", pytest.param("slow", marks=pytest.mark.slow)])
 def test_on_four_devices(marked):
     """All tests of batched_devices.py pass."""
+    # Most of the time is compilation: little of it is spent on speed.
     flags = "--xla_force_host_platform_device_count=4 --xla_cpu_multi_thread_eigen=false"
+    flags += " --xla_backend_optimization_level=0"
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", marked, str(BATCHED)]
     environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=BATCHED.parents[2])

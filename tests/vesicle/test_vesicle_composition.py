@@ -14,6 +14,8 @@ from membrane.vesicle.composition import extended, faces, stiffness
 RADIUS = 40.0
 LIPIDS = Lipids.from_wall(line_tension=1.0, interface_width=12.0)
 
+pytestmark = pytest.mark.usefixtures("fast_compilation")
+
 
 def sphere(spacing: float, eps: float, dtype="float64", c0: float = 0.0, lipids=LIPIDS):
     """(membrane, psi with derivatives, cosine with an oblique axis) of a sphere in a box without symmetry."""

@@ -11,6 +11,8 @@ from membrane.vesicle import Membrane, initial, surface
 
 BOX = Grid((27, 30, 32), (94.5, 105.0, 112.0), "float64")
 
+pytestmark = pytest.mark.usefixtures("fast_compilation")
+
 
 def two_phases(grid: Grid, eps: float = 4.5, xi: float = 4.5, **others) -> Membrane:
     """Lo stiffer than Ld and curved."""
@@ -35,7 +37,7 @@ def test_energy_of_a_rim_is_line_tension_times_its_length():
         grid = Grid((n, n + 2, n), (120.0, 120.0 * (n + 2) / n, 120.0), "float64")
         model = two_phases(grid, eps=6.0, xi=6.0)
         psi, phi, books = capped(grid, model, 40.0, 5000.0)
-        found.append(float(model.terms(surface.derivatives(psi, grid), phi, books).lipids))
+        found.append(float(eqx.filter_jit(model.terms)(surface.derivatives(psi, grid), phi, books).lipids))
     limit = found[2] + (found[2] - found[1]) / ((60 / 36) ** 2 - 1)
     assert limit == pytest.approx(exact, rel=0.01)
     assert found[1] == pytest.approx(limit, rel=0.02)
@@ -56,11 +58,12 @@ def test_shape_derivative_is_that_of_the_free_energy(vesicles):
     ripple = jnp.asarray((1 - psi**2) * (np.sin(2 * x + y) + np.cos(z) * np.cos(3 * y)))
     phi = phi + 0.05 * jnp.asarray(np.cos(x) * np.cos(2 * z) * np.ones_like(y))
     near = surface.derivatives(psi, BOX)
-    phi = model.settled(near, phi, books)
-    value, force, _ = model.shape_derivative(near, phi, books)
-    assert float(value) == pytest.approx(float(model.free_energy(psi, phi, books)), rel=1e-12)
+    phi = eqx.filter_jit(model.settled)(near, phi, books)
+    value, force, _ = eqx.filter_jit(model.shape_derivative)(near, phi, books)
+    free_energy = eqx.filter_jit(model.free_energy)
+    assert float(value) == pytest.approx(float(free_energy(psi, phi, books)), rel=1e-12)
     step = 1e-4
-    along = lambda s: float(model.free_energy(psi + s * ripple, phi, books))
+    along = lambda s: float(free_energy(psi + s * ripple, phi, books))
     difference = (8 * (along(step) - along(-step)) - along(2 * step) + along(-2 * step)) / (12 * step)
     assert difference == pytest.approx(float(jnp.vdot(force, ripple)) * BOX.cell_volume, rel=1e-7)
 
@@ -73,10 +76,11 @@ def test_chemical_potential_is_that_of_the_free_energy():
     z, y, x = (2 * np.pi * p / length for p, length in zip(BOX.points, BOX.extent, strict=True))
     ripple = jnp.asarray(np.sin(2 * x + y) + np.cos(z) * np.cos(3 * y))
     phi = 0.9 * phi
-    along = lambda s: float(sum(model.terms(near, phi + s * ripple, books)))
+    terms = eqx.filter_jit(model.terms)
+    along = lambda s: float(sum(terms(near, phi + s * ripple, books)))
     step = 1e-3
     difference = (8 * (along(step) - along(-step)) - along(2 * step) + along(-2 * step)) / (12 * step)
-    mu = model.chemical_potential(near, phi, books)
+    mu = eqx.filter_jit(model.chemical_potential)(near, phi, books)
     found = float(jnp.vdot(mu * model.weight(near), ripple)) * BOX.cell_volume
     assert difference == pytest.approx(found, rel=1e-7)
 
@@ -105,11 +109,12 @@ def test_curvature_does_not_move_the_pure_phases():
     model = two_phases(BOX, spontaneous_curvature=(-0.03, 0.08))
     psi, _, _ = capped(BOX, model)
     near = surface.derivatives(psi, BOX)
+    potential = eqx.filter_jit(model.chemical_potential)
     for phase in (-1.0, 1.0):
         phi = jnp.full(BOX.shape, phase)
-        assert float(jnp.max(jnp.abs(model.chemical_potential(near, phi, model.open_books(psi, phi))))) < 1e-12
+        assert float(jnp.max(jnp.abs(potential(near, phi, model.open_books(psi, phi))))) < 1e-12
     between = jnp.zeros(BOX.shape)
-    mu = model.chemical_potential(near, between, model.open_books(psi, between))
+    mu = potential(near, between, model.open_books(psi, between))
     assert float(jnp.max(jnp.abs(mu) * (near.value**2 < 0.9))) > 0.01
 
 

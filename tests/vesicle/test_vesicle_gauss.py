@@ -1,6 +1,6 @@
 """Gaussian rigidity that differs between the phases: Gauss and Bonnet, derivatives, and where the neck goes."""
 
-import jax
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -10,6 +10,8 @@ from membrane.lattice.grid import Grid
 from membrane.vesicle import Fission, Membrane, Relaxation, State, Transport, evolve, initial, rebook, surface
 
 KAPPA = 85.6
+
+pytestmark = pytest.mark.usefixtures("fast_compilation")
 
 
 def membrane(grid, gaussian, eps=4.0, **others):
@@ -25,7 +27,8 @@ def gaussian_energy(grid, psi, phi, contrast, eps=4.0):
     """What the contrast adds to the bending energy."""
     near = surface.derivatives(psi, grid)
     books = membrane(grid, (0.0, 0.0), eps).open_books(psi, phi)
-    with_it, without = (membrane(grid, (0.0, c), eps).terms(near, phi, books).bending for c in (contrast, 0.0))
+    models = [membrane(grid, (0.0, c), eps) for c in (contrast, 0.0)]
+    with_it, without = (eqx.filter_jit(model.terms)(near, phi, books).bending for model in models)
     return float(with_it - without)
 
 
@@ -60,10 +63,12 @@ def test_derivative_is_that_of_the_free_energy():
     near, books = surface.derivatives(psi, grid), model.open_books(psi, phi)
     z, y, x = (2 * np.pi * p / length for p, length in zip(grid.points, grid.extent, strict=True))
     ripple = jnp.asarray((1 - psi**2) * (np.sin(2 * x + y) + np.cos(z) * np.cos(3 * y)))
-    _, force, _ = model.shape_derivative(near, phi, books)
-    mu = model.chemical_potential(near, phi, books) * model.weight(near)
-    shape = jax.jit(lambda s: model.free_energy(psi + s * ripple, phi, books))
-    composition = jax.jit(lambda s: sum(model.terms(near, phi + s * ripple, books)))
+    _, force, _ = eqx.filter_jit(model.shape_derivative)(near, phi, books)
+    mu = eqx.filter_jit(model.chemical_potential)(near, phi, books) * model.weight(near)
+    # What is large is given, for the compiler computes with what is enclosed.
+    free_energy, terms = eqx.filter_jit(model.free_energy), eqx.filter_jit(model.terms)
+    shape = lambda s: free_energy(psi + s * ripple, phi, books)
+    composition = lambda s: sum(terms(near, phi + s * ripple, books))
     for energy, gradient, h in ((shape, force, 1e-4), (composition, mu, 1e-3)):
         along = lambda s, energy=energy: float(energy(s))
         difference = (8 * (along(h) - along(-h)) - along(2 * h) + along(-2 * h)) / (12 * h)
@@ -78,7 +83,8 @@ def test_what_tells_only_the_topology_is_booked_with_the_fission():
         np.minimum(initial.sphere(grid, 50.0), -initial.sphere(grid, 20.0, (75.0, 82.0, 71.0))), 4.5, grid
     )
     phi, near = -jnp.ones(grid.shape), surface.derivatives(psi, grid)
-    assert np.array_equal(model.bending_density(near, phi[None]), bare.bending_density(near, phi[None]))
+    density, bare_density = (eqx.filter_jit(m.bending_density)(near, phi[None]) for m in (model, bare))
+    assert np.array_equal(density, bare_density)
     _, events = rebook(model, State.at_rest(model, psi, phi, model.open_books(psi, phi)))
     assert [type(e) for e in events] == [Fission]
     assert events[0].topological_energy == pytest.approx(-4 * np.pi * 77.0)

@@ -19,6 +19,8 @@ SLAB = ["geometry.shape={kind: slab, thickness_nm: 90}", "geometry.box_nm=[119,1
 SLAB += ["membrane.interface_width_nm=7", "composition.cap.closed_diameter_nm=36", "numerics.precision=float64"]
 AREA = 2 * 119.0 * 112.0
 
+pytestmark = pytest.mark.usefixtures("fast_compilation")
+
 
 def slab(*overrides):
     """The configuration of SLAB; an override takes the place of the same key there."""

@@ -1,7 +1,6 @@
 """Ceramide and cargo on a closed membrane: derivatives, conservation where it moves, diffusion, reactions."""
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -61,6 +60,7 @@ def quotient(energy, step):
     return (8 * (energy(step) - energy(-step)) - energy(2 * step) + energy(-2 * step)) / (12 * step)
 
 
+@pytest.mark.usefixtures("fast_compilation")
 @pytest.mark.parametrize("vesicles", [1, 2])
 def test_shape_derivative_is_that_of_the_free_energy(vesicles):
     """dF/dpsi with five species, each of which gives way to be kept, against difference quotients: 1e-7."""
@@ -83,6 +83,7 @@ def test_shape_derivative_is_that_of_the_free_energy(vesicles):
     )
 
 
+@pytest.mark.usefixtures("fast_compilation")
 def test_chemical_potentials_are_those_of_the_free_energy():
     """W mu per volume of every species against difference quotients of the energy at fixed psi: 1e-7."""
     model = membrane()
@@ -98,6 +99,7 @@ def test_chemical_potentials_are_those_of_the_free_energy():
         assert quotient(along, 2e-4) == pytest.approx(found, rel=1e-7), name
 
 
+@pytest.mark.usefixtures("fast_compilation")
 def test_every_species_is_kept_on_a_membrane_that_moves():
     """On another psi the fields that have given way hold what the books say, for each vesicle and species, to rounding;
     fractions stay between 0 and 1, even where a species is rare."""
@@ -140,6 +142,7 @@ def sphere(model_of, spacing=3.0, eps=4.5, radius=40.0):
     return model_of(grid, eps), psi, jnp.asarray((0.6 * x + 0.64 * y + 0.48 * z) / np.sqrt(x**2 + y**2 + z**2))
 
 
+@pytest.mark.usefixtures("fast_compilation")
 def test_what_is_dilute_diffuses_as_on_the_sphere():
     """Harmonics l = 1, 2, 3 of a dilute species decay with D l(l+1)/R^2: 1.5 % at eps = R/9, D that of the phase."""
     model, psi, cosine = sphere(lambda grid, eps: membrane(grid, eps, cargo=None, coefficients={}))
@@ -211,16 +214,13 @@ def test_diffusion_differs_between_the_phases():
     transport = Transport({"phi": (0.0, 0.0), CYTOSOLIC: (ld, lo), LUMINAL: (0.0, 0.0)}, 1e-8, 400)
     fields = model.composed(phi, {CYTOSOLIC: 1e-3, LUMINAL: 1e-3}).at[1].add(1e-4 * cosine)
     books = model.open_books(psi.value, fields)
-    dt = 1e-4
-    step = jax.jit(
-        lambda f: fields.at[1].set(
-            f + transport._dissolved(model, psi, tuple(fields.at[1].set(f)), books, model.weight(psi), CYTOSOLIC, dt)
-        )[1]
-    )
+    dt, weight = 1e-4, model.weight(psi)
+    # What is large is given, for the compiler computes with what is enclosed.
+    change = eqx.filter_jit(lambda *large: transport._dissolved(model, *large, CYTOSOLIC, dt))
     c = fields[1]
-    amplitude = lambda c: float(jnp.sqrt(jnp.sum(model.weight(psi) * (c - 1e-3) ** 2)))
+    amplitude = lambda c: float(jnp.sqrt(jnp.sum(weight * (c - 1e-3) ** 2)))
     for _ in range(12):
-        before, c = c, step(c)
+        before, c = c, c + change(psi, tuple(fields.at[1].set(c)), books, weight)
     assert (amplitude(before) / amplitude(c) - 1) / dt == pytest.approx(exact, rel=0.02)
 
 
@@ -234,10 +234,10 @@ def test_oligomers_come_to_detailed_balance():
     labels = np.broadcast_to(BOX.points[0] > 60.0, BOX.shape)
     books = model.open_books(psi, fields, labels, 2)
     total = np.asarray(books.content[1] + books.content[2])
-    step = jax.jit(lambda fields, books, dt: reacted(model, near, fields, books, dt))
+    step = eqx.filter_jit(reacted)
     before = float(energy(model, near, fields, books))
     for dt in [*[1e-5] * 5, *[1e-3] * 100]:
-        fields, books = step(fields, books, dt)
+        fields, books = step(model, near, fields, books, jnp.asarray(dt))
         after = float(energy(model, near, fields, books))
         assert after <= before + 1e-9 * abs(before)
         before = after
@@ -276,6 +276,7 @@ def test_ceramide_is_made_moved_and_removed():
     assert np.abs(np.asarray(change[1])[ld]).max() < 1e-8
 
 
+@pytest.mark.usefixtures("fast_compilation")
 @pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 def test_every_step_lowers_the_energy_and_keeps_every_species(dtype):
     """40 trials, with transport and reactions after every ten: F falls with each step taken; what does not react is
@@ -319,6 +320,7 @@ def test_wrong_species_are_refused():
         Transport({CYTOSOLIC: (1.0, 1.0)}).coefficient("phi")
 
 
+@pytest.mark.usefixtures("fast_compilation")
 @pytest.mark.parametrize("precision", [pytest.param("float64", marks=pytest.mark.slow), "float32"])
 def test_transport_keeps_fractions_between_close_membranes(precision):
     """An ILV 10 nm below the limiting membrane, where W has no valley but a saddle and curvature is extreme: over six

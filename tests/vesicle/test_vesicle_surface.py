@@ -14,6 +14,8 @@ BOX = Grid((40, 45, 42), (140.0, 144.0, 147.0), "float64")
 
 RIGIDITY = 85.6
 
+pytestmark = pytest.mark.usefixtures("fast_compilation")
+
 
 def membrane(grid: Grid, eps: float, c0: float = 0.0) -> Membrane:
     """One phase."""

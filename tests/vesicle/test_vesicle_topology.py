@@ -16,6 +16,9 @@ HOST, ILV = (50.0, (70.0, 77.0, 78.0)), (20.0, (75.0, 82.0, 71.0))
 MODEL = Membrane(BOX, EPS, (85.6, 85.6), (0.0, 0.05), Lipids.from_wall(line_tension=5.0, interface_width=4.5), 240.0)
 
 
+pytestmark = pytest.mark.usefixtures("fast_compilation")
+
+
 def nested(host=HOST, ilv=ILV):
     """Signed distance of a sphere of lumen with a sphere of cytosol in it."""
     return np.minimum(initial.sphere(BOX, *host), -initial.sphere(BOX, *ilv))
