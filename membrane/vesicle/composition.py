@@ -18,16 +18,16 @@ from membrane.energy.cargo import MONOMER, OLIGOMER
 from membrane.lattice import slabs
 from membrane.lattice.grid import Grid
 from membrane.vesicle import surface
-from membrane.vesicle.energy import Books, Membrane, spread
+from membrane.vesicle.energy import Conserved, Membrane, as_field
 
 SWEEP = 0.12
 """Diffusion length squared of one sweep of :func:`extended` over spacing squared; above about 0.18 it is unstable."""
 
 
-def faces(field, books: Books) -> list:
+def faces(field, conserved: Conserved) -> list:
     """The mean of a field on the faces of every point, (behind, ahead) along each axis; none between the membranes of
     two vesicles."""
-    ahead = [0.5 * (field + jnp.roll(field, -1, axis)) * books.open(axis) for axis in range(3)]
+    ahead = [0.5 * (field + jnp.roll(field, -1, axis)) * conserved.same_membrane(axis) for axis in range(3)]
     return [(jnp.roll(face, 1, axis), face) for axis, face in enumerate(ahead)]
 
 
@@ -44,7 +44,7 @@ def stiffness(field, weights, grid: Grid):
     return slabs.on_slabs(slab, grid.devices)(field, weights)
 
 
-def extended(fields, psi: surface.Derivatives, weight, books: Books, grid: Grid, amount):
+def extended(fields, psi: surface.Derivatives, weight, conserved: Conserved, grid: Grid, amount):
     """One sweep of diffusion along normals only, (1/W) div(W n n.grad X) times ``amount`` SWEEP h^2, of every field.
 
     Conserves int W X and makes X constant along normals, at a rate of 3/(2 eps^2) per nm^2 of diffusion on the
@@ -52,9 +52,9 @@ def extended(fields, psi: surface.Derivatives, weight, books: Books, grid: Grid,
     own adjoint.
     """
     normal = psi.gradient / psi.slope
-    leg = lambda axis, side: books.open(axis, side) * normal[axis] / grid.spacing[axis]
+    leg = lambda axis, side: conserved.same_membrane(axis, side) * normal[axis] / grid.spacing[axis]
     # Of one vesicle both are the same.
-    legs = [[leg(axis, side) for axis in range(3)] for side in ((-1,) if books.vesicles == 1 else (-1, 1))]
+    legs = [[leg(axis, side) for axis in range(3)] for side in ((-1,) if conserved.count == 1 else (-1, 1))]
     unit, none, one = np.eye(3, dtype=int), np.zeros(3, int), np.ones(3, int)
 
     def slab(fields, weight, legs, amount):
@@ -92,7 +92,7 @@ class Transport(eqx.Module):
     tolerance: float = 1e-2
     iterations: int = eqx.field(static=True, default=60)
 
-    def step(self, membrane: Membrane, psi: surface.Derivatives, fields, books: Books, dt):
+    def step(self, membrane: Membrane, psi: surface.Derivatives, fields, conserved: Conserved, dt):
         """Fields after ``dt`` seconds, the membrane at rest and without reactions; first order in dt.
 
         One species after another, each by a semi-implicit step in which F falls, with the potentials that the one
@@ -100,9 +100,9 @@ class Transport(eqx.Module):
         """
         fields = list(membrane.separate(fields))
         weight = membrane.weight(psi)
-        fields[0] = fields[0] + self._lipids(membrane, psi, fields, books, weight, dt)
+        fields[0] = fields[0] + self._lipids(membrane, psi, fields, conserved, weight, dt)
         for i, name in enumerate(membrane.species[1:], 1):
-            fields[i] = fields[i] + self._dissolved(membrane, psi, fields, books, weight, name, dt)
+            fields[i] = fields[i] + self._dissolved(membrane, psi, fields, conserved, weight, name, dt)
         return jnp.stack(fields)
 
     def coefficient(self, name: str) -> tuple[float, float]:
@@ -113,22 +113,22 @@ class Transport(eqx.Module):
             raise ValueError(f"no diffusion coefficient for {name!r}, only for {sorted(self.diffusion)}")
         return self.diffusion[name]
 
-    def _mobile(self, weight, mobility, books: Books):
+    def _mobile(self, weight, mobility, conserved: Conserved):
         """W M on :func:`faces`, of the means of both."""
-        return jax.tree.map(jnp.multiply, faces(weight, books), faces(mobility, books))
+        return jax.tree.map(jnp.multiply, faces(weight, conserved), faces(mobility, conserved))
 
-    def _lipids(self, membrane, psi, fields, books, weight, dt):
+    def _lipids(self, membrane, psi, fields, conserved, weight, dt):
         """Change of phi. With S = -div W grad and a stabiliser a >= f''/2 (Eyre 1998; Shen & Yang 2010, Discrete
         Contin. Dyn. Syst. 28:1669) it solves [W/dt + S_M (K W^-1 S + a)] x = -S_M mu: F falls for every dt. With one M
         it is symmetric and positive, and solved by conjugate gradients, else by their stabilised bi-conjugate kin;
         preconditioned with 1/W both conserve int W x = 0 in every iteration."""
         grid, lipids = membrane.grid, membrane.lipids
         ld, lo = self.coefficient("phi")
-        resting = faces(weight, books)
-        moving = self._mobile(weight, membrane.mixture.mobility("phi", {"phi": fields[0]}, (ld, lo)), books)
+        resting = faces(weight, conserved)
+        moving = self._mobile(weight, membrane.mixture.mobility("phi", {"phi": fields[0]}, (ld, lo)), conserved)
         carried = lambda x: stiffness(x, moving, grid)
         laplace = lambda x: stiffness(x, resting, grid)
-        mu, steepness = _potential(membrane, psi, fields, books, "phi")
+        mu, steepness = _potential(membrane, psi, fields, conserved, "phi")
         coupled = steepness - lipids.well * (3 * fields[0] ** 2 - 1)
         stabiliser = 1.5 * lipids.well + jnp.max(jnp.abs(coupled))
         stiffened = lambda x: lipids.gradient * laplace(x) / weight + stabiliser * x
@@ -136,7 +136,7 @@ class Transport(eqx.Module):
         solve = cg if ld == lo else bicgstab
         return solve(operator, -carried(mu), tol=self.tolerance, maxiter=self.iterations, M=lambda r: r / weight)[0]
 
-    def _dissolved(self, membrane, psi, fields, books, weight, name, dt):
+    def _dissolved(self, membrane, psi, fields, conserved, weight, name, dt):
         """Change of a species on a lattice. With S_M = -div W M grad and h = d mu/dX, pointwise, the potential at the
         end of the step, mu + z, solves [W/h + dt S_M] z = -dt S_M mu, symmetric and positive; x = z/h has int W x = 0,
         and lowers F where no h more than doubles in the step. Hence h is larger where mu, here or beside, is more than
@@ -145,34 +145,34 @@ class Transport(eqx.Module):
         What the solver leaves of int W x is taken back in proportion to M, for every vesicle. -dt W^-1 S_M (mu + z)
         would conserve by itself, but its residual over W drives X out of 0 to 1 where W is small."""
         grid = membrane.grid
-        mu, steepness = _potential(membrane, psi, fields, books, name)
+        mu, steepness = _potential(membrane, psi, fields, conserved, name)
         part, named = membrane.mixture.part(name), membrane.named(fields)
         mobility = part.mobility(name, named)
         far = jnp.abs(mu - jnp.sum(weight * mu) / jnp.sum(weight))
         for axis in range(3):
             far = jnp.maximum(far, jnp.maximum(jnp.roll(far, 1, axis), jnp.roll(far, -1, axis)))
         steepness = steepness * jnp.maximum(1, 4 * part.sites(name) * far)
-        moving = self._mobile(weight, membrane.mixture.mobility(name, named, self.coefficient(name)), books)
+        moving = self._mobile(weight, membrane.mixture.mobility(name, named, self.coefficient(name)), conserved)
         laplace = lambda x: stiffness(x, moving, grid)
         inertia = weight / steepness
         around = sum((behind + ahead) / h**2 for (behind, ahead), h in zip(moving, grid.spacing, strict=True))
         change = self._solve(lambda z: inertia * z + dt * laplace(z), -dt * laplace(mu), inertia + dt * around)
         moved = change / steepness
-        surplus = membrane.content_change(psi, [moved], books) / membrane.content_change(psi, [mobility], books)
-        return moved - spread(surplus[0], books.parts(membrane.grid.dtype)) * mobility
+        surplus = membrane.content_change(psi, [moved], conserved) / membrane.content_change(psi, [mobility], conserved)
+        return moved - as_field(surplus[0], conserved.regions(membrane.grid.dtype)) * mobility
 
     def _solve(self, operator, right, diagonal):
         return cg(operator, right, tol=self.tolerance, maxiter=self.iterations, M=lambda r: r / diagonal)[0]
 
 
-def _potential(membrane: Membrane, psi, fields, books: Books, name: str):
+def _potential(membrane: Membrane, psi, fields, conserved: Conserved, name: str):
     """mu of a species and its local derivative d mu/dX (that of gradient terms left out), (n_z, n_y, n_x) each."""
     i = membrane.species.index(name)
-    mu = lambda field: membrane.chemical_potential(psi, (*fields[:i], field, *fields[i + 1 :]), books, name)
+    mu = lambda field: membrane.chemical_potential(psi, (*fields[:i], field, *fields[i + 1 :]), conserved, name)
     return jax.jvp(mu, (fields[i],), (jnp.ones_like(fields[i]),))
 
 
-def reacted(membrane: Membrane, psi: surface.Derivatives, fields, books: Books, dt):
+def reacted(membrane: Membrane, psi: surface.Derivatives, fields, conserved: Conserved, dt):
     """Fields and books after ``dt`` seconds of reactions.
 
     Ceramide's (active) terms are explicit. n monomers and one n-mer exchange at the rate of their full chemical
@@ -187,7 +187,7 @@ def reacted(membrane: Membrane, psi: surface.Derivatives, fields, books: Books, 
 
         def rate(extent):
             now = named | {MONOMER: named[MONOMER] - extent, OLIGOMER: named[OLIGOMER] + extent}
-            mu = {name: membrane.chemical_potential(psi, now.values(), books, name) for name in (MONOMER, OLIGOMER)}
+            mu = {name: membrane.chemical_potential(psi, now.values(), conserved, name) for name in (MONOMER, OLIGOMER)}
             most = 60 / membrane.cargo.sites(OLIGOMER)
             mu[OLIGOMER] = mu[MONOMER] - jnp.clip(mu[MONOMER] - mu[OLIGOMER], -most, most)
             return membrane.cargo.reaction(now, mu)[OLIGOMER]
@@ -199,7 +199,7 @@ def reacted(membrane: Membrane, psi: surface.Derivatives, fields, books: Books, 
         change |= {MONOMER: -extent, OLIGOMER: extent}
     fields = jnp.stack([named[name] + change.get(name, 0) for name in membrane.species])
     if not change:
-        return fields, books
+        return fields, conserved
     change = [change.get(name, jnp.zeros_like(named["phi"])) for name in membrane.species]
-    content = books.content + membrane.content_change(psi, change, books)
-    return fields, eqx.tree_at(lambda b: b.content, books, content)
+    content = conserved.content + membrane.content_change(psi, change, conserved)
+    return fields, eqx.tree_at(lambda b: b.content, conserved, content)

@@ -41,7 +41,7 @@ YIELD = 0.01
 """How much of the correction alpha pure phases take, against a wall: without walls they must take all."""
 
 
-class Books(eqx.Module):
+class Conserved(eqx.Module):
     """What each vesicle keeps: ``area`` A0 (nm^2, relaxed) and ``content`` int W X of each species (nm^2), and whose
     membrane a point of the box belongs to (``labels``)."""
 
@@ -55,19 +55,19 @@ class Books(eqx.Module):
         return self.content[0]
 
     @property
-    def vesicles(self) -> int:
+    def count(self) -> int:
         """Number of vesicles, static: a fission compiles anew."""
         return self.area.shape[0]
 
-    def parts(self, dtype):
+    def regions(self, dtype):
         """Indicator (vesicles, n_z, n_y, n_x) of the part of the box that belongs to each vesicle's membrane."""
-        if self.vesicles == 1:
+        if self.count == 1:
             return jnp.ones((1, 1, 1, 1), dtype)
-        return jax.nn.one_hot(self.labels, self.vesicles, axis=0, dtype=dtype)
+        return jax.nn.one_hot(self.labels, self.count, axis=0, dtype=dtype)
 
-    def open(self, axis: int, side: int = -1):
+    def same_membrane(self, axis: int, side: int = -1):
         """Whether a point and its neighbour along ``axis`` (side -1: the next) belong to the same membrane."""
-        return 1 if self.vesicles == 1 else self.labels == jnp.roll(self.labels, side, axis)
+        return 1 if self.count == 1 else self.labels == jnp.roll(self.labels, side, axis)
 
 
 class Terms(NamedTuple):
@@ -171,7 +171,7 @@ class Membrane(eqx.Module):
         peak = surface.SCALE / (2 * self.interface_width)
         return surface.delta(psi, self.interface_width) + FLOOR * peak
 
-    def open_books(self, psi, fields, labels=None, vesicles: int = 1) -> Books:
+    def conserved(self, psi, fields, labels=None, count: int = 1) -> Conserved:
         """Books in which the membrane is relaxed as it is; ``fields`` as :meth:`stacked` takes them. Made on the host,
         where sums are in double precision."""
         labels = np.zeros(self.grid.shape, np.int32) if labels is None else np.asarray(labels, np.int32)
@@ -179,35 +179,35 @@ class Membrane(eqx.Module):
 
         def sums(density):
             density = np.asarray(density, float).ravel() * self.grid.cell_volume
-            return jnp.asarray(np.bincount(labels.ravel(), density, vesicles), self.grid.dtype)
+            return jnp.asarray(np.bincount(labels.ravel(), density, count), self.grid.dtype)
 
         weight = np.asarray(self.weight(near), float)
         content = jnp.stack([sums(weight * np.asarray(field, float)) for field in self.separate(fields)])
-        return Books(sums(surface.delta(near, self.interface_width)), content, jnp.asarray(labels))
+        return Conserved(sums(surface.delta(near, self.interface_width)), content, jnp.asarray(labels))
 
     def _content(self, weight, fields, parts):
         """int chi W X, (species, vesicles)."""
         each = [spectral.total(parts * (weight * field)) for field in fields]
         return jnp.stack(each) * self.grid.cell_volume
 
-    def content_change(self, psi: Derivatives, change, books: Books):
+    def content_change(self, psi: Derivatives, change, conserved: Conserved):
         """int chi W of a change of the fields, (species, vesicles) in nm^2."""
-        return self._content(self.weight(psi), change, books.parts(self.grid.dtype))
+        return self._content(self.weight(psi), change, conserved.regions(self.grid.dtype))
 
-    def settled(self, psi: Derivatives, fields, books: Books):
+    def corrected(self, psi: Derivatives, fields, conserved: Conserved):
         """Fields (species, ...) that have given way so that every vesicle has what its books say."""
-        return jnp.stack(self._settle(self.weight(psi), self.separate(fields), books))
+        return jnp.stack(self._corrected(self.weight(psi), self.separate(fields), conserved))
 
-    def _settle(self, weight, fields, books: Books) -> tuple:
+    def _corrected(self, weight, fields, conserved: Conserved) -> tuple:
         """X + sum_i alpha_i chi_i s for every field."""
-        parts, give = books.parts(self.grid.dtype), self._give(fields)
-        alpha = (books.content - self._content(weight, fields, parts)) / self._content(weight, give, parts)
-        return tuple(field + spread(a, parts) * s for field, a, s in zip(fields, alpha, give, strict=True))
+        parts, give = conserved.regions(self.grid.dtype), self._correction_shapes(fields)
+        alpha = (conserved.content - self._content(weight, fields, parts)) / self._content(weight, give, parts)
+        return tuple(field + as_field(a, parts) * s for field, a, s in zip(fields, alpha, give, strict=True))
 
-    def _give(self, fields) -> tuple:
+    def _correction_shapes(self, fields) -> tuple:
         """s: the walls and a little of the pure phases; and as the mobilities of what is on a lattice."""
         named, part = self.named(fields), self.mixture.part
-        return _walls(named["phi"]), *(part(name).mobility(name, named) for name in self.species[1:])
+        return _phi_correction_shape(named["phi"]), *(part(name).mobility(name, named) for name in self.species[1:])
 
     # Energy ----------------------------------------------------------------------------------------------------
 
@@ -233,20 +233,20 @@ class Membrane(eqx.Module):
         # Never positive: (kappa/2)(tr A)^2 bounds kappa_G times the minors of A from below, but not from above.
         return density + self.mixed((ld - max(ld, lo), lo - max(ld, lo)), fields[0]) * gaussian
 
-    def topological_energy(self, vesicles: int) -> float:
+    def topological_energy(self, membranes: int) -> float:
         """4 pi max kappa_G of each of so many spheres, pN nm: what F leaves out, and what a fission adds once."""
-        return 4 * np.pi * max(self.gaussian_rigidity) * vesicles
+        return 4 * np.pi * max(self.gaussian_rigidity) * membranes
 
-    def terms(self, psi: Derivatives, fields, books: Books) -> Terms:
+    def terms(self, psi: Derivatives, fields, conserved: Conserved) -> Terms:
         """F by parts, from psi with its derivatives and the fields as they are."""
         fields = self.separate(fields)
-        return self._terms(psi, fields, self._composition(fields, self._slopes(fields[0], books)), books)
+        return self._terms(psi, fields, self._composition(fields, self._slopes(fields[0], conserved)), conserved)
 
     def _composition(self, fields, square):
         """f + (K/2) |grad phi|^2, pN/nm."""
         return self.mixture.density(self.named(fields)) + 0.5 * self.lipids.gradient * square
 
-    def _slopes(self, phi, books: Books, of=lambda phi: phi):
+    def _slopes(self, phi, conserved: Conserved, of=lambda phi: phi):
         """grad phi . grad of(phi) in 1/nm^2: each face by halves to the points on its sides, so a face weighs the mean
         of theirs."""
         grid = self.grid
@@ -259,13 +259,13 @@ class Membrane(eqx.Module):
                     total = total + face * (there - phi) * (of(there) - of(phi)) / (2 * h**2)
             return total
 
-        faces = [[books.open(axis, -side) for side in (-1, 1)] for axis in range(3)]
+        faces = [[conserved.same_membrane(axis, -side) for side in (-1, 1)] for axis in range(3)]
         return slabs.on_slabs(slab, grid.devices)(phi, faces)
 
-    def _terms(self, psi: Derivatives, fields, composition, books: Books) -> Terms:
+    def _terms(self, psi: Derivatives, fields, composition, conserved: Conserved) -> Terms:
         grid, cell = self.grid, self.grid.cell_volume
-        area = surface.areas(psi, self.interface_width, books.parts(grid.dtype), grid)
-        stretch = 0.5 * self.area_modulus * jnp.sum((area - books.area) ** 2 / books.area)
+        area = surface.areas(psi, self.interface_width, conserved.regions(grid.dtype), grid)
+        stretch = 0.5 * self.area_modulus * jnp.sum((area - conserved.area) ** 2 / conserved.area)
         enclosed = surface.volume(psi.value, grid)
         osmosis = self.pressure * enclosed
         if self.osmotic is not None:
@@ -274,62 +274,62 @@ class Membrane(eqx.Module):
         bending = spectral.total(self.bending_density(psi, fields)) * cell
         return Terms(bending, spectral.total(self.weight(psi) * composition) * cell, stretch, osmosis)
 
-    def free_energy(self, psi, fields, books: Books):
+    def free_energy(self, psi, fields, conserved: Conserved):
         """F in pN nm of psi (n_z, n_y, n_x) and fields; the content of every vesicle is that of the books."""
         near = surface.derivatives(psi, self.grid)
-        return sum(self.terms(near, self.settled(near, fields, books), books))
+        return sum(self.terms(near, self.corrected(near, fields, conserved), conserved))
 
-    def shape_derivative(self, psi: Derivatives, fields, books: Books):
+    def shape_derivative(self, psi: Derivatives, fields, conserved: Conserved):
         """(F, dF/dpsi per volume in pN/nm^2, the fields one by one that have given way).
 
         dF/dpsi is the exact derivative of the discrete energy about these fields, that of F - sum_i mu_i int chi_i W X
         with X as it is: mu_i = (dF/dalpha_i)/int chi_i W s is the chemical potential of what a vesicle keeps.
         """
-        cell, parts, weight = self.grid.cell_volume, books.parts(self.grid.dtype), self.weight(psi)
-        fields = self._settle(weight, self.separate(fields), books)
-        composition = self._composition(fields, self._slopes(fields[0], books))
-        give = self._give(fields)
+        cell, parts, weight = self.grid.cell_volume, conserved.regions(self.grid.dtype), self.weight(psi)
+        fields = self._corrected(weight, self.separate(fields), conserved)
+        composition = self._composition(fields, self._slopes(fields[0], conserved))
+        give = self._correction_shapes(fields)
         local = lambda fields: jnp.sum(
             weight * self.mixture.density(self.named(fields)) + self.bending_density(psi, fields)
         )
         gain = [pull * s for pull, s in zip(jax.grad(local)(fields), give, strict=True)]
-        gain[0] = gain[0] + weight * self.lipids.gradient * self._slopes(fields[0], books, _walls)
+        gain[0] = gain[0] + weight * self.lipids.gradient * self._slopes(fields[0], conserved, _phi_correction_shape)
         potential = self._content(1.0, gain, parts) / self._content(weight, give, parts)
-        price = sum(spread(mu, parts) * field for mu, field in zip(potential, fields, strict=True))
+        price = sum(as_field(mu, parts) * field for mu, field in zip(potential, fields, strict=True))
         # By way of W, for the compiler stores a quotient, and would put a difference together anew wherever it is used.
         net = weight * (composition - price) / weight
-        energy = lambda near, composition: sum(self._terms(near, fields, composition, books))
+        energy = lambda near, composition: sum(self._terms(near, fields, composition, conserved))
         value, slope = energy(psi, composition), jax.grad(energy)(psi, net)
         return value, surface.adjoint(slope, self.grid) / cell, fields
 
-    def chemical_potential(self, psi: Derivatives, fields, books: Books, name: str = "phi"):
+    def chemical_potential(self, psi: Derivatives, fields, conserved: Conserved, name: str = "phi"):
         """dF/dX over W in pN/nm, the energy per area that one species gains, (n_z, n_y, n_x)."""
         fields, i = self.separate(fields), self.species.index(name)
-        energy = lambda field: sum(self.terms(psi, (*fields[:i], field, *fields[i + 1 :]), books))
+        energy = lambda field: sum(self.terms(psi, (*fields[:i], field, *fields[i + 1 :]), conserved))
         return jax.grad(energy)(fields[i]) / (self.weight(psi) * self.grid.cell_volume)
 
-    def stiff(self, psi: Derivatives, books: Books):
+    def stiff_modes(self, psi: Derivatives, conserved: Conserved):
         """(a_i, k_i): what is nearly conserved, as functional derivatives (n, n_z, n_y, n_x) in psi, and its moduli
         K/rest (n,), so that k_i a_i a_i is the stiff part of the second variation of F."""
-        stretch = surface.area_variation(psi, self.interface_width) * books.parts(self.grid.dtype)
-        moduli = self.area_modulus / books.area
+        stretch = surface.area_variation(psi, self.interface_width) * conserved.regions(self.grid.dtype)
+        moduli = self.area_modulus / conserved.area
         if self.osmotic is None:
             return stretch, moduli
         modulus, rest = self.osmotic
         enclosed = surface.volume_variation(psi.value)[None]
         return jnp.concatenate([stretch, enclosed]), jnp.append(moduli, jnp.asarray(modulus / rest, moduli.dtype))
 
-    def tension(self, psi: Derivatives, books: Books):
+    def tension(self, psi: Derivatives, conserved: Conserved):
         """K_A (A_i - A0_i)/A0_i of each vesicle, pN/nm."""
-        area = surface.areas(psi, self.interface_width, books.parts(self.grid.dtype), self.grid)
-        return self.area_modulus * (area - books.area) / books.area
+        area = surface.areas(psi, self.interface_width, conserved.regions(self.grid.dtype), self.grid)
+        return self.area_modulus * (area - conserved.area) / conserved.area
 
 
-def spread(numbers, parts):
+def as_field(numbers, parts):
     """Numbers (vesicles,) in the parts of the box that they belong to."""
     return numbers[0] if parts.shape[0] == 1 else jnp.einsum("v,vzyx->zyx", numbers, parts)
 
 
-def _walls(phi):
+def _phi_correction_shape(phi):
     """s of phi."""
     return jnp.maximum(1 - phi**2, 0) + YIELD

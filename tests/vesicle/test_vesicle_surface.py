@@ -18,7 +18,14 @@ RIGIDITY = 85.6
 def membrane(grid: Grid, eps: float, c0: float = 0.0) -> Membrane:
     """One phase."""
     lipids = Lipids.from_wall(line_tension=5.0, interface_width=5.0)
-    return Membrane(grid, eps, (RIGIDITY, RIGIDITY), (c0, c0), lipids, 240.0)
+    return Membrane(
+        grid,
+        interface_width=eps,
+        bending_rigidity=(RIGIDITY, RIGIDITY),
+        spontaneous_curvature=(c0, c0),
+        lipids=lipids,
+        area_modulus=240.0,
+    )
 
 
 def bending(distance, grid: Grid, eps: float, c0: float = 0.0) -> float:
@@ -35,7 +42,7 @@ def test_sphere_has_helfrichs_energy(c0, inverted):
     sign = -1 if inverted else 1
     found = bending(sign * initial.sphere(BOX, 45.0, (60.0, 73.0, 71.0)), BOX, 4.5, c0)
     exact = 8 * np.pi * RIGIDITY * (1 + sign * c0 * 45.0 / 2) ** 2
-    spread = 2 * np.pi * RIGIDITY * c0**2 * surface.SPREAD * 4.5**2
+    spread = 2 * np.pi * RIGIDITY * c0**2 * surface.SECOND_MOMENT * 4.5**2
     assert found == pytest.approx(exact + spread, abs=1e-3 * 8 * np.pi * RIGIDITY)
 
 
@@ -78,7 +85,7 @@ def test_area_and_volume(shape):
     psi = initial.profile(distance, eps, BOX)
     near = surface.derivatives(psi, BOX)
     diffuse = float(surface.areas(near, eps, jnp.ones((1, 1, 1, 1)), BOX)[0])
-    assert diffuse - 4 * np.pi * surface.SPREAD * eps**2 == pytest.approx(area, rel=2e-4)
+    assert diffuse - 4 * np.pi * surface.SECOND_MOMENT * eps**2 == pytest.approx(area, rel=2e-4)
     assert diffuse / area > 1.005
     assert float(surface.volume(psi, BOX)) == pytest.approx(volume, rel=5e-4)
     assert float(jnp.sum(1 + psi) / 2 * BOX.cell_volume) / volume > 1.02

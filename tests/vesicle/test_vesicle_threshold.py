@@ -14,7 +14,7 @@ from scipy.special import i0e, i1e, j0, j1, k0e, k1e
 
 from membrane.energy import Lipids
 from membrane.lattice.grid import Grid
-from membrane.vesicle import Books, Membrane, initial, surface
+from membrane.vesicle import Conserved, Membrane, initial, surface
 
 RIGIDITY, DOMAIN, REACH = 85.6, 45.0, 2.5
 """kappa, L, and where the host's slope ends, in L."""
@@ -78,17 +78,25 @@ def threshold(eps: float, contrast: float, tension: float = 0.0, slope: float = 
     grid = Grid((levels, points, points), (levels * eps / FINER, side, side), "float64")
     lipids = Lipids.from_wall(line_tension=1.0, interface_width=eps)
     gaussian = (0.0, contrast * RIGIDITY) if contrast < 0 else (-contrast * RIGIDITY, 0.0)
-    model = Membrane(grid, eps, (RIGIDITY, RIGIDITY), (0.0, 0.0), lipids, 240.0, gaussian_rigidity=gaussian)
+    model = Membrane(
+        grid,
+        interface_width=eps,
+        bending_rigidity=(RIGIDITY, RIGIDITY),
+        spontaneous_curvature=(0.0, 0.0),
+        lipids=lipids,
+        area_modulus=240.0,
+        gaussian_rigidity=gaussian,
+    )
     found, lo = [], None
     for amount in (0.0, slope):
         psi, phi = (initial.profile(d, eps, grid) for d in bent(grid, amount, contrast, tension))
         near = surface.derivatives(psi, grid)
-        books = model.open_books(psi, phi)
+        conserved = model.conserved(psi, phi)
         # The membrane that bending asks for comes from a reservoir of Ld: the area of Lo, (area + content)/2, is kept.
-        lo = lo or 0.5 * float(books.area[0] + books.lo[0])
-        books = Books(books.area, 2 * lo - books.area[None], books.labels)
-        terms = model.terms(near, model.settled(near, phi, books), books)
-        taken_up = tension * RIGIDITY / DOMAIN**2 * float(books.area[0])
+        lo = lo or 0.5 * float(conserved.area[0] + conserved.lo[0])
+        conserved = Conserved(conserved.area, 2 * lo - conserved.area[None], conserved.labels)
+        terms = model.terms(near, model.corrected(near, phi, conserved), conserved)
+        taken_up = tension * RIGIDITY / DOMAIN**2 * float(conserved.area[0])
         found.append((float(terms.bending) + taken_up, float(terms.lipids)))
     (flat, rim), (curved, shorter) = found
     return (curved - flat) / (rim - shorter) * DOMAIN / RIGIDITY
