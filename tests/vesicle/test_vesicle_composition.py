@@ -73,13 +73,13 @@ def exact_rate(degree: int) -> float:
 
 
 def test_harmonics_grow_as_on_the_sphere():
-    """V9 with l(l+1)/R^2: unstable harmonics within 1 % at eps = R/9."""
+    """Rates of unstable harmonics are those of Cahn & Hilliard with q^2 = l(l+1)/R^2, within 1 % at eps = R/9."""
     assert growth_rates([1, 2], 3.0, 4.5) == pytest.approx([exact_rate(1), exact_rate(2)], rel=0.01)
 
 
 @pytest.mark.slow
 def test_growth_of_harmonics_converges_to_the_exact_rate():
-    """V9 to 0.1 %: growth of l = 1 and 2 at eps = R/9, R/13 and R/18, of order 2, extrapolated with eps^2."""
+    """To 0.1 %: growth of l = 1 and 2 at eps = R/9, R/13 and R/18, of order 2, extrapolated with eps^2."""
     widths = RADIUS / np.array([9, 13, 18])
     found = np.array([growth_rates([1, 2], eps / 1.45, eps) for eps in widths])
     errors = found / [exact_rate(1), exact_rate(2)] - 1

@@ -1,4 +1,4 @@
-"""The free energy of membrane and lipids: line tension of a rim, derivatives against difference quotients, books."""
+"""The free energy of membrane and lipids: line tension of a rim, derivatives against difference quotients, contents."""
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ def two_phases(grid: Grid, eps: float = 4.5, xi: float = 4.5, **others) -> Membr
 
 
 def capped(grid: Grid, model: Membrane, radius: float = 33.0, area: float = 4000.0):
-    """psi and phi of a sphere with a cap, and its books."""
+    """psi and phi of a sphere with a cap, and what it keeps."""
     psi = initial.profile(initial.sphere(grid, radius), model.interface_width, grid)
     phi = initial.profile(initial.cap(grid, radius, area), model.lipids.interface_width, grid)
     return psi, phi, model.conserved(psi, phi)
@@ -82,8 +82,8 @@ def test_chemical_potential_is_that_of_the_free_energy():
 
 
 def test_lipids_are_kept_on_a_membrane_that_moves():
-    """On any psi the settled phi has the int W phi of the books, for each vesicle, to rounding; where nothing has moved
-    it is phi itself; a pure vesicle takes the correction everywhere."""
+    """On any psi the corrected phi has the int W phi that each membrane keeps, to rounding. Where nothing has moved it is
+    phi itself. A membrane of one pure phase takes the correction everywhere."""
     model = two_phases(BOX)
     psi, phi, conserved = capped(BOX, model)
     assert np.allclose(model.corrected(surface.derivatives(psi, BOX), phi, conserved), phi, atol=1e-12)
@@ -114,7 +114,7 @@ def test_curvature_does_not_move_the_pure_phases():
 
 
 def test_tension_is_the_strain_of_each_vesicle():
-    """K_A (A - A0)/A0, and k a a of ``stiff`` is its second variation: K_A/A0 for area, K_V/V0 for volume."""
+    """K_A (A - A0)/A0, and k a a of ``stiff_modes`` is its second variation: K_A/A0 for area, K_V/V0 for volume."""
     model = two_phases(BOX, osmotic=(0.02, 1.4e5))
     psi, phi, conserved = capped(BOX, model)
     near = surface.derivatives(psi, BOX)

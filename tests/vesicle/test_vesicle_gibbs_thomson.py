@@ -52,7 +52,7 @@ def excess(angle: float, width: float, spacing: float) -> tuple[float, float]:
 
 @pytest.mark.parametrize("degrees", [55.0, pytest.param(40.0, marks=pytest.mark.slow)])
 def test_rim_potential(degrees):
-    """V13: to 2 % at eps = xi = R/9, where mu has become even to a fiftieth."""
+    """Exact to 2 % at eps = xi = R/9, where mu has become even to a fiftieth."""
     ratio, spread = excess(np.radians(degrees), RADIUS / 9, RADIUS / 11.5)
     assert spread < 0.02
     assert ratio == pytest.approx(1.0, abs=0.02)

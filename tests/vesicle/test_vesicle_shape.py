@@ -226,7 +226,7 @@ def settled_round(body, volume: float, eps: float, finer: float) -> tuple[float,
 
 @pytest.mark.slow
 def test_prolate_has_the_energy_of_the_exact_solution():
-    """V3: E/(8 pi kappa) = 1.095565 at v = 0.95, to 0.5 % at eps = R/10; v to 0.001."""
+    """Prolate: E/(8 pi kappa) = 1.095565 at v = 0.95, to 0.5 % at eps = R/10; v to 0.001."""
     energy, volume = settled_spheroid(0.95, True, 4.0, 3.0)
     assert volume == pytest.approx(0.95, abs=0.001)
     assert energy == pytest.approx(1.095565, rel=0.005)
@@ -237,7 +237,7 @@ def test_prolate_has_the_energy_of_the_exact_solution():
     ("volume", "prolate", "exact"), [(0.8, True, 1.387440), (0.8, False, 1.452539), (0.95, False, 1.106115)]
 )
 def test_spheroids_converge_to_the_exact_energies(volume, prolate, exact):
-    """V3: prolate and oblate, at eps = R/10 and R/15: 0.5 % extrapolated with eps^2, v to 0.001."""
+    """E/(8 pi kappa) of prolate and oblate, at eps = R/10 and R/15: 0.5 % extrapolated with eps^2, v to 0.001."""
     widths = (4.0, 2.7)
     found = [settled_spheroid(volume, prolate, eps, eps / 1.35) for eps in widths]
     for _, reduced in found:
@@ -248,7 +248,7 @@ def test_spheroids_converge_to_the_exact_energies(volume, prolate, exact):
 
 @pytest.mark.slow
 def test_prolate_of_little_volume():
-    """V3 at v = 0.6, extrapolated with eps^2: 0.5 %, v to 0.001."""
+    """E/(8 pi kappa) at v = 0.6, extrapolated with eps^2: 0.5 %, v to 0.001."""
     widths = (4.0, 2.7)
     found = [settled_round(capsule, 0.6, eps, 1.35) for eps in widths]
     for _, reduced in found:
@@ -260,7 +260,7 @@ def test_prolate_of_little_volume():
 @pytest.mark.slow
 @pytest.mark.parametrize(("body", "finer", "exact"), [(bowl, 1.35, 1.978145), (disc, 1.2, 1.955680)])
 def test_stomatocyte_and_oblate_of_little_volume(body, finer, exact):
-    """V3 at v = 0.6, at eps = R/27: 0.5 %, v to 0.001. The oblate's poles are 0.25 R apart: at R/23 they attract each
+    """E/(8 pi kappa) at v = 0.6, at eps = R/27: 0.5 %, v to 0.001. The oblate's poles are 0.25 R apart: at R/23 they attract each
     other, and it becomes a torus; the stomatocyte does not stay at R/20."""
     energy, volume = settled_round(body, 0.6, 40.0 / 27, finer)
     assert volume == pytest.approx(0.6, abs=0.001)
@@ -269,7 +269,7 @@ def test_stomatocyte_and_oblate_of_little_volume(body, finer, exact):
 
 @pytest.mark.slow
 def test_area_and_lipids_over_5000_steps():
-    """V17 in float32: 5,000 trials of a vesicle that buds and comes to rest: area to 0.1 %, int W phi to
+    """In float32: 5,000 trials of a vesicle that buds and comes to rest: area to 0.1 %, int W phi to
     1e-4, F never up."""
     model, state = budding("float32")
     relaxation, energies = Relaxation(14.0), []
@@ -291,8 +291,8 @@ def test_area_and_lipids_over_5000_steps():
 
 @pytest.mark.parametrize("strain", [0.01, -0.01])
 def test_a_strained_vesicle_relaxes(strain):
-    """An area that is 1 % off its books, twenty times what a step may add, comes back to 0.1 % within 40 trials from
-    the least step: what relieves it is not refused."""
+    """An area that is 1 % off its relaxed value, twenty times what a step may add, comes back to 0.1 % within 40
+    trials from the shortest step: what relieves it is not refused."""
     model, state = budding()
     state = eqx.tree_at(lambda s: s.conserved.area, state, state.conserved.area / (1 + strain))
     off = lambda s: float(model.tension(surface.derivatives(s.psi, model.grid), s.conserved)[0]) / model.area_modulus

@@ -37,18 +37,18 @@ def bending(distance, grid: Grid, eps: float, c0: float = 0.0) -> float:
 @pytest.mark.parametrize("c0", [0.0, 0.02, -0.03])
 @pytest.mark.parametrize("inverted", [False, True])
 def test_sphere_has_helfrichs_energy(c0, inverted):
-    """V1: 8 pi kappa (1 - c0 R/2)^2 for a sphere that bulges into the lumen, 1 + c0 R/2 for one full of lumen, to 0.1 %
-    of 8 pi kappa; what the spread of the profile adds to c0^2 is known: 2 pi kappa c0^2 SPREAD eps^2."""
+    """8 pi kappa (1 - c0 R/2)^2 for a sphere that bulges into the lumen, 1 + c0 R/2 for one full of lumen, to 0.1 %
+    of 8 pi kappa; what the width of the profile adds to c0^2 is known: 2 pi kappa c0^2 SECOND_MOMENT eps^2."""
     sign = -1 if inverted else 1
     found = bending(sign * initial.sphere(BOX, 45.0, (60.0, 73.0, 71.0)), BOX, 4.5, c0)
     exact = 8 * np.pi * RIGIDITY * (1 + sign * c0 * 45.0 / 2) ** 2
-    spread = 2 * np.pi * RIGIDITY * c0**2 * surface.SECOND_MOMENT * 4.5**2
-    assert found == pytest.approx(exact + spread, abs=1e-3 * 8 * np.pi * RIGIDITY)
+    width = 2 * np.pi * RIGIDITY * c0**2 * surface.SECOND_MOMENT * 4.5**2
+    assert found == pytest.approx(exact + width, abs=1e-3 * 8 * np.pi * RIGIDITY)
 
 
 @pytest.mark.parametrize("shape", ["torus", "cylinder"])
 def test_bending_energies_converge_with_the_square_of_the_interface_width(shape):
-    """V1: Clifford torus 4 pi^2 kappa and cylinder pi kappa l/R, to 1 % and of order 2 in eps. (A sphere is exact.)"""
+    """Clifford torus 4 pi^2 kappa and cylinder pi kappa l/R, to 1 % and of order 2 in eps. (A sphere is exact.)"""
     if shape == "torus":
         # Hole and surroundings must be five eps wide, else the kinks of the distance are seen.
         grid, widths = Grid((86, 180, 176), (110.08, 230.4, 225.28), "float64"), (2.4, 1.9)
@@ -73,7 +73,7 @@ def test_spectral_derivatives_converge_faster_than_any_power():
 
 @pytest.mark.parametrize("shape", ["sphere", "prolate", "oblate"])
 def test_area_and_volume(shape):
-    """Area exact to 2e-4 after Steiner's 4 pi SPREAD eps^2, volume to 5e-4 as it is; plain, off by percents."""
+    """Area exact to 2e-4 after Steiner's 4 pi SECOND_MOMENT eps^2, volume to 5e-4 as it is; plain, off by percents."""
     eps = 4.5
     area = 4 * np.pi * 45.0**2
     if shape == "sphere":
@@ -104,7 +104,7 @@ def test_a_cap_of_a_spheroid_is_one_of_a_sphere():
 
 
 def test_gauss_and_bonnet():
-    """V2: Euler's characteristic is 2 for a sphere and for an ellipsoid, 4 with an ILV inside, 0 for a torus: 1 %."""
+    """Euler's characteristic is 2 for a sphere and for an ellipsoid, 4 with an ILV inside, 0 for a torus: 1 %."""
     eps = 4.0
     grid = Grid((54, 66, 63), (148.5, 181.5, 181.5), "float64")
     outer = initial.sphere(grid, 56.0)
@@ -121,7 +121,7 @@ def test_gauss_and_bonnet():
 
 
 def test_pressure_that_buckles_a_sphere():
-    """V4: 12 kappa/R^3, as the ratio of energy gained to volume lost by slight spheroids of equal area: 2 %."""
+    """A sphere buckles at a pressure of 12 kappa/R^3, found as the ratio of energy gained to volume lost by slight spheroids of equal area: 2 %."""
     eps, radius = 3.0, 45.0
     grid = Grid((54, 48, 51), (135.0, 120.0, 127.5), "float64")
     area = 4 * np.pi * radius**2

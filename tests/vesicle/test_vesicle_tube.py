@@ -1,4 +1,4 @@
-"""A tube that is held at its ends (physics.md V5): its radius and the force along it, from one energy."""
+"""A tube that is held at its ends: its radius sqrt(kappa/(2 sigma)) and the force 2 pi sqrt(2 kappa sigma) along it."""
 
 import numpy as np
 import pytest
