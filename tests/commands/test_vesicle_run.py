@@ -83,7 +83,7 @@ def with_an_ilv(gap):
 
 @pytest.fixture
 def parting(monkeypatch):
-    """Runs start from a vesicle that has just parted, which the books do not know yet: the first look finds it."""
+    """Runs start with an ILV that has just separated and is not known yet: the first look finds it."""
     monkeypatch.setattr(build_vesicle, "_distance", with_an_ilv(GAP))
 
 

@@ -82,8 +82,8 @@ def test_chemical_potential_is_that_of_the_free_energy():
 
 
 def test_lipids_are_kept_on_a_membrane_that_moves():
-    """On any psi the corrected phi has the int W phi that each membrane keeps, to rounding. Where nothing has moved it is
-    phi itself. A membrane of one pure phase takes the correction everywhere."""
+    """On any psi the corrected phi has the int W phi that each membrane keeps, to rounding. Where nothing has moved it
+    is phi itself. A membrane of one pure phase takes the correction everywhere."""
     model = two_phases(BOX)
     psi, phi, conserved = capped(BOX, model)
     assert np.allclose(model.corrected(surface.derivatives(psi, BOX), phi, conserved), phi, atol=1e-12)

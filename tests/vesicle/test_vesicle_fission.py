@@ -118,8 +118,8 @@ def test_the_diameter_does_not_depend_on_the_interface_width():
 @pytest.mark.slow
 def test_ceramide_leaves_with_the_vesicle_that_it_has_bent():
     """c0 from ceramide and oligomers alone, five species in float32, diffusion and oligomerisation on: one ILV leaves;
-    int W X of phi and of ceramide in each leaflet, and of all cargo, is kept to 1e-4 through the fission, the books of
-    both vesicles hold what is on them, and the ILV carries the ceramide that bent it."""
+    int W X of phi and of ceramide in each leaflet, and of all cargo, is kept to 1e-4 through the fission, both
+    membranes keep what is on them, and the ILV carries the ceramide that bent it."""
     grid = Grid((56,) * 3, (196.0,) * 3, "float32")
     model = Membrane(
         grid,

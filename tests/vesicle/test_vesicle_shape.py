@@ -260,8 +260,8 @@ def test_prolate_of_little_volume():
 @pytest.mark.slow
 @pytest.mark.parametrize(("body", "finer", "exact"), [(bowl, 1.35, 1.978145), (disc, 1.2, 1.955680)])
 def test_stomatocyte_and_oblate_of_little_volume(body, finer, exact):
-    """E/(8 pi kappa) at v = 0.6, at eps = R/27: 0.5 %, v to 0.001. The oblate's poles are 0.25 R apart: at R/23 they attract each
-    other, and it becomes a torus; the stomatocyte does not stay at R/20."""
+    """E/(8 pi kappa) at v = 0.6, at eps = R/27: 0.5 %, v to 0.001. The poles of the oblate are
+    0.25 R apart: at R/23 they attract each other, and it becomes a torus. The stomatocyte does not stay at R/20."""
     energy, volume = settled_round(body, 0.6, 40.0 / 27, finer)
     assert volume == pytest.approx(0.6, abs=0.001)
     assert energy == pytest.approx(exact, rel=0.005)

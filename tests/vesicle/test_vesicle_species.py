@@ -101,8 +101,8 @@ def test_chemical_potentials_are_those_of_the_free_energy():
 
 
 def test_every_species_is_kept_on_a_membrane_that_moves():
-    """On another psi the fields that have given way hold what the books say, for each vesicle and species, to rounding;
-    fractions stay between 0 and 1, even where a species is rare."""
+    """On another psi the corrected fields have the content that each membrane keeps of each species, to rounding.
+    Fractions stay between 0 and 1, even where a species is rare."""
     model = membrane()
     psi, fields = capped(model)
     fields = fields.at[3].set(jnp.where(fields[0] > 0, 1e-5, 0.0))
@@ -229,7 +229,7 @@ def test_diffusion_differs_between_the_phases():
 
 def test_oligomers_come_to_detailed_balance():
     """Reactions alone: un = u1^n exp[(n-1)(1+eps) + (chi_n - n chi_1) p + curvature] at every point in the end; total
-    cargo of every vesicle kept to rounding, in the fields and in the books; F falls."""
+    cargo of every vesicle kept to rounding, in the fields and in the contents kept; F falls."""
     model = membrane(ceramide=None, coefficients={OLIGOMER: 0.01})
     psi, fields = capped(model)
     fields = fields[jnp.asarray([0, 3, 4])]
@@ -259,7 +259,7 @@ def test_oligomers_come_to_detailed_balance():
 
 def test_ceramide_is_made_moved_and_removed():
     """Flip-flop keeps the sum of both leaflets; turnover removes k_d dt of it; the enzyme makes it on its own leaflet,
-    in Lo only; books follow the fields."""
+    in Lo only; the contents kept follow the fields."""
     active = Ceramide(KT, 10.0, 0.5, flip_flop_rate=100.0)
     for ceramide in (active, eqx.tree_at(lambda c: c.turnover_rate, active, 50.0)):
         model = membrane(ceramide=ceramide, cargo=None, coefficients={})

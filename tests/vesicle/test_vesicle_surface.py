@@ -121,7 +121,8 @@ def test_gauss_and_bonnet():
 
 
 def test_pressure_that_buckles_a_sphere():
-    """A sphere buckles at a pressure of 12 kappa/R^3, found as the ratio of energy gained to volume lost by slight spheroids of equal area: 2 %."""
+    """A sphere buckles at a pressure of 12 kappa/R^3, to 2 %: the energy that slight spheroids of equal area gain, over
+    the volume that they lose."""
     eps, radius = 3.0, 45.0
     grid = Grid((54, 48, 51), (135.0, 120.0, 127.5), "float64")
     area = 4 * np.pi * radius**2

@@ -1,4 +1,4 @@
-"""Vesicles told apart on analytic shapes; fission and fusion booked once, with nothing lost."""
+"""Membranes are told apart on analytic shapes; fission and fusion are reported once, and nothing is lost."""
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -103,8 +103,9 @@ def test_specks_are_no_vesicles_and_nothing_is_no_endosome():
 
 
 def test_a_fission_is_booked_once_and_nothing_is_lost():
-    """Books of one vesicle, fields of two: one Fission; sums of area and lipids kept exactly, tension of both as
-    before, and F where phi is the same on both; the same state again is no event, nor one whose vesicle moved."""
+    """The state knows one membrane, its fields show two: one fission. Sums of area and lipids are kept exactly, both
+    have the tension of before, and F stays where phi is the same on both. The same state again is no event, nor is one
+    whose ILV has moved."""
     psi = initial.profile(nested(), EPS, BOX)
     phi = jnp.where(jnp.asarray(initial.sphere(BOX, 30.0, ILV[1]) > 0), 0.97, -0.98)
     whole = MODEL.conserved(psi, phi)
@@ -133,7 +134,7 @@ def test_a_fission_is_booked_once_and_nothing_is_lost():
 
 
 def test_a_vesicle_that_fuses_back_is_an_event():
-    """The ILV opens to the outside through a wide neck: one Fusion of both, and the books are those of one."""
+    """The ILV opens to the outside through a wide neck: one fusion of both, and one membrane is left."""
     psi = initial.profile(nested(), EPS, BOX)
     phi = jnp.where(jnp.asarray(initial.sphere(BOX, 30.0, ILV[1]) > 0), 0.97, -0.98)
     apart, _ = detect_events(MODEL, VesicleState.at_rest(MODEL, psi, phi, MODEL.conserved(psi, phi)))
