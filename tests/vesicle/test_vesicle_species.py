@@ -145,7 +145,9 @@ def sphere(model_of, spacing=3.0, eps=4.5, radius=40.0):
 def test_what_is_dilute_diffuses_as_on_the_sphere():
     """Harmonics l = 1, 2, 3 of a dilute species decay with D l(l+1)/R^2: 1.5 % at eps = R/9, D that of the phase."""
     model, psi, cosine = sphere(lambda grid, eps: membrane(grid, eps, cargo=None, coefficients={}))
-    transport = Transport({"phi": (1e6, 1e6), CYTOSOLIC: (2e6, 0.4e6), LUMINAL: (1e6, 1e6)}, 1e-8, 300)
+    transport = Transport(
+        {"phi": (1e6, 1e6), CYTOSOLIC: (2e6, 0.4e6), LUMINAL: (1e6, 1e6)}, tolerance=1e-8, iterations=300
+    )
     dt = jnp.asarray(2e-6)
     for degree, phase, diffusion in ((1, -1.0, 2e6), (2, -1.0, 2e6), (3, 1.0, 0.4e6)):
         harmonic = jnp.asarray(eval_legendre(degree, cosine))
@@ -171,7 +173,7 @@ def test_transport_comes_to_equilibrium():
     near = surface.derivatives(psi, BOX)
     fields = model.composed(fields[0], {CYTOSOLIC: 0.08, LUMINAL: 0.08, MONOMER: 0.03, OLIGOMER: 0.05})
     conserved = model.conserved(psi, fields)
-    transport = Transport(1e6, 1e-4, 200)
+    transport = Transport(1e6, tolerance=1e-4, iterations=200)
     first, before = np.asarray(conserved.content), float(energy(model, near, fields, conserved))
     for dt in [*[1e-6] * 3, *[1e-5] * 5, *[1e-4] * 40]:
         fields = stepped(transport, model, near, fields, conserved, jnp.asarray(dt))
@@ -210,7 +212,7 @@ def test_diffusion_differs_between_the_phases():
         (conductance[1:] + conductance[:-1]) * root**2, -conductance[1:-1] * root[1:] * root[:-1], eigvals_only=True
     )
     exact = values[1] / 40.0**2
-    transport = Transport({"phi": (0.0, 0.0), CYTOSOLIC: (ld, lo), LUMINAL: (0.0, 0.0)}, 1e-8, 400)
+    transport = Transport({"phi": (0.0, 0.0), CYTOSOLIC: (ld, lo), LUMINAL: (0.0, 0.0)}, tolerance=1e-8, iterations=400)
     fields = model.composed(phi, {CYTOSOLIC: 1e-3, LUMINAL: 1e-3}).at[1].add(1e-4 * cosine)
     conserved = model.conserved(psi.value, fields)
     dt = 1e-4
