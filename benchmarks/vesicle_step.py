@@ -156,18 +156,27 @@ def start(shape, precision, species, devices):
 
     from membrane.energy import Cargo, Ceramide, Lipids, Oligomers
     from membrane.lattice.grid import Grid
-    from membrane.vesicle import Membrane, State, initial
+    from membrane.vesicle import Membrane, VesicleState, initial
 
     grid = Grid(shape, tuple(3.5 * n for n in shape), precision, devices)
     lipids = Lipids.from_wall(line_tension=5.0, interface_width=4.5)
     ceramide = Ceramide(4.28, 10.0, 0.5) if species > 1 else None
     cargo = Cargo(4.28, 10.0, 1.0, Oligomers(6, 2.0, 3.0, 1000.0)) if species > 3 else None
-    model = Membrane(grid, 4.5, (85.6, 85.6), (0.0, 0.08), lipids, 1000.0, ceramide=ceramide, cargo=cargo)
+    model = Membrane(
+        grid,
+        interface_width=4.5,
+        bending_rigidity=(85.6, 85.6),
+        spontaneous_curvature=(0.0, 0.08),
+        lipids=lipids,
+        area_modulus=1000.0,
+        ceramide=ceramide,
+        cargo=cargo,
+    )
     radius = 0.38 * min(grid.extent)
     psi = initial.profile(initial.sphere(grid, radius), 4.5, grid)
     phi = initial.profile(initial.cap(grid, radius, np.pi * (0.7 * radius) ** 2), 4.5, grid)
     fields = jnp.stack([phi, *(share + 0.05 * phi for share in (0.1, 0.06, 0.08, 0.1)[: species - 1])])
-    return model, State.at_rest(model, psi, fields, model.open_books(psi, fields))
+    return model, VesicleState.at_rest(model, psi, fields, model.conserved(psi, fields))
 
 
 def copy_bandwidth() -> float:

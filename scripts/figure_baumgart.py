@@ -43,7 +43,7 @@ from membrane.figures.raycast import LD, LO
 from membrane.figures.style import WIDTH_INCH, save
 from membrane.lattice.grid import Grid
 from membrane.paths import path
-from membrane.vesicle import Membrane, Relaxation, State, Transport, evolve, initial, surface
+from membrane.vesicle import Membrane, Relaxation, Transport, VesicleState, evolve, initial, surface
 
 KAPPA, CONTRAST, RADIUS = 85.6, 3.6, 60.0
 """kappa_Ld in pN nm; the contrast of kappa_G over kappa_Ld; R in nm."""
@@ -123,7 +123,7 @@ def exact(case: Case) -> Found:
     return Found(energy, rim, neck.radius / radius, neck.offset / radius, *_centred(lo, ld[:, ::-1]))
 
 
-def vesicle(case: Case, fineness: float) -> tuple[Membrane, State]:
+def vesicle(case: Case, fineness: float) -> tuple[Membrane, VesicleState]:
     """The start of a vesicle in three dimensions, with eps = R/fineness: a prolate with a cap of Lo about +z.
 
     A stiff osmotic law holds its volume.
@@ -137,20 +137,20 @@ def vesicle(case: Case, fineness: float) -> tuple[Membrane, State]:
     lipids = Lipids.from_wall(line_tension=case.line_tension * KAPPA / RADIUS, interface_width=eps)
     membrane = Membrane(
         grid,
-        eps,
-        (KAPPA, case.stiffness * KAPPA),
-        (0.0, 0.0),
-        lipids,
+        interface_width=eps,
+        bending_rigidity=(KAPPA, case.stiffness * KAPPA),
+        spontaneous_curvature=(0.0, 0.0),
+        lipids=lipids,
         area_modulus=500.0,
         osmotic=(50.0, volume),
         gaussian_rigidity=(0.0, -case.contrast * KAPPA),
     )
     psi = initial.profile(initial.spheroid(grid, *axes), eps, grid)
     phi = initial.profile(initial.spheroid_cap(grid, *axes, (1 - case.ld_share) * area), eps, grid)
-    return membrane, State.at_rest(membrane, psi, phi, membrane.open_books(psi, phi))
+    return membrane, VesicleState.at_rest(membrane, psi, phi, membrane.conserved(psi, phi))
 
 
-def relaxed(membrane: Membrane, state: State, most: int, still: float = 2e-3) -> tuple[State, int]:
+def relaxed(membrane: Membrane, state: VesicleState, most: int, still: float = 2e-3) -> tuple[VesicleState, int]:
     """The relaxed state, and how many steps of the shape it took.
 
     It ends after ``most`` steps, or when a hundred steps lower the free energy by less than ``still`` (in kappa_Ld).
@@ -168,12 +168,12 @@ def relaxed(membrane: Membrane, state: State, most: int, still: float = 2e-3) ->
     return state, step.trials
 
 
-def measured(membrane: Membrane, state: State) -> Found:
+def measured(membrane: Membrane, state: VesicleState) -> Found:
     """What a relaxed vesicle looks like. Sections across z give r(z) by their area, and the rim by their mean order."""
     grid, eps = membrane.grid, membrane.interface_width
     z = initial.centred(grid)[0].ravel()
     near = surface.derivatives(state.psi, grid)
-    section = np.asarray(surface.step(state.psi), float).sum((1, 2)) * grid.spacing[1] * grid.spacing[2]
+    section = np.asarray(surface.lumen_indicator(state.psi), float).sum((1, 2)) * grid.spacing[1] * grid.spacing[2]
     density = np.asarray(surface.delta(near, eps), float)
     order = (density * np.asarray(state.phi)).sum((1, 2)) / density.sum((1, 2))
     fine = np.linspace(z[1], z[-2], 20 * z.size)
@@ -185,7 +185,7 @@ def measured(membrane: Membrane, state: State) -> Found:
     narrow = np.flatnonzero((radius[1:-1] < radius[:-2]) & (radius[1:-1] <= radius[2:])) + 1
     best = min(narrow, key=lambda i: abs(along[i] - along[rim]), default=None)
     neck = (np.nan, np.nan) if best is None else (radius[best] / RADIUS, (along[rim] - along[best]) / RADIUS)
-    terms = membrane.terms(near, state.phi, state.books)
+    terms = membrane.terms(near, state.phi, state.conserved)
     energy = float(terms.bending + terms.lipids) / KAPPA
     outline = _outline(membrane, state)
     last = np.flatnonzero(outline[2] > 0)[-1]
@@ -198,7 +198,7 @@ def _centred(lo, ld):
     return tuple(part - [[0], [0.5 * (lo[1].max() + ld[1].min())]] for part in (lo, ld))
 
 
-def _outline(membrane: Membrane, state: State) -> np.ndarray:
+def _outline(membrane: Membrane, state: VesicleState) -> np.ndarray:
     """The line psi = 0 in a half plane through the axis, from the pole of Lo on: r/R, z/R and phi, (3, n)."""
     grid = membrane.grid
     middle = grid.shape[1] // 2

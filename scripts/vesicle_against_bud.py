@@ -39,7 +39,7 @@ from skimage.measure import find_contours
 from membrane.bud import exact as bud
 from membrane.energy import Lipids
 from membrane.lattice.grid import Grid
-from membrane.vesicle import Membrane, Relaxation, State, Transport, evolve, initial, surface
+from membrane.vesicle import Membrane, Relaxation, Transport, VesicleState, evolve, initial, surface
 
 POINTS = [(8.0, 0.0), (6.0, -1.0), (4.0, -2.0)]
 """lambda R/kappa and c0 R."""
@@ -125,7 +125,7 @@ def meridian(state: bud.Sealed) -> Meridian:
 # The phase field -----------------------------------------------------------------------------------------------
 
 
-def vesicle(point, start: Meridian, fineness: float) -> tuple[Membrane, State]:
+def vesicle(point, start: Meridian, fineness: float) -> tuple[Membrane, VesicleState]:
     """The material of ``point`` in the shape of ``start``, eps = R/fineness; its volume is held by a stiff osmotic
     law. The domain's pole points up."""
     eps = RADIUS / fineness
@@ -139,21 +139,21 @@ def vesicle(point, start: Meridian, fineness: float) -> tuple[Membrane, State]:
     lipids = Lipids.from_wall(line_tension=line_tension / left * KAPPA / RADIUS, interface_width=eps)
     membrane = Membrane(
         grid,
-        eps,
-        (KAPPA, KAPPA),
-        (0.0, curvature / RADIUS),
-        lipids,
+        interface_width=eps,
+        bending_rigidity=(KAPPA, KAPPA),
+        spontaneous_curvature=(0.0, curvature / RADIUS),
+        lipids=lipids,
         area_modulus=500.0,
         osmotic=(50.0, 4 * np.pi / 3 * RADIUS**3 * VOLUME),
     )
     distance, beyond = placed(start, grid)
     psi, phi = initial.profile(distance, eps, grid), initial.profile(-beyond, eps, grid)
     # What is held is that of the mid-surface; delta counts more of it (Steiner), the domain's cap about half of that.
-    area, more = 4 * np.pi * RADIUS**2, 4 * np.pi * surface.SPREAD * eps**2
-    books = membrane.open_books(psi, phi)
+    area, more = 4 * np.pi * RADIUS**2, 4 * np.pi * surface.SECOND_MOMENT * eps**2
+    conserved = membrane.conserved(psi, phi)
     held = jnp.asarray([area + more]), jnp.asarray([[(2 * SHARE - 1) * area - more * np.cos(start.measured()[0])]])
-    books = eqx.tree_at(lambda b: (b.area, b.content), books, held)
-    return membrane, State.at_rest(membrane, psi, phi, books)
+    conserved = eqx.tree_at(lambda b: (b.area, b.content), conserved, held)
+    return membrane, VesicleState.at_rest(membrane, psi, phi, conserved)
 
 
 def placed(line: Meridian, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
@@ -171,7 +171,7 @@ def placed(line: Meridian, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     return (side * gap).reshape(grid.shape), (RADIUS * (line.s[nearest] - line.rim)).reshape(grid.shape)
 
 
-def relaxed(membrane: Membrane, state: State, most: int, still: float = 5e-6) -> tuple[State, int]:
+def relaxed(membrane: Membrane, state: VesicleState, most: int, still: float = 5e-6) -> tuple[VesicleState, int]:
     """The state after so many steps of the shape, or when a hundred steps lower F by less than ``still`` kappa.
     Raises RuntimeError where the vesicle parts."""
     relaxation, energies = Relaxation(3 * membrane.interface_width), []
@@ -187,7 +187,7 @@ def relaxed(membrane: Membrane, state: State, most: int, still: float = 5e-6) ->
     return state, step.trials
 
 
-def follow(membrane: Membrane, state: State) -> Meridian:
+def follow(membrane: Membrane, state: VesicleState) -> Meridian:
     """The mean meridian, from the pole of the domain on."""
     grid, eps, h = membrane.grid, membrane.interface_width, min(membrane.grid.spacing)
     distance = 2**0.5 * eps * np.arctanh(np.clip(np.asarray(state.psi), -0.99, 0.99))
@@ -224,9 +224,9 @@ def follow(membrane: Membrane, state: State) -> Meridian:
     return Meridian.along(r / RADIUS, z / RADIUS, lambda s: s[last] + share * (s[last + 1] - s[last]))
 
 
-def measured(membrane: Membrane, state: State) -> np.ndarray:
+def measured(membrane: Membrane, state: VesicleState) -> np.ndarray:
     """Energy, angle, rim, neck."""
-    terms = membrane.terms(surface.derivatives(state.psi, membrane.grid), state.phi, state.books)
+    terms = membrane.terms(surface.derivatives(state.psi, membrane.grid), state.phi, state.conserved)
     energy = float(terms.bending + terms.lipids) / KAPPA
     return np.array([energy, *follow(membrane, state).measured()])
 

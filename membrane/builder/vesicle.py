@@ -14,7 +14,7 @@ from membrane.energy.wall import measure_wall
 from membrane.lattice.grid import Grid
 from membrane.replica import Schedule
 from membrane.units import PN_PER_NM2_PER_KPA, PN_PER_NM_PER_MN_PER_M, PN_S_PER_NM2_PER_MPA_S, thermal_energy
-from membrane.vesicle import Membrane, Relaxation, State, StokesFlow, Transport, initial, surface
+from membrane.vesicle import Membrane, Relaxation, StokesFlow, Transport, VesicleState, initial, surface
 from membrane.vesicle.replica import VesiclePhysics
 from membrane.vesicle.shape import AbstractDescent
 
@@ -67,7 +67,7 @@ def build_descent(numerics, interface_width: float) -> AbstractDescent:
     """How the shape moves."""
     limits = {"courant": numerics.max_courant, "strain": numerics.max_area_strain}
     if numerics.mending is not None:
-        limits["mending"] = numerics.mending
+        limits["profile_mobility"] = numerics.mending
     if numerics.mobility == "stokes":
         return StokesFlow(numerics.viscosity_mPa_s * PN_S_PER_NM2_PER_MPA_S, **limits)
     return Relaxation(numerics.smoothing_length_nm or 3 * interface_width, inertia=numerics.inertia, **limits)
@@ -101,12 +101,14 @@ def build_membrane(config: VesicleConfig, solutes: Dissolved) -> Membrane:
         )
     return Membrane(
         grid,
-        section.interface_width_nm,
-        (section.bending_rigidity_ld_kBT * energy, section.bending_rigidity_lo_kBT * energy),
-        (section.spontaneous_curvature_ld_per_nm, section.spontaneous_curvature_lo_per_nm),
-        Lipids.from_wall(line_tension=config.lipids.line_tension_pN, interface_width=config.lipids.interface_width_nm),
-        section.area_modulus_mN_per_m * PN_PER_NM_PER_MN_PER_M,
-        osmotic,
+        interface_width=section.interface_width_nm,
+        bending_rigidity=(section.bending_rigidity_ld_kBT * energy, section.bending_rigidity_lo_kBT * energy),
+        spontaneous_curvature=(section.spontaneous_curvature_ld_per_nm, section.spontaneous_curvature_lo_per_nm),
+        lipids=Lipids.from_wall(
+            line_tension=config.lipids.line_tension_pN, interface_width=config.lipids.interface_width_nm
+        ),
+        area_modulus=section.area_modulus_mN_per_m * PN_PER_NM_PER_MN_PER_M,
+        osmotic=osmotic,
         ceramide=solutes.ceramide,
         cargo=solutes.cargo,
         coefficients=solutes.coefficients,
@@ -115,13 +117,13 @@ def build_membrane(config: VesicleConfig, solutes: Dissolved) -> Membrane:
     )
 
 
-def initial_state(config: VesicleConfig, membrane: Membrane, means: dict[str, float], endosome: int) -> State:
+def initial_state(config: VesicleConfig, membrane: Membrane, means: dict[str, float], endosome: int) -> VesicleState:
     """Where an endosome starts, relaxed in area, the ``means`` of what is dissolved even all over it; noise is a
     function of (seed, endosome)."""
     psi = initial.profile(_distance(config, membrane.grid), membrane.interface_width, membrane.grid)
     phi = _order(config, membrane, psi, jax.random.fold_in(jax.random.key(config.seed), endosome))
     fields = membrane.composed(phi, means)
-    return State.at_rest(membrane, psi, fields, membrane.open_books(psi, fields))
+    return VesicleState.at_rest(membrane, psi, fields, membrane.conserved(psi, fields))
 
 
 def _axes(config) -> tuple[float, float]:

@@ -4,7 +4,7 @@ import numpy as np
 
 from membrane.archive import RunRecord
 from membrane.lattice.grid import Grid
-from membrane.vesicle.topology import Topology, find
+from membrane.vesicle.topology import Topology, find_topology
 
 
 class VesicleFrame:
@@ -44,4 +44,4 @@ class VesicleFrame:
     @property
     def vesicles(self) -> Topology:
         """The closed membranes in this frame."""
-        return find(self.psi, self.grid, self.eps, self._number)
+        return find_topology(self.psi, self.grid, self.eps, self._number)

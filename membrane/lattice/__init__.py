@@ -1,1 +1,1 @@
-"""Grids of points, and fields on them: derivatives, transforms, and slabs over several devices."""
+"""Periodic grids of points and fields on them: derivatives, transforms, slabs over several devices."""

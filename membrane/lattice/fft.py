@@ -1,7 +1,8 @@
-"""Transforms of real fields on a grid; the only file that knows how they are carried out.
+"""Fourier transforms of real fields on a grid. This is the only file that knows how they are carried out.
 
-Of a box in slabs (membrane.slabs) a transform is done in x and y where the slabs are, then every device sends each
-other one its share of the y and gets all of z (one all-to-all, in which the batch goes along), and is done in z there.
+A box may be cut into slabs, one for each device (:mod:`membrane.lattice.slabs`). Its transform is then done in three
+parts. Each device transforms its own slab in x and y. All devices then exchange data, so that each of them holds all
+z for a share of the y ("all-to-all"; a whole batch of fields goes in one exchange). Last, each device transforms in z.
 """
 
 import jax
@@ -11,8 +12,15 @@ from membrane.lattice.slabs import SLABS, on_slabs
 
 
 def forward(fields, dimensions: int = 2, devices: int = 1):
-    """Unnormalised transform over the last two (or three) axes: sum_x f(x) exp(-i k x); the last axis n_x becomes
-    n_x // 2 + 1. With several ``devices`` fields are boxes, cut along z, and what comes out is cut along y."""
+    """Transform without normalisation over the last two or three axes: f_k = sum_x f(x) exp(-i k x).
+
+    Arguments:
+        fields: real fields (..., n_y, n_x), or boxes (..., n_z, n_y, n_x).
+        dimensions: 2 for planes, 3 for boxes.
+        devices: number of devices; with more than one, ``fields`` are boxes that are cut along z.
+
+    Returns complex fields with n_x // 2 + 1 points along the last axis. With several devices they are cut along y.
+    """
     if devices == 1:
         return jnp.fft.rfftn(fields, axes=tuple(range(-dimensions, 0)))
 
@@ -25,7 +33,13 @@ def forward(fields, dimensions: int = 2, devices: int = 1):
 
 
 def inverse(fields_hat, shape, devices: int = 1):
-    """Inverse of :func:`forward`, back to real fields of ``shape = (n_y, n_x)`` or (n_z, n_y, n_x)."""
+    """Inverse of :func:`forward`.
+
+    Arguments:
+        fields_hat: transforms as :func:`forward` returns them.
+        shape: (n_y, n_x) or (n_z, n_y, n_x) of the real fields that come out.
+        devices: as in :func:`forward`.
+    """
     if devices == 1:
         return jnp.fft.irfftn(fields_hat, s=shape, axes=tuple(range(-len(shape), 0)))
 

@@ -1,8 +1,8 @@
-"""How a box lies on the devices of this process, and what its points see of their neighbours.
+"""How a box is shared out over the devices of this process, and how a point sees its neighbours.
 
-A box may be cut in slabs over the first ``devices``: fields along z, their transforms along y. From where fields lie
-the compiler cuts products, sums and shifts by itself; only transforms and stencils are written for one slab
-(:func:`on_slabs`), and say themselves what neighbours send.
+A box may be cut into slabs, one for each device. Fields are cut along z, and their transforms along y. The compiler
+looks at where the fields lie and cuts products, sums and shifts by itself. Only transforms and stencils are written
+here for one slab (:func:`on_slabs`); they say themselves what the devices send to one another.
 """
 
 from functools import lru_cache
@@ -13,12 +13,12 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 SLABS = "slabs"
-"""Name of the axis of the mesh of devices."""
+"""Name of the only axis of the mesh of devices."""
 
 
 @lru_cache
 def mesh(devices: int) -> Mesh:
-    """The first ``devices`` of this process in a row. Raises ValueError where there are fewer."""
+    """The first ``devices`` devices of this process, in a row. Raises ValueError if there are fewer."""
     found = jax.local_devices()
     if devices > len(found):
         raise ValueError(
@@ -30,11 +30,13 @@ def mesh(devices: int) -> Mesh:
 
 
 def placed(tree, grid):
-    """Arrays of a tree where they belong: of the last three axes ``grid.shape`` cut along z, ``grid.spectral_shape``
-    along y, all others whole on every device. Outside compiled code it moves them, inside it is what the compiler has
-    to keep to. On one device it does nothing.
+    """The arrays of a tree, each placed on the devices that it belongs to.
 
-    Raises ValueError where there are fewer devices than ``grid.devices``.
+    Fields (last three axes ``grid.shape``) are cut along z, transforms (``grid.spectral_shape``) along y. Every device
+    holds all other arrays whole. Outside compiled code this moves the arrays. Inside compiled code it is a constraint
+    for the compiler. On one device it does nothing.
+
+    Raises ValueError if there are fewer devices than ``grid.devices``.
     """
     if grid.devices == 1:
         return tree
@@ -47,8 +49,14 @@ def placed(tree, grid):
 
 
 def on_slabs(function, devices: int, before: int = -3, after: int = -3):
-    """``function`` done by every device on its own slab: of trees of boxes (..., n_z, n_y, n_x), cut along axis
-    ``before``, and of numbers; to boxes cut along axis ``after``, of as many axes as the first it was given."""
+    """``function``, carried out by every device on its own slab.
+
+    Arguments:
+        function: takes trees of boxes (..., n_z, n_y, n_x) and of numbers, and returns one box.
+        devices: number of devices; with one, ``function`` is returned as it is.
+        before: axis along which the boxes given are cut.
+        after: axis along which the box returned is cut. It has as many axes as the first box given.
+    """
     if devices == 1:
         return function
 
@@ -61,7 +69,10 @@ def on_slabs(function, devices: int, before: int = -3, after: int = -3):
 
 
 def ghosted(field, devices: int):
-    """A box (n_z, n_y, n_x) with one layer of its periodic neighbours all around, or a slab with those of the box."""
+    """A box (n_z, n_y, n_x) with one layer of ghost points on all sides, (n_z + 2, n_y + 2, n_x + 2).
+
+    Ghost points are copies of the periodic neighbours. For a slab, those along z come from the devices beside it.
+    """
     for axis, n in enumerate(field.shape):
         first, last = (jax.lax.slice_in_dim(field, i, i + 1, axis=axis) for i in (0, n - 1))
         if axis == 0 and devices > 1:
@@ -69,22 +80,25 @@ def ghosted(field, devices: int):
             last = jax.lax.ppermute(last, SLABS, ring)
             first = jax.lax.ppermute(first, SLABS, [(there, here) for here, there in ring])
         field = jnp.concatenate([last, field, first], axis)
-    # Materialised, else every neighbour puts it together anew.
+    # Without the barrier the compiler would build this array again for every neighbour that is read from it.
     return jax.lax.optimization_barrier(field)
 
 
 def beside(wide, axis: int, side: int):
-    """Of a :func:`ghosted` field what stands next to every point along ``axis``, ahead (side 1) or behind (-1); itself
-    where side is 0."""
+    """The value at the neighbour of every point, (n_z, n_y, n_x), read from a :func:`ghosted` field.
+
+    The neighbour lies along ``axis``: the next point for ``side`` 1, the one before for -1, the point itself for 0.
+    """
     corner, shape = np.ones(3, int), np.array(wide.shape) - 2
     corner[axis] += side
     return window(wide, corner, shape)
 
 
 def window(field, corner, shape):
-    """The part of ``field`` of that ``shape`` whose first point is ``corner``."""
+    """The part of ``field`` that has the given ``shape`` and starts at the point ``corner``."""
     return jax.lax.slice(field, tuple(corner), tuple(np.add(corner, shape)))
 
 
 def _cut(dimensions: int, axis: int | None) -> PartitionSpec:
+    """How an array with so many axes is cut: along the (negative) ``axis``, or not at all if that is None."""
     return PartitionSpec() if axis is None else PartitionSpec(*[None] * (dimensions + axis), SLABS)

@@ -1,4 +1,4 @@
-"""Operators on periodic fields: stencils of the conservative fluxes, integrals, structure factor."""
+"""Operators on periodic fields: stencils for conservative fluxes, integrals, the structure factor."""
 
 import jax
 import jax.numpy as jnp
@@ -7,14 +7,15 @@ import numpy as np
 from membrane.lattice import fft
 
 Y, X = -2, -1
-"""Array axes of the two directions."""
+"""Array axes of the two directions of a plane."""
 
 
 def ghosted(fields, before: int = 1, after: int = 1):
-    """Fields (..., n_y, n_x) with ``before`` and ``after`` periodic ghost points on both axes.
+    """Fields (..., n_y, n_x) with periodic ghost points: ``before`` of them at the start of both axes, ``after`` at the
+    end.
 
-    Written out once, so that every stencil on it is a slice: rolls inside a stencil cost several times as much on a
-    CPU.
+    Every stencil on the result is a slice. On a CPU this is several times faster than rolling the field for each
+    neighbour.
     """
     frame = [(0, 0, 0)] * (fields.ndim - 2) + [(before, after, 0)] * 2
     padded = jax.lax.pad(fields, jnp.zeros((), fields.dtype), frame)
@@ -28,13 +29,16 @@ def ghosted(fields, before: int = 1, after: int = 1):
 
 
 def difference(field, axis: int, spacing: float):
-    """(f_{i+1} - f_i)/h along ``axis``, one point fewer: cells to faces, or faces to cells (minus the adjoint)."""
+    """(f_{i+1} - f_i)/h along ``axis``, with one point fewer; ``spacing`` is h in nm.
+
+    It leads from cells to the faces between them, or from faces to cells. One is minus the adjoint of the other.
+    """
     upper, lower = _neighbours(field, axis)
     return (upper - lower) / spacing
 
 
 def mean(field, axis: int):
-    """(f_i + f_{i+1})/2 along ``axis``, one point fewer."""
+    """(f_i + f_{i+1})/2 along ``axis``, with one point fewer."""
     upper, lower = _neighbours(field, axis)
     return 0.5 * (upper + lower)
 
@@ -49,9 +53,10 @@ def _neighbours(field, axis):
 
 
 def laplacian(field, spacing: tuple[float, float]):
-    """Laplacian of sixth order in each direction, symmetric: its symbol is -k^2 [1 - (k h)^6/560 + ...].
+    """Laplacian of sixth order in each direction, of a field (n_y, n_x).
 
-    Coefficients 1/90, -3/20, 3/2, -49/18 (Fornberg 1988, Math. Comp. 51:699); (n_y, n_x) -> (n_y, n_x).
+    It is symmetric, and its symbol is -k^2 [1 - (k h)^6/560 + ...] with h the ``spacing`` (h_y, h_x) in nm.
+    Coefficients 1/90, -3/20, 3/2, -49/18: Fornberg 1988, Math. Comp. 51:699.
     """
     wide = ghosted(field, 3, 3)
     (ny, nx), (hy, hx) = field.shape, spacing
@@ -63,7 +68,10 @@ def laplacian(field, spacing: tuple[float, float]):
 
 
 def hermitian_weights(grid) -> np.ndarray:
-    """How often each stored mode of a real field stands in the full spectrum (1 or 2), ``grid.spectral_shape``."""
+    """How often each stored mode of a real field occurs in the full spectrum: 1 or 2, of shape ``grid.spectral_shape``.
+
+    The transform of a real field is symmetric, f_{-k} = conj(f_k), and only half of it is stored.
+    """
     weights = np.full(grid.spectral_shape, 2.0)
     weights[..., 0] = 1.0
     if grid.shape[-1] % 2 == 0:
@@ -72,23 +80,34 @@ def hermitian_weights(grid) -> np.ndarray:
 
 
 def total(fields):
-    """Sum of fields (..., n_z, n_y, n_x) over the box, (...): along y, then z, then x, each by itself. In one go a CPU
-    adds one number after the other, which takes three times as long and rounds as often as there are points."""
+    """Sum over the box of fields (..., n_z, n_y, n_x): one number for each field, (...).
+
+    It is taken along y, then along z, then along x. A CPU would take a sum over all axes at once number by number.
+    That needs three times as long, and its rounding error grows with the number of points.
+    """
     for axis in (-2, -2, -1):
         fields = jax.lax.optimization_barrier(jnp.sum(fields, axis))
     return fields
 
 
 def quadratic_form(multiplier, field_hat, grid):
-    """Integral of f (m * f) over the box in nm^2 units, where m is diagonal in Fourier space (Parseval)."""
+    """Integral of f (m f) over a plane, from the transform of f (Parseval's theorem), in nm^2 times the unit of m f^2.
+
+    Arguments:
+        multiplier: m, which is diagonal in Fourier space, of shape ``grid.spectral_shape``.
+        field_hat: transform of f, of the same shape.
+        grid: the plane.
+    """
     weights = jnp.asarray(hermitian_weights(grid), grid.dtype)
     power = field_hat.real**2 + field_hat.imag**2
     return jnp.sum(weights * multiplier * power) * (grid.cell_area / grid.size)
 
 
 def structure_factor(field, grid) -> tuple[np.ndarray, np.ndarray]:
-    """Radially averaged S(k) = <|f_k|^2> A, with f_k = (1/A) int f exp(-ikx); returns bin centres k (1/nm) and S
-    (nm^2)."""
+    """Structure factor S(k) = A <|f_k|^2>, averaged over the directions of k, with f_k = (1/A) int f exp(-i k x) d2x.
+
+    A is the area of the plane. Returns the centres k of the bins (rad/nm) and S (nm^2 for a field without unit).
+    """
     hat = np.asarray(fft.forward(field - jnp.mean(field)))
     power = np.abs(hat) ** 2 * grid.area / grid.size**2
     weights = hermitian_weights(grid)
@@ -101,7 +120,10 @@ def structure_factor(field, grid) -> tuple[np.ndarray, np.ndarray]:
 
 
 def characteristic_length(field, grid) -> float:
-    """2 pi / <k> in nm, <k> weighted with k S(k): the domain spacing seen by scattering."""
+    """Spacing of the domains as scattering sees it: 2 pi/<k> in nm, where <k> is the mean weighted with k S(k).
+
+    NaN for a field that is the same everywhere.
+    """
     k, s = structure_factor(field, grid)
     weight = k * s
     return float(2 * np.pi * weight.sum() / (k * weight).sum()) if weight.sum() > 0 else float("nan")

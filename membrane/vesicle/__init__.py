@@ -1,26 +1,28 @@
-"""The Vesicle: a closed endosome in three dimensions whose membrane is a phase field; buds, necks and fission follow
-from its free energy."""
+"""The whole endosome in three dimensions, its membrane a phase field.
+
+Domains bud, necks close and membranes part because the free energy falls. No rule for budding or fission is put in.
+"""
 
 from membrane.vesicle.composition import Transport
-from membrane.vesicle.energy import Books, Membrane
+from membrane.vesicle.energy import Conserved, Membrane
 from membrane.vesicle.evolve import Round, evolve
-from membrane.vesicle.fission import Fission, Fusion, Vesicle, describe, rebook
+from membrane.vesicle.fission import ClosedMembrane, FissionEvent, FusionEvent, describe, detect_events
 from membrane.vesicle.mobility import Relaxation, StokesFlow
-from membrane.vesicle.shape import Report, State
+from membrane.vesicle.shape import DescentReport, VesicleState
 
 __all__ = [
-    "Books",
-    "Fission",
-    "Fusion",
+    "ClosedMembrane",
+    "Conserved",
+    "DescentReport",
+    "FissionEvent",
+    "FusionEvent",
     "Membrane",
     "Relaxation",
-    "Report",
     "Round",
-    "State",
     "StokesFlow",
     "Transport",
-    "Vesicle",
+    "VesicleState",
     "describe",
+    "detect_events",
     "evolve",
-    "rebook",
 ]

@@ -1,12 +1,17 @@
-"""What moves on the membrane: conserved dynamics of every species, reactions, and extension along normals.
+"""What moves on the membrane: transport of every species, reactions, and extension of the fields along normals.
 
-    W dX/dt = div(W M grad mu) + W R,    mu = dF/dX / W,
-    M = D/(2b) of phi, D c(1-c) a_c/kT of ceramide, D u_i u_0 a_1/kT of cargo (n-fold for n-mers), R as on the Sheet.
+    W dX/dt = div(W M grad mu) + W R,    mu = (dF/dX)/W.
 
-The weight W = delta + floor confines transport to the membrane, and pulls what leaves it back onto it: a diffuse-
-interface surface equation (Raetz & Voigt 2006, Commun. Math. Sci. 4:575) that tends to the one on the surface with
-eps^2. Its discrete div and grad are adjoint, so int W X is conserved to rounding, separately for every vesicle.
+X is a field of the box and W the weight that confines it to the membrane (:mod:`membrane.vesicle.energy`). The mobility
+M is D/(2 b) for phi, D c (1 - c) a_c/kT for ceramide, and D u_i u_0 a_1/kT for cargo (n-fold for n-mers). The reactions
+R are those of the sheet.
+
+This is a diffuse-interface surface equation (Raetz & Voigt 2006, Commun. Math. Sci. 4:575). Its difference from the
+equation on the surface decreases with eps^2. The discrete div and grad are adjoint, so int W X of each closed membrane
+is conserved up to rounding.
 """
+
+from dataclasses import KW_ONLY
 
 import equinox as eqx
 import jax
@@ -18,21 +23,30 @@ from membrane.energy.cargo import MONOMER, OLIGOMER
 from membrane.lattice import slabs
 from membrane.lattice.grid import Grid
 from membrane.vesicle import surface
-from membrane.vesicle.energy import Books, Membrane, spread
+from membrane.vesicle.energy import Conserved, Membrane, as_field
 
 SWEEP = 0.12
-"""Diffusion length squared of one sweep of :func:`extended` over spacing squared; above about 0.18 it is unstable."""
+"""Square of the diffusion length of one sweep of :func:`extended`, over the spacing squared.
+
+Above about 0.18 a sweep is unstable.
+"""
 
 
-def faces(field, books: Books) -> list:
-    """The mean of a field on the faces of every point, (behind, ahead) along each axis; none between the membranes of
-    two vesicles."""
-    ahead = [0.5 * (field + jnp.roll(field, -1, axis)) * books.open(axis) for axis in range(3)]
+def faces(field, conserved: Conserved) -> list:
+    """The mean of a field on the faces between neighbouring points.
+
+    Returns a pair (behind, ahead) for each axis: the faces towards the point before and towards the next, each
+    (n_z, n_y, n_x). It is zero on faces between the regions of two membranes.
+    """
+    ahead = [0.5 * (field + jnp.roll(field, -1, axis)) * conserved.same_membrane(axis) for axis in range(3)]
     return [(jnp.roll(face, 1, axis), face) for axis, face in enumerate(ahead)]
 
 
 def stiffness(field, weights, grid: Grid):
-    """-div(W grad field) with W on :func:`faces`, per point: symmetric, not negative, zero in sum."""
+    """-div(W grad field) at each point, with W given on the faces as :func:`faces` returns it.
+
+    As an operator it is symmetric and has no negative eigenvalue. The sum of the result over all points is zero.
+    """
 
     def slab(field, weights):
         wide, total = slabs.ghosted(field, grid.devices), 0.0
@@ -44,17 +58,27 @@ def stiffness(field, weights, grid: Grid):
     return slabs.on_slabs(slab, grid.devices)(field, weights)
 
 
-def extended(fields, psi: surface.Derivatives, weight, books: Books, grid: Grid, amount):
-    """One sweep of diffusion along normals only, (1/W) div(W n n.grad X) times ``amount`` SWEEP h^2, of every field.
+def extended(fields, psi: surface.Derivatives, weight, conserved: Conserved, grid: Grid, amount):
+    """One sweep of diffusion along normals n of the membrane, which makes the fields constant along them.
 
-    Conserves int W X and makes X constant along normals, at a rate of 3/(2 eps^2) per nm^2 of diffusion on the
-    membrane and at a speed of 2 sqrt2/eps outside it. Taken with forward and with backward differences, each with its
-    own adjoint.
+        X + amount SWEEP h^2 (1/W) div(W n (n . grad X))
+
+    It conserves int W X. Per nm^2 of diffusion, differences along a normal decay at a rate of 3/(2 eps^2) on the
+    membrane, and values spread outwards at a speed of 2 sqrt2/eps outside it. It is the mean of forward and of backward
+    differences, each with its own adjoint.
+
+    Arguments:
+        fields: tuple of fields X, each (n_z, n_y, n_x).
+        psi: the phase field and its derivatives.
+        weight: W, 1/nm, (n_z, n_y, n_x).
+        conserved: tells which points belong to the same membrane.
+        grid: the box; h is its smallest spacing.
+        amount: a number from 0 to 1.
     """
     normal = psi.gradient / psi.slope
-    leg = lambda axis, side: books.open(axis, side) * normal[axis] / grid.spacing[axis]
-    # Of one vesicle both are the same.
-    legs = [[leg(axis, side) for axis in range(3)] for side in ((-1,) if books.vesicles == 1 else (-1, 1))]
+    leg = lambda axis, side: conserved.same_membrane(axis, side) * normal[axis] / grid.spacing[axis]
+    # For a single membrane both are the same.
+    legs = [[leg(axis, side) for axis in range(3)] for side in ((-1,) if conserved.count == 1 else (-1, 1))]
     unit, none, one = np.eye(3, dtype=int), np.zeros(3, int), np.ones(3, int)
 
     def slab(fields, weight, legs, amount):
@@ -85,99 +109,127 @@ def extended(fields, psi: surface.Derivatives, weight, books: Books, grid: Grid,
 
 
 class Transport(eqx.Module):
-    """``diffusion`` D (nm^2/s): one for all, or a pair (in Ld, in Lo) for each species by name; ``tolerance`` and most
-    ``iterations`` of the conjugate gradients. What they leave is an error in time, not in the total."""
+    """Transport of all species on a membrane that is at rest.
+
+    Arguments:
+        diffusion: D in nm^2/s: one number for all species, or a pair (in Ld, in Lo) for each species by name.
+        tolerance: relative residual at which the linear solver stops. The residual is an error in time. It does not
+            change the total amount of a species.
+        iterations: largest number of iterations of the solver.
+
+    >>> Transport({"phi": (1e6, 3e5)}).coefficient("phi")
+    (1000000.0, 300000.0)
+    """
 
     diffusion: float | dict[str, tuple[float, float]]
+    _: KW_ONLY
     tolerance: float = 1e-2
     iterations: int = eqx.field(static=True, default=60)
 
-    def step(self, membrane: Membrane, psi: surface.Derivatives, fields, books: Books, dt):
-        """Fields after ``dt`` seconds, the membrane at rest and without reactions; first order in dt.
+    def step(self, membrane: Membrane, psi: surface.Derivatives, fields, conserved: Conserved, dt):
+        """The fields (species, n_z, n_y, n_x) after ``dt`` seconds of transport, without reactions.
 
-        One species after another, each by a semi-implicit step in which F falls, with the potentials that the one
-        before has left.
+        The species move one after another, each with the chemical potentials that result from the one before. Each
+        makes a semi-implicit step, of first order in dt, in which F falls.
         """
         fields = list(membrane.separate(fields))
         weight = membrane.weight(psi)
-        fields[0] = fields[0] + self._lipids(membrane, psi, fields, books, weight, dt)
+        fields[0] = fields[0] + self._lipids(membrane, psi, fields, conserved, weight, dt)
         for i, name in enumerate(membrane.species[1:], 1):
-            fields[i] = fields[i] + self._dissolved(membrane, psi, fields, books, weight, name, dt)
+            fields[i] = fields[i] + self._dissolved(membrane, psi, fields, conserved, weight, name, dt)
         return jnp.stack(fields)
 
     def coefficient(self, name: str) -> tuple[float, float]:
-        """D in Ld and in Lo, nm^2/s. Raises ValueError where it is not given."""
+        """D of a species in Ld and in Lo, nm^2/s. Raises ValueError if it is not given."""
         if not isinstance(self.diffusion, dict):
             return self.diffusion, self.diffusion
         if name not in self.diffusion:
-            raise ValueError(f"no diffusion coefficient for {name!r}, only for {sorted(self.diffusion)}")
+            raise ValueError(f"no diffusion coefficient for {name!r}, only for {sorted(self.diffusion)}; add it")
         return self.diffusion[name]
 
-    def _mobile(self, weight, mobility, books: Books):
-        """W M on :func:`faces`, of the means of both."""
-        return jax.tree.map(jnp.multiply, faces(weight, books), faces(mobility, books))
+    def _mobility_on_faces(self, weight, mobility, conserved: Conserved):
+        """W M on the faces: the mean of W times the mean of M."""
+        return jax.tree.map(jnp.multiply, faces(weight, conserved), faces(mobility, conserved))
 
-    def _lipids(self, membrane, psi, fields, books, weight, dt):
-        """Change of phi. With S = -div W grad and a stabiliser a >= f''/2 (Eyre 1998; Shen & Yang 2010, Discrete
-        Contin. Dyn. Syst. 28:1669) it solves [W/dt + S_M (K W^-1 S + a)] x = -S_M mu: F falls for every dt. With one M
-        it is symmetric and positive, and solved by conjugate gradients, else by their stabilised bi-conjugate kin;
-        preconditioned with 1/W both conserve int W x = 0 in every iteration."""
+    def _lipids(self, membrane, psi, fields, conserved, weight, dt):
+        """The change x of phi in ``dt`` seconds.
+
+        With S = -div W grad, S_M = -div W M grad and a stabiliser a >= f''/2 (Eyre 1998; Shen & Yang 2010, Discrete
+        Contin. Dyn. Syst. 28:1669) it solves
+
+            [W/dt + S_M (K W^-1 S + a)] x = -S_M mu,
+
+        so F falls for every dt. If M is the same everywhere, the operator is symmetric and positive, and it is
+        solved by conjugate gradients. Otherwise the stabilised bi-conjugate gradients (BiCGSTAB) solve it. With the
+        preconditioner 1/W both keep int W x = 0 in every iteration.
+        """
         grid, lipids = membrane.grid, membrane.lipids
         ld, lo = self.coefficient("phi")
-        resting = faces(weight, books)
-        moving = self._mobile(weight, membrane.mixture.mobility("phi", {"phi": fields[0]}, (ld, lo)), books)
-        carried = lambda x: stiffness(x, moving, grid)
-        laplace = lambda x: stiffness(x, resting, grid)
-        mu, steepness = _potential(membrane, psi, fields, books, "phi")
+        weight_on_faces = faces(weight, conserved)
+        moving = self._mobility_on_faces(
+            weight, membrane.mixture.mobility("phi", {"phi": fields[0]}, (ld, lo)), conserved
+        )
+        transport = lambda x: stiffness(x, moving, grid)  # S_M
+        laplace = lambda x: stiffness(x, weight_on_faces, grid)  # S
+        mu, steepness = _potential(membrane, psi, fields, conserved, "phi")
         coupled = steepness - lipids.well * (3 * fields[0] ** 2 - 1)
         stabiliser = 1.5 * lipids.well + jnp.max(jnp.abs(coupled))
         stiffened = lambda x: lipids.gradient * laplace(x) / weight + stabiliser * x
-        operator = lambda x: weight * x / dt + carried(stiffened(x))
+        operator = lambda x: weight * x / dt + transport(stiffened(x))
         solve = cg if ld == lo else bicgstab
-        return solve(operator, -carried(mu), tol=self.tolerance, maxiter=self.iterations, M=lambda r: r / weight)[0]
+        return solve(operator, -transport(mu), tol=self.tolerance, maxiter=self.iterations, M=lambda r: r / weight)[0]
 
-    def _dissolved(self, membrane, psi, fields, books, weight, name, dt):
-        """Change of a species on a lattice. With S_M = -div W M grad and h = d mu/dX, pointwise, the potential at the
-        end of the step, mu + z, solves [W/h + dt S_M] z = -dt S_M mu, symmetric and positive; x = z/h has int W x = 0,
-        and lowers F where no h more than doubles in the step. Hence h is larger where mu, here or beside, is more than
-        kT/4 a site from its mean, so that |x| < c (1-c)/2: far from the membrane's middle curvature is extreme.
+    def _dissolved(self, membrane, psi, fields, conserved, weight, name, dt):
+        """The change x of ceramide or cargo in ``dt`` seconds.
 
-        What the solver leaves of int W x is taken back in proportion to M, for every vesicle. -dt W^-1 S_M (mu + z)
-        would conserve by itself, but its residual over W drives X out of 0 to 1 where W is small."""
+        Let S_M = -div W M grad and h = d mu/dX at each point. The chemical potential at the end of the step, mu + z,
+        solves [W/h + dt S_M] z = -dt S_M mu, whose operator is symmetric and positive. The change is x = z/h. It has
+        int W x = 0, and F falls if h nowhere more than doubles in the step. h is therefore made larger where mu, at a
+        point or beside it, is more than kT/4 per site (or per n-mer) away from its mean, so that |x| < c (1 - c)/2.
+        This happens far from the middle of the membrane, where the curvature is extreme.
+
+        What the solver leaves of int W x is taken back in proportion to M, for each membrane. The flux form
+        -dt W^-1 S_M (mu + z) would conserve by itself. But it divides the residual by W, and where W is small that
+        would drive X below 0 or above 1.
+        """
         grid = membrane.grid
-        mu, steepness = _potential(membrane, psi, fields, books, name)
+        mu, steepness = _potential(membrane, psi, fields, conserved, name)
         part, named = membrane.mixture.part(name), membrane.named(fields)
         mobility = part.mobility(name, named)
         far = jnp.abs(mu - jnp.sum(weight * mu) / jnp.sum(weight))
         for axis in range(3):
             far = jnp.maximum(far, jnp.maximum(jnp.roll(far, 1, axis), jnp.roll(far, -1, axis)))
         steepness = steepness * jnp.maximum(1, 4 * part.sites(name) * far)
-        moving = self._mobile(weight, membrane.mixture.mobility(name, named, self.coefficient(name)), books)
-        laplace = lambda x: stiffness(x, moving, grid)
+        moving = self._mobility_on_faces(
+            weight, membrane.mixture.mobility(name, named, self.coefficient(name)), conserved
+        )
+        transport = lambda x: stiffness(x, moving, grid)  # S_M
         inertia = weight / steepness
         around = sum((behind + ahead) / h**2 for (behind, ahead), h in zip(moving, grid.spacing, strict=True))
-        change = self._solve(lambda z: inertia * z + dt * laplace(z), -dt * laplace(mu), inertia + dt * around)
+        change = self._solve(lambda z: inertia * z + dt * transport(z), -dt * transport(mu), inertia + dt * around)
         moved = change / steepness
-        surplus = membrane.content_change(psi, [moved], books) / membrane.content_change(psi, [mobility], books)
-        return moved - spread(surplus[0], books.parts(membrane.grid.dtype)) * mobility
+        surplus = membrane.content_change(psi, [moved], conserved) / membrane.content_change(psi, [mobility], conserved)
+        return moved - as_field(surplus[0], conserved.regions(membrane.grid.dtype)) * mobility
 
     def _solve(self, operator, right, diagonal):
+        """z with operator(z) = right, by conjugate gradients preconditioned with 1/diagonal."""
         return cg(operator, right, tol=self.tolerance, maxiter=self.iterations, M=lambda r: r / diagonal)[0]
 
 
-def _potential(membrane: Membrane, psi, fields, books: Books, name: str):
-    """mu of a species and its local derivative d mu/dX (that of gradient terms left out), (n_z, n_y, n_x) each."""
+def _potential(membrane: Membrane, psi, fields, conserved: Conserved, name: str):
+    """mu of a species and d mu/dX at each point, without that of gradient terms; both (n_z, n_y, n_x)."""
     i = membrane.species.index(name)
-    mu = lambda field: membrane.chemical_potential(psi, (*fields[:i], field, *fields[i + 1 :]), books, name)
+    mu = lambda field: membrane.chemical_potential(psi, (*fields[:i], field, *fields[i + 1 :]), conserved, name)
     return jax.jvp(mu, (fields[i],), (jnp.ones_like(fields[i]),))
 
 
-def reacted(membrane: Membrane, psi: surface.Derivatives, fields, books: Books, dt):
-    """Fields and books after ``dt`` seconds of reactions.
+def reacted(membrane: Membrane, psi: surface.Derivatives, fields, conserved: Conserved, dt):
+    """The fields (species, n_z, n_y, n_x), and what each membrane keeps, after ``dt`` seconds of reactions.
 
-    Ceramide's (active) terms are explicit. n monomers and one n-mer exchange at the rate of their full chemical
-    potentials, curvature included, implicit to first order in the extent of the reaction: x = dt R/(1 - dt dR/dx), at
-    most half of what there is. Far from the membrane's middle, where curvature is extreme, e^(+-60) is extreme enough.
+    The reactions of ceramide are active and are taken explicitly. n monomers and one n-mer exchange at a rate R that
+    follows from their full chemical potentials, curvature included. The extent x of this reaction is implicit to first
+    order, x = dt R/(1 - dt dR/dx), and at most half of what there is reacts. Far from the middle of the membrane the
+    curvature is extreme; there the difference of the potentials is limited to 60 kT per n-mer.
     """
     named = membrane.named(membrane.separate(fields))
     change = {}
@@ -187,7 +239,7 @@ def reacted(membrane: Membrane, psi: surface.Derivatives, fields, books: Books, 
 
         def rate(extent):
             now = named | {MONOMER: named[MONOMER] - extent, OLIGOMER: named[OLIGOMER] + extent}
-            mu = {name: membrane.chemical_potential(psi, now.values(), books, name) for name in (MONOMER, OLIGOMER)}
+            mu = {name: membrane.chemical_potential(psi, now.values(), conserved, name) for name in (MONOMER, OLIGOMER)}
             most = 60 / membrane.cargo.sites(OLIGOMER)
             mu[OLIGOMER] = mu[MONOMER] - jnp.clip(mu[MONOMER] - mu[OLIGOMER], -most, most)
             return membrane.cargo.reaction(now, mu)[OLIGOMER]
@@ -199,7 +251,7 @@ def reacted(membrane: Membrane, psi: surface.Derivatives, fields, books: Books, 
         change |= {MONOMER: -extent, OLIGOMER: extent}
     fields = jnp.stack([named[name] + change.get(name, 0) for name in membrane.species])
     if not change:
-        return fields, books
+        return fields, conserved
     change = [change.get(name, jnp.zeros_like(named["phi"])) for name in membrane.species]
-    content = books.content + membrane.content_change(psi, change, books)
-    return fields, eqx.tree_at(lambda b: b.content, books, content)
+    content = conserved.content + membrane.content_change(psi, change, conserved)
+    return fields, eqx.tree_at(lambda b: b.content, conserved, content)

@@ -1,4 +1,4 @@
-"""The free energy of a closed membrane and what is in it, one discrete functional of psi and the surface fields X.
+"""The free energy F of the membranes in a box: one discrete functional of psi and of the fields X on the membrane.
 
     F =   int (3/(4 sqrt2)) (kappa/eps) [eps lap psi + (psi - psi^3)/eps - c0 (1 - psi^2)/sqrt2]^2     bending
         + int (kappa_G - max kappa_G) delta K                                                  Gaussian curvature
@@ -6,20 +6,27 @@
         + sum_i (K_A/2) (A_i - A0_i)^2/A0_i                                                           stretch
         + (K_V/2) (V - V0)^2/V0 + p V                                                                 osmosis
 
-X are phi (Lo and Ld) and, as on the Sheet and with the same densities f of membrane.energy, ceramide of both leaflets
-and cargo. c0 = c0(phi) + sum_i C_i X_i. kappa and c0(phi) interpolate between the phases with p = (3 phi - phi^3)/2,
-whose slope vanishes in both, so that curvature does not push the pure phases off +-1. W = delta + floor; the floor lets
-X reach beyond the membrane. X are fields of the box, constant along normals in equilibrium. On a membrane that moves
-they stay where they are, but give way where they can so that every vesicle keeps its content of each exactly:
+The lines are the bending energy, that of the Gaussian curvature K, that of the composition (where K is the gradient
+coefficient of phi), of stretching each closed membrane i, and of osmosis and pressure.
 
-    X = X_n + sum_i alpha_i chi_i s,   int chi_i W X = const,
+- X are the fields on the membrane: phi (Lo and Ld) and, as on the sheet and with the same density f
+  (:mod:`membrane.energy`), ceramide in both leaflets and cargo. They are fields of the whole box, and in equilibrium
+  they are constant along normals of the membrane.
+- c0 = c0(phi) + sum_i C_i X_i. kappa and c0(phi) vary between the phases with p = (3 phi - phi^3)/2. Its slope is zero
+  in both phases, so that curvature does not push them off phi = +-1.
+- W = delta + a small constant, which lets X reach beyond the membrane.
 
-chi_i the part of the box that belongs to vesicle i. s is what an even change of chemical potential would add:
-max(1 - phi^2, 0) + 0.01 for phi, whose rims give way, and c (1 - c), u_i u_0 for what is on a lattice, which stays
-between 0 and 1. alpha is a function of psi, so F is one of psi too, and its derivative carries the chemical potential
-that line tension and curvature put on what is conserved.
+When the membrane moves, X is corrected so that each closed membrane keeps its content of every species exactly:
+
+    X = X_n + sum_i alpha_i chi_i s,   int chi_i W X = const.
+
+chi_i is 1 in the region of the box that belongs to membrane i and 0 elsewhere. s is what an even change of chemical
+potential would add to a field: max(1 - phi^2, 0) + 0.01 for phi, c (1 - c) for ceramide and u_i u_0 for cargo, which
+therefore stay between 0 and 1. alpha is a function of psi, and so is F. Its derivative contains the chemical potentials
+that line tension and curvature give to what is kept.
 """
 
+from dataclasses import KW_ONLY
 from typing import NamedTuple
 
 import equinox as eqx
@@ -35,59 +42,106 @@ from membrane.vesicle import surface
 from membrane.vesicle.surface import Derivatives
 
 FLOOR = 1e-5
-"""Floor of W over the largest delta of a profile."""
+"""The constant in W, over the largest delta of a profile."""
 
-YIELD = 0.01
-"""How much of the correction alpha pure phases take, against a wall: without walls they must take all."""
+PURE_PHASE_SHARE = 0.01
+"""Correction of phi in a pure phase over that in the middle of a domain wall. A membrane without domain walls takes all
+of it in its pure phase, so it must not be zero."""
 
 
-class Books(eqx.Module):
-    """What each vesicle keeps: ``area`` A0 (nm^2, relaxed) and ``content`` int W X of each species (nm^2), and whose
-    membrane a point of the box belongs to (``labels``)."""
+class Conserved(eqx.Module):
+    """What each closed membrane keeps, and the regions of the box that belong to them.
 
-    area: Float[Array, " vesicles"]
-    content: Float[Array, "species vesicles"]
+    Arguments:
+        area: relaxed area A0 of each membrane, nm^2, (membranes,).
+        content: int W X of each species on each membrane, nm^2, (species, membranes). Transport conserves it;
+            reactions change it.
+        labels: index of the membrane that a point of the box belongs to, (n_z, n_y, n_x).
+    """
+
+    area: Float[Array, " membranes"]
+    content: Float[Array, "species membranes"]
     labels: Int[Array, "nz ny nx"]
 
     @property
     def lo(self):
-        """int W phi of each vesicle, nm^2."""
+        """int W phi of each membrane, nm^2, (membranes,)."""
         return self.content[0]
 
     @property
-    def vesicles(self) -> int:
-        """Number of vesicles, static: a fission compiles anew."""
+    def count(self) -> int:
+        """Number of closed membranes. It is a static number, so compiled code is made anew after a fission."""
         return self.area.shape[0]
 
-    def parts(self, dtype):
-        """Indicator (vesicles, n_z, n_y, n_x) of the part of the box that belongs to each vesicle's membrane."""
-        if self.vesicles == 1:
-            return jnp.ones((1, 1, 1, 1), dtype)
-        return jax.nn.one_hot(self.labels, self.vesicles, axis=0, dtype=dtype)
+    def regions(self, dtype):
+        """chi: 1 in the region of each membrane and 0 elsewhere, (membranes, n_z, n_y, n_x).
 
-    def open(self, axis: int, side: int = -1):
-        """Whether a point and its neighbour along ``axis`` (side -1: the next) belong to the same membrane."""
-        return 1 if self.vesicles == 1 else self.labels == jnp.roll(self.labels, side, axis)
+        For a single membrane it is one number, (1, 1, 1, 1).
+        """
+        if self.count == 1:
+            return jnp.ones((1, 1, 1, 1), dtype)
+        return jax.nn.one_hot(self.labels, self.count, axis=0, dtype=dtype)
+
+    def same_membrane(self, axis: int, side: int = -1):
+        """Whether a point and its neighbour along ``axis`` belong to the same membrane, (n_z, n_y, n_x).
+
+        The neighbour is the next point for ``side`` -1 and the one before for 1. For a single membrane it is 1.
+        """
+        return 1 if self.count == 1 else self.labels == jnp.roll(self.labels, side, axis)
 
 
 class Terms(NamedTuple):
-    """The parts of the free energy, pN nm."""
+    """The parts of the free energy, pN nm.
+
+    Arguments:
+        bending: bending energy, with that of the Gaussian curvature.
+        lipids: energy of the composition, that of ceramide and cargo included.
+        stretch: energy of stretching the membranes.
+        osmosis: energy of osmosis and of the pressure.
+    """
 
     bending: Array
-    lipids: Array  # all of the composition
+    lipids: Array
     stretch: Array
     osmosis: Array
 
 
 class Membrane(eqx.Module):
-    """Elastic constants: eps (nm); kappa (pN nm) and c0 (1/nm, total curvature, c0 > 0 into the lumen) as pairs
-    (Ld, Lo); Lo/Ld ``lipids``; ``area_modulus`` K_A (pN/nm); optionally ``osmotic`` (K_V in pN/nm^2, V0 in nm^3),
-    ``pressure`` p, outside less inside (pN/nm^2), ``ceramide`` and ``cargo``, and their ``coefficients`` C_i (1/nm);
-    ``gaussian_rigidity`` kappa_G (pN nm) as a pair, whose contrast is part of F and whose larger value, which tells
-    only the topology, is not: :meth:`topological_energy`. Raises ValueError for a plane, fewer devices than the grid is
-    cut over, an unresolved interface, a coefficient of what is not there and a phase that would crumple."""
+    """The elastic properties and the composition of all membranes in a box. Everything after ``grid`` is keyword-only.
+
+    Arguments:
+        grid: the box.
+        interface_width: eps, nm; at least 1.2 spacings of the grid.
+        bending_rigidity: kappa of Ld and of Lo, pN nm.
+        spontaneous_curvature: c0 of Ld and of Lo, 1/nm; a total curvature, and c0 > 0 bends into the lumen.
+        lipids: double well and gradient energy of phi.
+        area_modulus: K_A, pN/nm.
+        osmotic: K_V in pN/nm^2 and V0 in nm^3; without it the volume is free.
+        pressure: p, outside less inside, pN/nm^2.
+        ceramide: ceramide in the two leaflets, if there is any.
+        cargo: cargo, if there is any.
+        coefficients: C_i of ceramide and cargo by name, 1/nm.
+        gaussian_rigidity: kappa_G of Ld and of Lo, pN nm. Only their difference is part of F. The larger one depends on
+            the topology only: :meth:`topological_energy`.
+
+    Raises ValueError for a plane, for fewer devices than the grid is cut over, for an interface that the grid does not
+    resolve, for a coefficient of a species that is not there, and for a phase that would crumple.
+
+    >>> grid = Grid((32, 32, 32), (96.0, 96.0, 96.0))
+    >>> membrane = Membrane(
+    ...     grid,
+    ...     interface_width=4.0,
+    ...     bending_rigidity=(85.6, 171.2),
+    ...     spontaneous_curvature=(0.0, 0.05),
+    ...     lipids=Lipids.from_wall(line_tension=1.0, interface_width=4.0),
+    ...     area_modulus=240.0,
+    ... )
+    >>> membrane.species
+    ('phi',)
+    """
 
     grid: Grid = eqx.field(static=True)
+    _: KW_ONLY
     interface_width: float
     bending_rigidity: tuple[float, float]
     spontaneous_curvature: tuple[float, float]
@@ -119,8 +173,8 @@ class Membrane(eqx.Module):
         unknown = sorted(set(self.coefficients) - set(self.species[1:]))
         if unknown:
             raise ValueError(
-                f"coefficients name {unknown}, but beside phi there is {list(self.species[1:])}; the phases' own "
-                "curvatures are spontaneous_curvature"
+                f"coefficients name {unknown}, but beside phi there is {list(self.species[1:])}; the curvatures of "
+                "the phases themselves are given as spontaneous_curvature"
             )
 
     # Fields ----------------------------------------------------------------------------------------------------
@@ -132,18 +186,18 @@ class Membrane(eqx.Module):
 
     @property
     def species(self) -> tuple[str, ...]:
-        """Names of the surface fields in their order; the first is phi."""
+        """Names of the fields on the membrane in their order; the first is phi."""
         return self.mixture.species
 
     def named(self, fields) -> dict:
-        """The fields by name."""
+        """The fields by name. They are given as an array (species, ...) or as a sequence."""
         return self.mixture.named(fields)
 
     def separate(self, fields) -> tuple:
-        """The fields (n_z, n_y, n_x) one by one, from an array (species, ...) or a sequence of them; where phi is the
-        only species it may be given by itself.
+        """The fields as a tuple of arrays (n_z, n_y, n_x), from an array (species, n_z, n_y, n_x) or a sequence.
 
-        Raises ValueError where they are not as many as the species.
+        If phi is the only species, it may be given by itself. Raises ValueError if there are not as many fields as
+        species.
         """
         fields = (fields,) if getattr(fields, "ndim", 4) == 3 else tuple(fields)
         if len(fields) != len(self.species):
@@ -151,78 +205,95 @@ class Membrane(eqx.Module):
         return fields
 
     def stacked(self, fields):
-        """The same as one array (species, n_z, n_y, n_x)."""
+        """The fields as one array (species, n_z, n_y, n_x), from what :meth:`separate` takes."""
         return jnp.stack([jnp.asarray(field, self.grid.dtype) for field in self.separate(fields)])
 
     def composed(self, phi, fractions: dict[str, float]):
-        """Fields (species, n_z, n_y, n_x) of given phi and even area fractions of all other species.
+        """Fields (species, n_z, n_y, n_x) with a given phi, and all other species even over the whole box.
 
-        Raises ValueError where ``fractions`` names others than these.
+        Arguments:
+            phi: the order parameter, (n_z, n_y, n_x).
+            fractions: area fraction of each other species, by name.
+
+        Raises ValueError if ``fractions`` does not name exactly the other species.
         """
         if set(fractions) != set(self.species[1:]):
-            raise ValueError(f"fractions name {sorted(fractions)}, but what is beside phi is {list(self.species[1:])}")
+            raise ValueError(
+                f"fractions name {sorted(fractions)}; name exactly the species beside phi: {list(self.species[1:])}"
+            )
         even = [jnp.full(self.grid.shape, fractions[name], self.grid.dtype) for name in self.species[1:]]
         return jnp.stack([jnp.asarray(phi, self.grid.dtype), *even])
 
     # Integrals -------------------------------------------------------------------------------------------------
 
     def weight(self, psi: Derivatives):
-        """W in 1/nm."""
+        """W in 1/nm, (n_z, n_y, n_x): the surface density delta with a small constant added."""
         peak = surface.SCALE / (2 * self.interface_width)
         return surface.delta(psi, self.interface_width) + FLOOR * peak
 
-    def open_books(self, psi, fields, labels=None, vesicles: int = 1) -> Books:
-        """Books in which the membrane is relaxed as it is; ``fields`` as :meth:`stacked` takes them. Made on the host,
-        where sums are in double precision."""
+    def conserved(self, psi, fields, labels=None, count: int = 1) -> Conserved:
+        """What each closed membrane keeps if its present area is its relaxed area.
+
+        Arguments:
+            psi: the phase field, (n_z, n_y, n_x).
+            fields: the fields on the membrane, as :meth:`separate` takes them.
+            labels: index of the membrane of each point, (n_z, n_y, n_x); not needed for a single membrane.
+            count: number of closed membranes.
+
+        The sums are taken on the host in double precision.
+        """
         labels = np.zeros(self.grid.shape, np.int32) if labels is None else np.asarray(labels, np.int32)
         near = surface.derivatives(psi, self.grid)
 
         def sums(density):
             density = np.asarray(density, float).ravel() * self.grid.cell_volume
-            return jnp.asarray(np.bincount(labels.ravel(), density, vesicles), self.grid.dtype)
+            return jnp.asarray(np.bincount(labels.ravel(), density, count), self.grid.dtype)
 
         weight = np.asarray(self.weight(near), float)
         content = jnp.stack([sums(weight * np.asarray(field, float)) for field in self.separate(fields)])
-        return Books(sums(surface.delta(near, self.interface_width)), content, jnp.asarray(labels))
+        return Conserved(sums(surface.delta(near, self.interface_width)), content, jnp.asarray(labels))
 
-    def _content(self, weight, fields, parts):
-        """int chi W X, (species, vesicles)."""
-        each = [spectral.total(parts * (weight * field)) for field in fields]
+    def _content(self, weight, fields, regions):
+        """int chi W X of each species and membrane, (species, membranes)."""
+        each = [spectral.total(regions * (weight * field)) for field in fields]
         return jnp.stack(each) * self.grid.cell_volume
 
-    def content_change(self, psi: Derivatives, change, books: Books):
-        """int chi W of a change of the fields, (species, vesicles) in nm^2."""
-        return self._content(self.weight(psi), change, books.parts(self.grid.dtype))
+    def content_change(self, psi: Derivatives, change, conserved: Conserved):
+        """int chi W of a change of the fields: by how much it changes the contents, nm^2, (species, membranes)."""
+        return self._content(self.weight(psi), change, conserved.regions(self.grid.dtype))
 
-    def settled(self, psi: Derivatives, fields, books: Books):
-        """Fields (species, ...) that have given way so that every vesicle has what its books say."""
-        return jnp.stack(self._settle(self.weight(psi), self.separate(fields), books))
+    def corrected(self, psi: Derivatives, fields, conserved: Conserved):
+        """Fields (species, n_z, n_y, n_x), corrected so that every membrane has the content in ``conserved``."""
+        return jnp.stack(self._corrected(self.weight(psi), self.separate(fields), conserved))
 
-    def _settle(self, weight, fields, books: Books) -> tuple:
+    def _corrected(self, weight, fields, conserved: Conserved) -> tuple:
         """X + sum_i alpha_i chi_i s for every field."""
-        parts, give = books.parts(self.grid.dtype), self._give(fields)
-        alpha = (books.content - self._content(weight, fields, parts)) / self._content(weight, give, parts)
-        return tuple(field + spread(a, parts) * s for field, a, s in zip(fields, alpha, give, strict=True))
+        regions, shapes = conserved.regions(self.grid.dtype), self._correction_shapes(fields)
+        alpha = (conserved.content - self._content(weight, fields, regions)) / self._content(weight, shapes, regions)
+        return tuple(field + as_field(a, regions) * s for field, a, s in zip(fields, alpha, shapes, strict=True))
 
-    def _give(self, fields) -> tuple:
-        """s: the walls and a little of the pure phases; and as the mobilities of what is on a lattice."""
+    def _correction_shapes(self, fields) -> tuple:
+        """s of every field. For ceramide and cargo it is the concentration dependence of their mobility."""
         named, part = self.named(fields), self.mixture.part
-        return _walls(named["phi"]), *(part(name).mobility(name, named) for name in self.species[1:])
+        return _phi_correction_shape(named["phi"]), *(part(name).mobility(name, named) for name in self.species[1:])
 
     # Energy ----------------------------------------------------------------------------------------------------
 
     def mixed(self, pair, phi):
-        """A property of the phases (Ld, Lo) at phi."""
+        """A property of the membrane at phi, from the ``pair`` of its values in Ld and in Lo."""
         ld, lo = pair
         return 0.5 * (ld + lo) + 0.5 * (lo - ld) * lo_order(phi)
 
     def preferred_curvature(self, fields):
-        """c0 = c0(phi) + sum_i C_i X_i in 1/nm."""
+        """c0 = c0(phi) + sum_i C_i X_i in 1/nm, (n_z, n_y, n_x)."""
         named = self.named(self.separate(fields))
         return spontaneous_curvature(named, self.coefficients, self.mixed(self.spontaneous_curvature, named["phi"]))
 
     def bending_density(self, psi: Derivatives, fields):
-        """pN/nm^2 of box, with the Gaussian curvature's share where kappa_G differs between the phases."""
+        """Bending energy per volume of the box, pN/nm^2, (n_z, n_y, n_x).
+
+        If kappa_G differs between the phases, that of the Gaussian curvature is included.
+        """
         fields, eps = self.separate(fields), self.interface_width
         excess = surface.curvature(psi, eps) - self.preferred_curvature(fields) * (1 - psi.value**2) / 2**0.5
         density = (0.5 * surface.SCALE / eps) * self.mixed(self.bending_rigidity, fields[0]) * excess**2
@@ -230,25 +301,33 @@ class Membrane(eqx.Module):
         if ld == lo:
             return density
         gaussian = surface.gaussian_density(psi, surface.hessian(psi.value, self.grid), eps)
-        # Never positive: (kappa/2)(tr A)^2 bounds kappa_G times the minors of A from below, but not from above.
+        # The factor of the Gaussian curvature is never positive. With the other sign the energy has no lower bound.
         return density + self.mixed((ld - max(ld, lo), lo - max(ld, lo)), fields[0]) * gaussian
 
-    def topological_energy(self, vesicles: int) -> float:
-        """4 pi max kappa_G of each of so many spheres, pN nm: what F leaves out, and what a fission adds once."""
-        return 4 * np.pi * max(self.gaussian_rigidity) * vesicles
+    def topological_energy(self, count: int) -> float:
+        """4 pi times the larger kappa_G for each of ``count`` closed membranes, pN nm; a fission adds one.
 
-    def terms(self, psi: Derivatives, fields, books: Books) -> Terms:
-        """F by parts, from psi with its derivatives and the fields as they are."""
+        It is not part of F.
+        """
+        return 4 * np.pi * max(self.gaussian_rigidity) * count
+
+    def terms(self, psi: Derivatives, fields, conserved: Conserved) -> Terms:
+        """The parts of F. The fields are taken as they are, without a correction."""
         fields = self.separate(fields)
-        return self._terms(psi, fields, self._composition(fields, self._slopes(fields[0], books)), books)
+        return self._terms(
+            psi, fields, self._composition(fields, self._gradient_product(fields[0], conserved)), conserved
+        )
 
     def _composition(self, fields, square):
-        """f + (K/2) |grad phi|^2, pN/nm."""
+        """f + (K/2) |grad phi|^2 in pN/nm, from the fields and |grad phi|^2."""
         return self.mixture.density(self.named(fields)) + 0.5 * self.lipids.gradient * square
 
-    def _slopes(self, phi, books: Books, of=lambda phi: phi):
-        """grad phi . grad of(phi) in 1/nm^2: each face by halves to the points on its sides, so a face weighs the mean
-        of theirs."""
+    def _gradient_product(self, phi, conserved: Conserved, of=lambda phi: phi):
+        """grad phi . grad of(phi) in 1/nm^2, (n_z, n_y, n_x).
+
+        The differences belong to the faces between points. Half of each face counts for the point on either side. There
+        is no face between the regions of two membranes.
+        """
         grid = self.grid
 
         def slab(phi, faces):
@@ -259,13 +338,14 @@ class Membrane(eqx.Module):
                     total = total + face * (there - phi) * (of(there) - of(phi)) / (2 * h**2)
             return total
 
-        faces = [[books.open(axis, -side) for side in (-1, 1)] for axis in range(3)]
+        faces = [[conserved.same_membrane(axis, -side) for side in (-1, 1)] for axis in range(3)]
         return slabs.on_slabs(slab, grid.devices)(phi, faces)
 
-    def _terms(self, psi: Derivatives, fields, composition, books: Books) -> Terms:
+    def _terms(self, psi: Derivatives, fields, composition, conserved: Conserved) -> Terms:
+        """The parts of F, from the energy of the composition per area (pN/nm)."""
         grid, cell = self.grid, self.grid.cell_volume
-        area = surface.areas(psi, self.interface_width, books.parts(grid.dtype), grid)
-        stretch = 0.5 * self.area_modulus * jnp.sum((area - books.area) ** 2 / books.area)
+        area = surface.areas(psi, self.interface_width, conserved.regions(grid.dtype), grid)
+        stretch = 0.5 * self.area_modulus * jnp.sum((area - conserved.area) ** 2 / conserved.area)
         enclosed = surface.volume(psi.value, grid)
         osmosis = self.pressure * enclosed
         if self.osmotic is not None:
@@ -274,62 +354,76 @@ class Membrane(eqx.Module):
         bending = spectral.total(self.bending_density(psi, fields)) * cell
         return Terms(bending, spectral.total(self.weight(psi) * composition) * cell, stretch, osmosis)
 
-    def free_energy(self, psi, fields, books: Books):
-        """F in pN nm of psi (n_z, n_y, n_x) and fields; the content of every vesicle is that of the books."""
-        near = surface.derivatives(psi, self.grid)
-        return sum(self.terms(near, self.settled(near, fields, books), books))
+    def free_energy(self, psi, fields, conserved: Conserved):
+        """F in pN nm.
 
-    def shape_derivative(self, psi: Derivatives, fields, books: Books):
-        """(F, dF/dpsi per volume in pN/nm^2, the fields one by one that have given way).
-
-        dF/dpsi is the exact derivative of the discrete energy about these fields, that of F - sum_i mu_i int chi_i W X
-        with X as it is: mu_i = (dF/dalpha_i)/int chi_i W s is the chemical potential of what a vesicle keeps.
+        Arguments:
+            psi: the phase field, (n_z, n_y, n_x).
+            fields: the fields on the membrane, as :meth:`separate` takes them. They are first corrected so that every
+                membrane has the content in ``conserved``.
+            conserved: what each membrane keeps.
         """
-        cell, parts, weight = self.grid.cell_volume, books.parts(self.grid.dtype), self.weight(psi)
-        fields = self._settle(weight, self.separate(fields), books)
-        composition = self._composition(fields, self._slopes(fields[0], books))
-        give = self._give(fields)
+        near = surface.derivatives(psi, self.grid)
+        return sum(self.terms(near, self.corrected(near, fields, conserved), conserved))
+
+    def shape_derivative(self, psi: Derivatives, fields, conserved: Conserved):
+        """F (pN nm), dF/dpsi per volume (pN/nm^2, (n_z, n_y, n_x)), and the corrected fields as a tuple.
+
+        dF/dpsi is the exact derivative of the discrete energy, at the corrected fields. It equals the derivative of
+        F - sum_i mu_i int chi_i W X at fixed X, where mu_i = (dF/dalpha_i)/int chi_i W s is the chemical potential of a
+        species on membrane i, whose content is kept.
+        """
+        cell, regions, weight = self.grid.cell_volume, conserved.regions(self.grid.dtype), self.weight(psi)
+        fields = self._corrected(weight, self.separate(fields), conserved)
+        composition = self._composition(fields, self._gradient_product(fields[0], conserved))
+        shapes = self._correction_shapes(fields)
         local = lambda fields: jnp.sum(
             weight * self.mixture.density(self.named(fields)) + self.bending_density(psi, fields)
         )
-        gain = [pull * s for pull, s in zip(jax.grad(local)(fields), give, strict=True)]
-        gain[0] = gain[0] + weight * self.lipids.gradient * self._slopes(fields[0], books, _walls)
-        potential = self._content(1.0, gain, parts) / self._content(weight, give, parts)
-        price = sum(spread(mu, parts) * field for mu, field in zip(potential, fields, strict=True))
-        # By way of W, for the compiler stores a quotient, and would put a difference together anew wherever it is used.
+        gain = [slope * s for slope, s in zip(jax.grad(local)(fields), shapes, strict=True)]
+        gain[0] = gain[0] + weight * self.lipids.gradient * self._gradient_product(
+            fields[0], conserved, _phi_correction_shape
+        )
+        potential = self._content(1.0, gain, regions) / self._content(weight, shapes, regions)
+        price = sum(as_field(mu, regions) * field for mu, field in zip(potential, fields, strict=True))
+        # Multiplied and divided by W, because the compiler stores a quotient. It would compute a difference again at
+        # each place where it is used.
         net = weight * (composition - price) / weight
-        energy = lambda near, composition: sum(self._terms(near, fields, composition, books))
+        energy = lambda near, composition: sum(self._terms(near, fields, composition, conserved))
         value, slope = energy(psi, composition), jax.grad(energy)(psi, net)
         return value, surface.adjoint(slope, self.grid) / cell, fields
 
-    def chemical_potential(self, psi: Derivatives, fields, books: Books, name: str = "phi"):
-        """dF/dX over W in pN/nm, the energy per area that one species gains, (n_z, n_y, n_x)."""
+    def chemical_potential(self, psi: Derivatives, fields, conserved: Conserved, name: str = "phi"):
+        """Chemical potential mu = (dF/dX)/W of the species ``name``, per area, pN/nm, (n_z, n_y, n_x)."""
         fields, i = self.separate(fields), self.species.index(name)
-        energy = lambda field: sum(self.terms(psi, (*fields[:i], field, *fields[i + 1 :]), books))
+        energy = lambda field: sum(self.terms(psi, (*fields[:i], field, *fields[i + 1 :]), conserved))
         return jax.grad(energy)(fields[i]) / (self.weight(psi) * self.grid.cell_volume)
 
-    def stiff(self, psi: Derivatives, books: Books):
-        """(a_i, k_i): what is nearly conserved, as functional derivatives (n, n_z, n_y, n_x) in psi, and its moduli
-        K/rest (n,), so that k_i a_i a_i is the stiff part of the second variation of F."""
-        stretch = surface.area_variation(psi, self.interface_width) * books.parts(self.grid.dtype)
-        moduli = self.area_modulus / books.area
+    def stiff_modes(self, psi: Derivatives, conserved: Conserved):
+        """What is nearly conserved: the area of each membrane, and the volume if there is osmosis.
+
+        Returns their functional derivatives a_i with respect to psi, (n, n_z, n_y, n_x), and their moduli k_i, (n,):
+        K_A/A0 and K_V/V0. The stiff part of the second variation of F is k_i a_i a_i.
+        """
+        stretch = surface.area_variation(psi, self.interface_width) * conserved.regions(self.grid.dtype)
+        moduli = self.area_modulus / conserved.area
         if self.osmotic is None:
             return stretch, moduli
         modulus, rest = self.osmotic
         enclosed = surface.volume_variation(psi.value)[None]
         return jnp.concatenate([stretch, enclosed]), jnp.append(moduli, jnp.asarray(modulus / rest, moduli.dtype))
 
-    def tension(self, psi: Derivatives, books: Books):
-        """K_A (A_i - A0_i)/A0_i of each vesicle, pN/nm."""
-        area = surface.areas(psi, self.interface_width, books.parts(self.grid.dtype), self.grid)
-        return self.area_modulus * (area - books.area) / books.area
+    def tension(self, psi: Derivatives, conserved: Conserved):
+        """Tension K_A (A_i - A0_i)/A0_i of each membrane, pN/nm, (membranes,)."""
+        area = surface.areas(psi, self.interface_width, conserved.regions(self.grid.dtype), self.grid)
+        return self.area_modulus * (area - conserved.area) / conserved.area
 
 
-def spread(numbers, parts):
-    """Numbers (vesicles,) in the parts of the box that they belong to."""
-    return numbers[0] if parts.shape[0] == 1 else jnp.einsum("v,vzyx->zyx", numbers, parts)
+def as_field(numbers, regions):
+    """One number for each membrane, (membranes,), as a field (n_z, n_y, n_x) that has it in the membrane's region."""
+    return numbers[0] if regions.shape[0] == 1 else jnp.einsum("v,vzyx->zyx", numbers, regions)
 
 
-def _walls(phi):
-    """s of phi."""
-    return jnp.maximum(1 - phi**2, 0) + YIELD
+def _phi_correction_shape(phi):
+    """s of phi: largest in domain walls."""
+    return jnp.maximum(1 - phi**2, 0) + PURE_PHASE_SHARE

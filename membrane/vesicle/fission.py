@@ -1,4 +1,8 @@
-"""Each vesicle by itself: size and content from surface integrals, and fission and fusion as changes of topology."""
+"""Each closed membrane by itself: its size and content from surface integrals, and the events that change their number.
+
+A fission is one closed membrane that becomes two. A fusion is several that become one. Both are changes of topology
+(:mod:`membrane.vesicle.topology`).
+"""
 
 from dataclasses import dataclass, field
 
@@ -8,17 +12,26 @@ import numpy as np
 
 from membrane.lattice import slabs
 from membrane.vesicle import surface
-from membrane.vesicle.energy import Books, Membrane
-from membrane.vesicle.shape import State
-from membrane.vesicle.topology import Topology, find
+from membrane.vesicle.energy import Conserved, Membrane
+from membrane.vesicle.shape import VesicleState
+from membrane.vesicle.topology import Topology, find_topology
 
 
-@dataclass(frozen=True)
-class Vesicle:
-    """``area`` (nm^2) of the mid-plane, int delta less what its spread adds (Steiner); ``volume`` (nm^3) inside;
-    ``lo_fraction``, share of the area that is Lo, (1 + phi)/2 averaged; ``centre`` (z, y, x) in nm; ``is_ilv``: whether
-    it encloses cytosol; ``fractions``: mean area fraction of every other species by name; mean
-    ``spontaneous_curvature`` (1/nm). Means are surface integrals."""
+@dataclass(frozen=True, kw_only=True)
+class ClosedMembrane:
+    """Size and composition of one closed membrane: a limiting membrane or an ILV.
+
+    Arguments:
+        area: area of the mid-plane, nm^2: the integral of delta without what the width of the profile adds (Steiner).
+        volume: volume inside, nm^3.
+        lo_fraction: share of the area that is Lo, the mean of (1 + phi)/2.
+        centre: centre of mass of the inside, (z, y, x) in nm.
+        is_ilv: whether it encloses cytosol.
+        fractions: mean area fraction of each species other than phi, by name.
+        spontaneous_curvature: mean c0, 1/nm.
+
+    All means are surface integrals over the area.
+    """
 
     area: float
     volume: float
@@ -30,17 +43,17 @@ class Vesicle:
 
     @property
     def content(self) -> dict[str, float]:
-        """Area of every species beside phi, nm^2; over that of one molecule it is a number of copies."""
+        """Area of each species other than phi, nm^2. Divided by the area of one molecule it is a number of copies."""
         return {name: share * self.area for name, share in self.fractions.items()}
 
     @property
     def diameter(self) -> float:
-        """sqrt(A/pi) in nm, of the sphere of the same area."""
+        """Diameter of the sphere that has the same area, sqrt(A/pi), nm."""
         return (self.area / np.pi) ** 0.5
 
     @property
     def diameter_from_volume(self) -> float:
-        """(6 V/pi)^(1/3) in nm."""
+        """Diameter of the sphere that has the same volume, (6 V/pi)^(1/3), nm."""
         return (6 * self.volume / np.pi) ** (1 / 3)
 
     @property
@@ -49,26 +62,37 @@ class Vesicle:
         return self.lo_fraction * self.area
 
 
-@dataclass(frozen=True)
-class Fission:
-    """A vesicle that left vesicle ``mother`` (its number before). ``topological_energy``: 4 pi kappa_G (pN nm), the
-    larger of both phases, which the free energy of the fields does not contain."""
+@dataclass(frozen=True, kw_only=True)
+class FissionEvent:
+    """One closed membrane has become two.
 
-    vesicle: Vesicle
+    Arguments:
+        daughter: the smaller one, which has left.
+        mother: index, before the event, of the membrane that it has left.
+        topological_energy: 4 pi kappa_G in pN nm, with the larger kappa_G of the two phases. The free energy of the
+            fields does not contain it.
+    """
+
+    daughter: ClosedMembrane
     mother: int
     topological_energy: float = 0.0
 
 
-@dataclass(frozen=True)
-class Fusion:
-    """Vesicles (their numbers before) that have become one, ``vesicle``."""
+@dataclass(frozen=True, kw_only=True)
+class FusionEvent:
+    """Several closed membranes have become one.
 
-    vesicle: Vesicle
+    Arguments:
+        product: the membrane that they have become.
+        merged: their indices before the event.
+    """
+
+    product: ClosedMembrane
     merged: tuple[int, ...]
 
 
-def describe(membrane: Membrane, state: State, topology: Topology) -> list[Vesicle]:
-    """The vesicles of a state, in the order of the topology."""
+def describe(membrane: Membrane, state: VesicleState, topology: Topology) -> list[ClosedMembrane]:
+    """Size and composition of the closed membranes of a state, in the order of ``topology``."""
     grid, eps = membrane.grid, membrane.interface_width
     near = surface.derivatives(state.psi, grid)
     density = np.asarray(surface.delta(near, eps), float)
@@ -78,75 +102,117 @@ def describe(membrane: Membrane, state: State, topology: Topology) -> list[Vesic
     preferred = np.asarray(membrane.preferred_curvature(state.fields), float)
     found = []
     for i, sign in enumerate(topology.encloses_lumen):
-        part = topology.labels == i
-        # An ILV's own part holds all of its inside; the limiting membrane shares its lumen with the ILVs' surroundings.
-        filled = part if sign < 0 or topology.vesicles == 1 else _lumen_of(topology, i)
-        inside = np.asarray(surface.step(sign * psi)) * filled
-        volume = np.sum(inside) * cell
-        centre = _centre(inside, grid)
-        own = density * part
-        mean = lambda f, own=own: float(np.sum(own * f) / np.sum(own))
-        spheres = round(float(np.sum(gaussian * part)) * cell / (4 * np.pi))
-        area = np.sum(own) * cell - 4 * np.pi * surface.SPREAD * eps**2 * spheres
-        fractions = {name: mean(f) for name, f in zip(membrane.species[1:], fields[1:], strict=True)}
-        lo = mean(0.5 * (1 + fields[0]))
-        found.append(Vesicle(float(area), float(volume), lo, centre, bool(sign < 0), fractions, mean(preferred)))
+        region = topology.labels == i
+        # The region of an ILV contains all of its inside. The lumen of a limiting membrane reaches into the regions of
+        # the ILVs in it.
+        filled = region if sign < 0 or topology.count == 1 else _lumen_of(topology, i)
+        inside = np.asarray(surface.lumen_indicator(sign * psi)) * filled
+        weight = density * region
+        mean = lambda f, weight=weight: float(np.sum(weight * f) / np.sum(weight))
+        spheres = round(float(np.sum(gaussian * region)) * cell / (4 * np.pi))
+        area = np.sum(weight) * cell - 4 * np.pi * surface.SECOND_MOMENT * eps**2 * spheres
+        found.append(
+            ClosedMembrane(
+                area=float(area),
+                volume=float(np.sum(inside) * cell),
+                lo_fraction=mean(0.5 * (1 + fields[0])),
+                centre=_centre(inside, grid),
+                is_ilv=bool(sign < 0),
+                fractions={name: mean(f) for name, f in zip(membrane.species[1:], fields[1:], strict=True)},
+                spontaneous_curvature=mean(preferred),
+            )
+        )
     return found
 
 
-def rebook(membrane: Membrane, state: State, topology: Topology | None = None) -> tuple[State, list[Fission | Fusion]]:
-    """The state with books for each vesicle that there now is, and what has happened since they were last made.
-    ``topology``: the vesicles of the state, where they have been found already.
+def detect_events(
+    membrane: Membrane, state: VesicleState, topology: Topology | None = None
+) -> tuple[VesicleState, list[FissionEvent | FusionEvent]]:
+    """Compares the membranes that there are now with those that ``state.conserved`` knows.
 
-    A fission hands each descendant its area, relaxed at the tension of the mother, and what is on it of each species:
-    all sums are kept, and so is the energy. Where the vesicles are the same only the labels follow them.
+    Arguments:
+        membrane: the elastic properties and the free energy.
+        state: the state.
+        topology: its closed membranes, if they have been found already.
+
+    Returns the state with a relaxed area and a content for each membrane that there is now, and the events.
+
+    At a fission each of the two gets its area, relaxed at the tension of the mother, and what lies on it of each
+    species. The sums over all membranes are kept, and so is the energy. Without an event, the regions of the box follow
+    the membranes, and relaxed areas and contents stay as they are.
     """
     if topology is None:
-        topology = find(state.psi, membrane.grid, membrane.interface_width, state.books.vesicles)
-    if topology.vesicles == state.books.vesicles == 1:
+        topology = find_topology(state.psi, membrane.grid, membrane.interface_width, state.conserved.count)
+    if topology.count == state.conserved.count == 1:
         return state, []
-    before = np.asarray(state.books.labels)
     near = surface.derivatives(state.psi, membrane.grid)
-    density = np.asarray(surface.delta(near, membrane.interface_width), float)
-    overlap = np.zeros((state.books.vesicles, topology.vesicles))
-    np.add.at(overlap, (before.ravel(), topology.labels.ravel()), density.ravel())
+    overlap = _overlap(membrane, near, state.conserved, topology)
     origin = np.argmax(overlap, axis=0)
-    shared = overlap > 0.5 * np.minimum(overlap.sum(0)[None, :], overlap.sum(1)[:, None])
-    now = membrane.open_books(state.psi, state.fields, topology.labels, topology.vesicles)
-    if topology.vesicles == state.books.vesicles and np.array_equal(np.sort(origin), np.arange(origin.size)):
-        kept = Books(state.books.area[origin], state.books.content[:, origin], now.labels)
-        return slabs.placed(eqx.tree_at(lambda s: s.books, state, kept), membrane.grid), []
-    strain = membrane.tension(near, state.books) / membrane.area_modulus
-    relaxed = np.asarray(now.area, float) / (1 + np.asarray(strain, float)[origin])
+    now = membrane.conserved(state.psi, state.fields, topology.labels, topology.count)
+    if topology.count == state.conserved.count and np.array_equal(np.sort(origin), np.arange(origin.size)):
+        kept = Conserved(state.conserved.area[origin], state.conserved.content[:, origin], now.labels)
+        return slabs.placed(eqx.tree_at(lambda s: s.conserved, state, kept), membrane.grid), []
+    strain = membrane.tension(near, state.conserved) / membrane.area_modulus
+    shared = _shared_out(membrane, state.conserved, now, np.asarray(strain, float)[origin])
+    state = slabs.placed(eqx.tree_at(lambda s: s.conserved, state, shared), membrane.grid)
+    return state, _events(membrane, describe(membrane, state, topology), overlap)
+
+
+def _overlap(membrane: Membrane, near: surface.Derivatives, before: Conserved, topology: Topology) -> np.ndarray:
+    """Integral of delta, up to the volume of a cell, over what each membrane before shares with each one now.
+
+    Its shape is (membranes before, membranes now).
+    """
+    density = np.asarray(surface.delta(near, membrane.interface_width), float)
+    overlap = np.zeros((before.count, topology.count))
+    np.add.at(overlap, (np.asarray(before.labels).ravel(), topology.labels.ravel()), density.ravel())
+    return overlap
+
+
+def _shared_out(membrane: Membrane, before: Conserved, now: Conserved, strain: np.ndarray) -> Conserved:
+    """What each membrane keeps from now on, with the sums over all membranes as ``before``.
+
+    ``now`` is measured on the state; ``strain`` (membranes,) is that of the membrane from which each one comes.
+    """
+    relaxed = np.asarray(now.area, float) / (1 + strain)
     content = np.asarray(now.content, float)
-    # What labels gained or lost at the border between parts is shared out in proportion to area.
-    relaxed = relaxed * float(np.sum(np.asarray(state.books.area, float))) / relaxed.sum()
-    lost = np.sum(np.asarray(state.books.content, float), 1) - content.sum(1)
+    # New regions have other borders, which changes the sums a little. The difference is shared out by area.
+    relaxed = relaxed * float(np.sum(np.asarray(before.area, float))) / relaxed.sum()
+    lost = np.sum(np.asarray(before.content, float), 1) - content.sum(1)
     content = content + lost[:, None] * relaxed / relaxed.sum()
     real = membrane.grid.dtype
-    books = Books(jnp.asarray(relaxed, real), jnp.asarray(content, real), now.labels)
-    state = slabs.placed(eqx.tree_at(lambda s: s.books, state, books), membrane.grid)
-    vesicles = describe(membrane, state, topology)
-    events: list[Fission | Fusion] = []
+    return Conserved(jnp.asarray(relaxed, real), jnp.asarray(content, real), now.labels)
+
+
+def _events(membrane: Membrane, found: list[ClosedMembrane], overlap: np.ndarray) -> list[FissionEvent | FusionEvent]:
+    """The events that lead to the membranes ``found``; ``overlap`` as :func:`_overlap` gives it."""
+    origin = np.argmax(overlap, axis=0)
+    events: list[FissionEvent | FusionEvent] = []
     for mother in range(overlap.shape[0]):
-        heirs = [i for i in range(topology.vesicles) if origin[i] == mother]
-        largest = max(heirs, key=lambda i: vesicles[i].area, default=None)
-        events += [Fission(vesicles[i], mother, membrane.topological_energy(1)) for i in heirs if i != largest]
-    for i in range(topology.vesicles):
+        descendants = [i for i in range(len(found)) if origin[i] == mother]
+        largest = max(descendants, key=lambda i: found[i].area, default=None)
+        energy = membrane.topological_energy(1)
+        events += [
+            FissionEvent(daughter=found[i], mother=mother, topological_energy=energy)
+            for i in descendants
+            if i != largest
+        ]
+    shared = overlap > 0.5 * np.minimum(overlap.sum(0)[None, :], overlap.sum(1)[:, None])
+    for i, product in enumerate(found):
         merged = tuple(int(m) for m in np.flatnonzero(shared[:, i]) if np.argmax(overlap[m]) == i)
         if len(merged) > 1:
-            events.append(Fusion(vesicles[i], merged))
-    return state, events
+            events.append(FusionEvent(product=product, merged=merged))
+    return events
 
 
 def _lumen_of(topology: Topology, i: int) -> np.ndarray:
-    """Where the lumen of a limiting membrane is counted: everywhere but in other limiting membranes' parts."""
+    """Where the lumen of limiting membrane ``i`` is looked for: not in the regions of other limiting membranes."""
     others = [j for j, sign in enumerate(topology.encloses_lumen) if sign > 0 and j != i]
     return ~np.isin(topology.labels, others)
 
 
 def _centre(weight, grid) -> tuple[float, float, float]:
-    """Centre of mass on the periodic box, nm, by the phase of the lowest mode."""
+    """Centre of mass on the periodic box, (z, y, x) in nm, from the phase of the lowest Fourier mode of each axis."""
     centre = []
     for axis, length in enumerate(grid.extent):
         profile = weight.sum(tuple(a for a in range(3) if a != axis))

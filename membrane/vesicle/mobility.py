@@ -1,5 +1,6 @@
-"""The mobilities of the shape: quasi-static, without a clock, or of the fluid around it, in seconds."""
+"""The two mobilities of the shape: relaxation without a clock, or motion with the fluid around it, in seconds."""
 
+from dataclasses import KW_ONLY
 from typing import ClassVar
 
 import equinox as eqx
@@ -12,26 +13,32 @@ from membrane.vesicle.energy import Membrane
 from membrane.vesicle.shape import AbstractDescent, inner_product
 
 MOST_TRIALS = 10**6
-"""Of a round in the fluid; its clock, or a step too short, ends it before."""
+"""Largest number of steps of a round in the fluid. Its time, or a step that is too short, ends it before."""
 
 
 class Relaxation(AbstractDescent):
-    """Sobolev descent, in pseudo-time: a normal velocity that is smooth across a neck, so that both its walls move
-    together,
+    """Relaxation towards rest in pseudo-time: Sobolev descent of the free energy, key ``numerics.mobility: sobolev``.
+
+    The velocity is normal to the membrane and smooth across a neck, so that both walls of a neck move together:
 
         e = |grad psi|,   M_k = (3 pi/2) (k^2 + 1/l^2)^(-5/2)/kappa,
         P_k = (2 sqrt2/3) (eps/kappa) (eps k^2 + 2/eps)^(-2).
 
-    On a membrane M acts as (q^2 + 1/l^2)^(-2)/kappa, so every wavelength below l relaxes at a rate of one per unit of
-    pseudo-time; P is the inverse of the bending energy's second variation in the pure phases. kappa is that of the
-    softer phase.
+    For a wave of wavenumber q on the membrane, M acts as (q^2 + 1/l^2)^(-2)/kappa. All wavelengths below l relax at a
+    rate of one per unit of pseudo-time. P is the inverse of the second variation of the bending energy in the lumen and
+    in the cytosol. kappa is that of the softer phase.
 
-    ``smoothing_length`` l (nm), best two to four eps; ``mending`` m; ``least_step`` in pseudo-time: in float32 a shape
-    at rest refuses every step within its rounding, and must be able to move again when its composition has changed.
+    Arguments:
+        smoothing_length: l in nm; two to four interface widths are best.
+        profile_mobility: m, how fast the profile is restored (key ``numerics.mending``).
+        inertia, courant, strain, growth, sweeps: see :class:`AbstractDescent`.
+        least_step: shortest step, in pseudo-time. In float32 a shape at rest refuses every step that changes F by less
+            than its rounding error. It must be able to move again when its composition has changed.
     """
 
     smoothing_length: float
-    mending: float = 8.0
+    _: KW_ONLY
+    profile_mobility: float = 8.0
     inertia: float = 0.9
     courant: float = 0.3
     strain: float = 5e-4
@@ -40,43 +47,52 @@ class Relaxation(AbstractDescent):
     sweeps: int = eqx.field(static=True, default=1)
     slack: ClassVar[float] = 0.0
 
-    def lever(self, psi):
+    def gradient(self, psi):
         return psi.slope[None]
 
-    def moved(self, membrane, push_hat):
-        k2, kappa = surface.square(membrane.grid), min(membrane.bending_rigidity)
-        return 1.5 * np.pi / kappa * (k2 + 1 / self.smoothing_length**2) ** -2.5 * push_hat
+    def velocity(self, membrane, force_hat):
+        k2, kappa = surface.wavenumber_squared(membrane.grid), min(membrane.bending_rigidity)
+        return 1.5 * np.pi / kappa * (k2 + 1 / self.smoothing_length**2) ** -2.5 * force_hat
 
-    def mended(self, membrane, psi, books, force_hat):
-        return self.mending * _bulk_compliance(membrane) * force_hat
+    def profile_change(self, membrane, psi, conserved, force_hat):
+        return self.profile_mobility * _bulk_compliance(membrane) * force_hat
 
-    def least(self, membrane):
+    def shortest(self, membrane):
         return self.least_step
 
-    def limits(self, trials, dt):
+    def round_limits(self, trials, dt):
         return (trials,)
 
 
 class StokesFlow(AbstractDescent):
-    """The membrane moves with the fluid on both its sides, of one viscosity eta and without inertia: the velocity is
-    that of the forces of the membrane on it (Stokes, periodic, mean zero),
+    """The membrane moves with the fluid on both its sides, in seconds; key ``numerics.mobility: stokes``.
 
-        e = grad psi,   M_k = (1 - k k/k^2)/(eta k^2 + (8/(15 pi)) theta kappa t k^5),   t = 4 eta eps^3/kappa,
-        P_k as in Relaxation, over t, about what keeps the volume of every vesicle;
+    The fluid has one viscosity eta and no inertia. Its velocity is that of Stokes flow under the forces of the membrane
+    in the periodic box, with mean zero:
 
-    kappa, here and in t, is that of the stiffer phase.
+        e = grad psi,   M_k = (1 - k k/k^2)/(eta k^2 + (8/(15 pi)) theta kappa t k^5),   t = 4 eta eps^3/kappa.
 
-    Only dissipation in the fluid: no viscosity of the membrane, nothing that would keep its area locally. div u = 0 for
-    the very derivatives of psi, so u encloses the same volume. On a membrane M acts as 1/(4 eta q + theta kappa t q^4):
-    ripples of the interface width, which would relax within t, do so in 1 + theta of it. A step cannot be much longer
-    than t. Mending moves the membrane too, by about m q eps/10 of what the fluid does, and lags behind what the flow
-    does to the profile by eps/(m R): rates converge linearly in eps.
+    P_k is that of :class:`Relaxation` divided by t, projected so that the volume inside every membrane stays the same.
+    In M and t, kappa is that of the stiffer phase.
 
-    ``viscosity`` eta (pN s/nm^2); ``mending`` m; theta = ``slowing``.
+    - Only the fluid dissipates. The membrane has no viscosity, and nothing keeps its area locally.
+    - div u = 0 holds for the same discrete derivatives as those of psi, so the flow keeps the enclosed volume.
+    - For a wave of wavenumber q on the membrane, M acts as 1/(4 eta q + theta kappa t q^4). Ripples as short as the
+      interface width would relax within t; the term with theta slows them down by a factor 1 + theta. Steps cannot be
+      much longer than t.
+    - Restoring the profile also moves the membrane, by about m q eps/10 of what the fluid does. It lags behind what the
+      flow does to the profile, by eps/(m R). Rates therefore converge linearly in eps.
+
+    Arguments:
+        viscosity: eta, pN s/nm^2.
+        profile_mobility: m, how fast the profile is restored (key ``numerics.mending``).
+        slowing: theta.
+        courant, strain, growth, sweeps: see :class:`AbstractDescent`.
     """
 
     viscosity: float
-    mending: float = 1.5
+    _: KW_ONLY
+    profile_mobility: float = 1.5
     slowing: float = 0.5
     courant: float = 0.3
     strain: float = 5e-4
@@ -85,40 +101,40 @@ class StokesFlow(AbstractDescent):
     inertia: ClassVar[float] = 0.0
     slack: ClassVar[float] = 64.0
 
-    def pace(self, membrane: Membrane) -> float:
-        """1/t = kappa/(4 eta eps^3) in 1/s: how fast ripples of the interface width relax."""
+    def ripple_rate(self, membrane: Membrane) -> float:
+        """1/t = kappa/(4 eta eps^3) in 1/s: the rate at which ripples as short as the interface width relax."""
         return max(membrane.bending_rigidity) / (4 * self.viscosity * membrane.interface_width**3)
 
-    def lever(self, psi):
+    def gradient(self, psi):
         return psi.gradient
 
-    def moved(self, membrane, push_hat):
+    def velocity(self, membrane, force_hat):
         grid = membrane.grid
-        symbols, k2 = surface.symbols(grid), surface.square(grid)
-        stiff = 8 / (15 * np.pi) * self.slowing * max(membrane.bending_rigidity) / self.pace(membrane)
+        symbols, k2 = surface.gradient_symbols(grid), surface.wavenumber_squared(grid)
+        stiff = 8 / (15 * np.pi) * self.slowing * max(membrane.bending_rigidity) / self.ripple_rate(membrane)
         response = jnp.where(k2 > 0, 1 / jnp.where(k2 > 0, self.viscosity * k2 + stiff * k2**2.5, 1), 0)
         square = sum(k**2 for k in symbols)
-        along = sum(k * push for k, push in zip(symbols, push_hat, strict=True)) / jnp.where(square > 0, square, 1)
-        return jnp.stack([response * (push - k * along) for k, push in zip(symbols, push_hat, strict=True)])
+        along = sum(k * force for k, force in zip(symbols, force_hat, strict=True)) / jnp.where(square > 0, square, 1)
+        return jnp.stack([response * (force - k * along) for k, force in zip(symbols, force_hat, strict=True)])
 
-    def mended(self, membrane, psi, books, force_hat):
-        kernel = self.mending * self.pace(membrane) * _bulk_compliance(membrane)
+    def profile_change(self, membrane, psi, conserved, force_hat):
+        kernel = self.profile_mobility * self.ripple_rate(membrane) * _bulk_compliance(membrane)
         grid = membrane.grid
-        parts, inner = books.parts(grid.dtype), inner_product(grid)
-        enclosed = [fft.forward(part * surface.volume_variation(psi.value), 3, grid.devices) for part in parts]
+        regions, inner = conserved.regions(grid.dtype), inner_product(grid)
+        enclosed = [fft.forward(region * surface.volume_variation(psi.value), 3, grid.devices) for region in regions]
         smooth = [kernel * hat for hat in enclosed]
         gram = jnp.stack([jnp.stack([inner(a, b) for b in smooth]) for a in enclosed])
         pressure = jnp.linalg.solve(gram, jnp.stack([inner(a, force_hat) for a in smooth]))
         return kernel * force_hat - jnp.tensordot(pressure, jnp.stack(smooth), 1)
 
-    def least(self, membrane):
-        return 1e-4 / self.pace(membrane)
+    def shortest(self, membrane):
+        return 1e-4 / self.ripple_rate(membrane)
 
-    def limits(self, trials, dt):
+    def round_limits(self, trials, dt):
         return MOST_TRIALS, dt
 
 
 def _bulk_compliance(membrane: Membrane):
-    """P, ``grid.spectral_shape``."""
+    """P of :class:`Relaxation`, ``grid.spectral_shape``."""
     eps, kappa = membrane.interface_width, min(membrane.bending_rigidity)
-    return eps / (surface.SCALE * kappa) * (eps * surface.square(membrane.grid) + 2 / eps) ** -2
+    return eps / (surface.SCALE * kappa) * (eps * surface.wavenumber_squared(membrane.grid) + 2 / eps) ** -2

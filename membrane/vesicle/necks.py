@@ -1,13 +1,18 @@
-"""The necks of buds, into the lumen and away from it: where the way into a bud is narrower than the bud.
+"""The necks of buds: where the way into a bud is narrower than the bud itself.
 
-A bud into the lumen is full of cytosol. With D the distance of a point of the cytosol from the membrane, it is a part
-of {D > r} that is apart from the outside, and joins it where r falls to about the radius of its neck. There the section
-of least area across the way from the bud outwards is taken, psi = 0 its rim, and its radius is sqrt(area/pi). A bud
-that psi = 0 closes, but that is no vesicle yet (topology), has a neck of radius 0. A dimple, as wide at its mouth as
-further in, has no neck; one wider than :data:`WIDEST` eps is not told from the space between a vesicle and its image.
+A bud into the lumen is full of cytosol. Let D be the distance of a point of the cytosol from the membrane. The points
+with D > r form connected parts: one of them is the outside, and each bud has one of its own. As r is made smaller, the
+part of a bud joins the outside when r is about the radius of the neck. There, of all sections across the way from the
+bud outwards, the one with the smallest area is taken. psi = 0 is its rim, and the radius of the neck is sqrt(area/pi).
 
-A bud away from the lumen is the same of -psi: a part of what the largest limiting membrane encloses, ILVs with it, that
-is apart from where that is widest. Of a dumbbell the lesser half is such a bud.
+- A bud that psi = 0 closes, but that is not yet a membrane of its own (:mod:`membrane.vesicle.topology`), has a neck
+  of radius 0.
+- A dimple is as wide at its mouth as further in. It has no neck.
+- A neck wider than :data:`WIDEST` interface widths cannot be told from the space between a membrane and its periodic
+  image.
+
+A bud away from the lumen is the same for -psi. It is a part of what the largest limiting membrane encloses (ILVs
+included) that is apart from the widest part. The smaller half of a dumbbell is such a bud.
 """
 
 from dataclasses import dataclass, replace
@@ -21,69 +26,94 @@ WIDEST = 5.0
 """Radius of the widest neck that is looked for, in interface widths."""
 
 DEPTH = 0.5
-"""How much wider than its neck a bud must be, in interface widths."""
+"""How much larger the radius of a bud must be than that of its neck, in interface widths."""
 
 LEVELS = np.array([WIDEST, 4.0, 3.0, 2.0, 1.0, 0.5, 0.0])
-"""Distances from the membrane at which buds are looked for, in interface widths."""
+"""Distances r from the membrane at which buds are looked for, in interface widths."""
 
 MARGIN = 8
-"""Points of periodic continuation in the distance from the membrane."""
+"""Points by which the box is continued periodically for the distance from the membrane."""
 
 FINER = 4
-"""Points of the section per grid spacing, in each direction."""
+"""Points of a section for each spacing of the grid, in each direction."""
 
 
-@dataclass(frozen=True)
-class Neck:
-    """``radius`` (nm) of the neck, 0 where it is closed, and ``last`` (nm) its radius when last seen open, NaN if
-    never; the ``bud``'s deepest point, (z, y, x) in nm; its ``direction``, +1 into the lumen, -1 away."""
+@dataclass(frozen=True, kw_only=True)
+class BudNeck:
+    """The neck of one bud.
+
+    Arguments:
+        radius: its radius, nm; 0 if the neck is closed.
+        last_open_radius: its radius when it was last seen open, nm; NaN if it never was.
+        deepest_point: the point of the bud that is farthest from the membrane, (z, y, x) in nm.
+        direction: +1 for a bud into the lumen, -1 for one away from it.
+    """
 
     radius: float
-    last: float
-    bud: tuple[float, float, float]
+    last_open_radius: float
+    deepest_point: tuple[float, float, float]
     direction: int = 1
 
 
-def followed(before: list[Neck], now: list[Neck], grid, reach: float) -> list[Neck]:
-    """``now``, where closed necks know their last radius from the nearest bud ``before`` within ``reach`` nm."""
+def track_necks(before: list[BudNeck], now: list[BudNeck], grid, reach: float) -> list[BudNeck]:
+    """The necks ``now``, where closed ones have taken over the last open radius from the necks ``before``.
+
+    A closed neck takes it from the nearest bud of the same direction, if there is one within ``reach`` (nm).
+    """
     return [
-        n
-        if n.radius > 0 or (b := nearest(before, n.bud, n.direction, grid, reach)) is None
-        else replace(n, last=b.last)
-        for n in now
+        neck
+        if neck.radius > 0 or (earlier := nearest_bud(before, neck.deepest_point, neck.direction, grid, reach)) is None
+        else replace(neck, last_open_radius=earlier.last_open_radius)
+        for neck in now
     ]
 
 
-def nearest(buds: list[Neck], point, direction: int, grid, reach: float) -> Neck | None:
-    """The bud of that ``direction`` whose deepest point is nearest to a point (z, y, x) on the periodic box, if within
-    ``reach`` nm."""
+def nearest_bud(buds: list[BudNeck], point, direction: int, grid, reach: float) -> BudNeck | None:
+    """The bud of a direction whose deepest point is nearest to a point on the periodic box.
+
+    Arguments:
+        buds: the buds to choose from, by their necks.
+        point: (z, y, x) in nm.
+        direction: +1 or -1, as in :class:`BudNeck`.
+        grid: the box.
+        reach: distance from which on a bud does not count, nm. If no bud is nearer, None is returned.
+    """
     extent = np.array(grid.extent)
-    apart = lambda neck: float(np.linalg.norm((np.subtract(neck.bud, point) + extent / 2) % extent - extent / 2))
-    best = min((neck for neck in buds if neck.direction == direction), key=apart, default=None)
-    return best if best is not None and apart(best) < reach else None
+    away = lambda neck: np.subtract(neck.deepest_point, point)
+    distance = lambda neck: float(np.linalg.norm((away(neck) + extent / 2) % extent - extent / 2))
+    best = min((neck for neck in buds if neck.direction == direction), key=distance, default=None)
+    return best if best is not None and distance(best) < reach else None
 
 
-def necks(psi, grid, eps: float, topology: Topology) -> list[Neck]:
-    """The necks of all buds, narrowest first; ``topology``: the vesicles of psi."""
+def find_necks(psi, grid, eps: float, topology: Topology) -> list[BudNeck]:
+    """The necks of all buds, the narrowest first.
+
+    Arguments:
+        psi: the phase field, (n_z, n_y, n_x).
+        grid: the box.
+        eps: interface width, nm.
+        topology: the closed membranes of ``psi``.
+    """
     psi, limiting = np.asarray(psi, float), topology.encloses_lumen > 0
-    # What the largest limiting membrane, vesicle 0, encloses with its ILVs.
-    own = ~limiting | (np.arange(limiting.size) == 0)
-    held = ((psi > 0) | ~limiting[topology.labels]) & own[topology.labels]
-    found = [*_found(psi, psi < 0, grid, eps, topology), *_found(-psi, held, grid, eps, topology, -1)]
-    return sorted(found, key=lambda neck: neck.radius)
+    # What membrane 0, the largest limiting membrane, encloses together with its ILVs.
+    within_host = ~limiting | (np.arange(limiting.size) == 0)
+    enclosed = ((psi > 0) | ~limiting[topology.labels]) & within_host[topology.labels]
+    inward = _necks_of(psi, psi < 0, grid, eps, topology, 1)
+    outward = _necks_of(-psi, enclosed, grid, eps, topology, -1)
+    return sorted([*inward, *outward], key=lambda neck: neck.radius)
 
 
-def _found(psi, inside, grid, eps, topology, direction=1) -> list[Neck]:
-    """The necks of buds that are full of what is ``inside``, where psi < 0."""
+def _necks_of(psi, inside, grid, eps, topology, direction) -> list[BudNeck]:
+    """The necks of the buds of one direction. They are parts of what is ``inside``, where psi < 0."""
     distance = _distance(inside, grid.spacing)
     found, apart, outside = [], {}, None
     for r in LEVELS * eps:
         labels, count = components(distance > r)
         around = labels == labels.flat[np.argmax(distance)]
-        # A bud whose deepest point lies in the outside now has joined it at this level.
+        # If the deepest point of a bud now lies in the outside, the bud has joined the outside at this level.
         for peak, bud in apart.items():
             if around[peak]:
-                radius = _section(psi, grid, eps, peak, _gate(peak, bud, outside, around))
+                radius = _narrowest_section(psi, grid, eps, peak, _gate(peak, bud, outside, around))
                 found.append((radius, radius or np.nan, peak))
         apart, outside = {}, around
         rest = np.flatnonzero((labels > 0) & ~around) if count > 1 else np.zeros(0, int)
@@ -92,27 +122,34 @@ def _found(psi, inside, grid, eps, topology, direction=1) -> list[Neck]:
             peak = np.unravel_index(points[np.argmax(distance.flat[points])], psi.shape)
             if distance[peak] > r + DEPTH * eps:
                 apart[peak] = labels == number
-    # What is still apart at psi = 0 is a vesicle, or a bud that has closed but not parted.
+    # What is still apart at psi = 0 is an ILV, which has no neck, or a bud that has closed but has not separated yet.
     found += [(0.0, np.nan, peak) for peak in apart if topology.encloses_lumen[topology.labels[peak]] > 0]
     place = lambda peak: tuple((np.array(peak) * grid.spacing).tolist())
-    return [Neck(radius, last, place(peak), direction) for radius, last, peak in found if np.isfinite(radius)]
+    return [
+        BudNeck(radius=radius, last_open_radius=last, deepest_point=place(peak), direction=direction)
+        for radius, last, peak in found
+        if np.isfinite(radius)
+    ]
 
 
 def _distance(inside, spacing) -> np.ndarray:
-    """Distance (nm) from what is not ``inside``, 0 there, on the periodic box."""
+    """Distance (nm) of each point from what is not ``inside``, on the periodic box; 0 there."""
     wide = np.pad(inside, MARGIN, mode="wrap")
     inner = tuple(slice(MARGIN, MARGIN + n) for n in inside.shape)
     return ndimage.distance_transform_edt(wide, spacing)[inner]
 
 
 def _gate(peak, bud, outside, allowed) -> np.ndarray:
-    """Index (z, y, x), fractional, at which two parts that grow within ``allowed`` meet; the peak if they do not."""
+    """Where a bud and the outside meet when both grow within ``allowed``: a fractional index (z, y, x).
+
+    If they do not meet, it is the peak of the bud.
+    """
     grow, shape = ndimage.generate_binary_structure(3, 1), np.array(bud.shape)
-    # The box is turned until the bud is in its middle: it may lie across its sides.
+    # The bud may lie across the sides of the box. It is shifted to the middle.
     shift = shape // 2 - peak
     bud, outside, allowed = (np.roll(part, shift, (0, 1, 2)) for part in (bud, outside, allowed))
     for _ in range(max(shape)):
-        # Where there are several ways out, one of them.
+        # If there are several ways out, the largest is taken.
         labels, count = ndimage.label(bud & outside, np.ones((3, 3, 3)))
         if count:
             return np.argwhere(labels == np.argmax(np.bincount(labels.ravel())[1:]) + 1).mean(0) - shift
@@ -120,9 +157,11 @@ def _gate(peak, bud, outside, allowed) -> np.ndarray:
     return np.array(peak, float)
 
 
-def _section(psi, grid, eps, peak, gate) -> float:
-    """Radius of the narrowest section near the gate, across the way from the peak; inf where all of them reach on for
-    more than 1.5 WIDEST eps: what lies between other buds is no tube."""
+def _narrowest_section(psi, grid, eps, peak, gate) -> float:
+    """Radius (nm) of the narrowest section near the gate, across the way from the peak.
+
+    It is infinite if every section reaches farther than 1.5 WIDEST eps. Such a space between other buds is no tube.
+    """
     spacing = np.array(grid.spacing)
     bud, gate = spacing * peak, spacing * gate
     axis = gate - bud
@@ -133,21 +172,35 @@ def _section(psi, grid, eps, peak, gate) -> float:
     fine = spacing.min() / FINER
     reach = np.arange(-1.5 * WIDEST * eps, 1.5 * WIDEST * eps, fine)
     plane = reach[:, None, None] * across[0] + reach[None, :, None] * across[1]
-    radii, shifts = [], np.arange(-3, 3.01, 0.5) * spacing.min()
     smooth = ndimage.spline_filter(psi, order=3, mode="grid-wrap")
-    for shift in shifts:
+    radii = []
+    for shift in np.arange(-3, 3.01, 0.5) * spacing.min():
         points = (gate + shift * axis + plane) / spacing
         value = ndimage.map_coordinates(smooth, np.moveaxis(points, -1, 0), order=3, mode="grid-wrap", prefilter=False)
         outward = 2**0.5 * eps * np.arctanh(np.clip(value, -0.999, 0.999))
-        labels, _ = ndimage.label(outward < 0)
-        middle = np.hypot(reach[:, None], reach[None, :])
-        nearest = np.argmin(np.where(labels > 0, middle, np.inf))
-        if middle.flat[nearest] > 2 * spacing.max():
-            radii.append(0.0)
-            continue
-        # The rim passes through cells: each counts by the share of it that is inside.
-        own = ndimage.binary_dilation(labels == labels.flat[nearest])
-        edge = own[[0, -1]].any() or own[:, [0, -1]].any()
-        area = np.sum(np.clip(0.5 - outward / fine, 0, 1) * own) * fine**2
-        radii.append(np.inf if edge else float(np.sqrt(area / np.pi)))
+        radii.append(_section_radius(outward, reach, fine, 2 * spacing.max()))
     return min(radii)
+
+
+def _section_radius(outward, reach, fine, most) -> float:
+    """sqrt(area/pi) in nm of the part of a section that is nearest to its middle.
+
+    Arguments:
+        outward: distance from the membrane, negative inside, nm.
+        reach: the coordinates of the section, nm; they are the same along both of its axes.
+        fine: spacing of these coordinates, nm.
+        most: how far from the middle a part may begin, nm. If all begin farther away, the radius is 0.
+
+    It is infinite if the part reaches the edge of the section.
+    """
+    labels, _ = ndimage.label(outward < 0)
+    middle = np.hypot(reach[:, None], reach[None, :])
+    nearest = np.argmin(np.where(labels > 0, middle, np.inf))
+    if middle.flat[nearest] > most:
+        return 0.0
+    # The rim passes through cells. Each cell counts by the share of it that is inside.
+    part = ndimage.binary_dilation(labels == labels.flat[nearest])
+    if part[[0, -1]].any() or part[:, [0, -1]].any():
+        return np.inf
+    area = np.sum(np.clip(0.5 - outward / fine, 0, 1) * part) * fine**2
+    return float(np.sqrt(area / np.pi))

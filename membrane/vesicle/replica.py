@@ -18,12 +18,22 @@ from membrane.lattice.grid import Grid
 from membrane.outcome.table import MolecularAreas, event_row
 from membrane.replica import NumericalFailure, Schedule, frame_arrays, restored, waiting_frames
 from membrane.units import PN_PER_NM_PER_UN_PER_M
-from membrane.vesicle import Fission, Fusion, Membrane, State, StokesFlow, Transport, Vesicle, describe, rebook
+from membrane.vesicle import (
+    ClosedMembrane,
+    FissionEvent,
+    FusionEvent,
+    Membrane,
+    StokesFlow,
+    Transport,
+    VesicleState,
+    describe,
+    detect_events,
+)
 from membrane.vesicle.evolve import transported
-from membrane.vesicle.necks import Neck, followed, nearest, necks
+from membrane.vesicle.necks import BudNeck, find_necks, nearest_bud, track_necks
 from membrane.vesicle.rows import UNITS, Observed, neck_columns, observed, series_row, surface_fields
 from membrane.vesicle.shape import AbstractDescent
-from membrane.vesicle.topology import Topology, find
+from membrane.vesicle.topology import Topology, find_topology
 
 HALVINGS = 3
 """How often a round that has failed is halved."""
@@ -49,7 +59,7 @@ class VesiclePhysics:
     """
 
     membrane: Membrane
-    initial_state: Callable[[int], State]
+    initial_state: Callable[[int], VesicleState]
     descent: AbstractDescent
     transport: Transport
     shape_steps: int
@@ -84,12 +94,12 @@ class VesiclePhysics:
         """Where the run starts and the memory that it takes, in words, without a step."""
         state, membrane, descent, schedule = self.initial_state(0), self.membrane, self.descent, self.schedule
         # The program of the run itself, which the run then finds in the cache.
-        limits = descent.limits(jnp.asarray(1), jnp.asarray(schedule.tick_s, self.grid.dtype))
+        limits = descent.round_limits(jnp.asarray(1), jnp.asarray(schedule.tick_s, self.grid.dtype))
         program = type(descent).run.lower(descent, membrane, state, *limits)
         memory = program.compile().compiled.memory_analysis()
         each = memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
         steps = "" if isinstance(descent, StokesFlow) else f"{self.shape_steps} shape steps and "
-        vesicle, *_ = describe(membrane, state, find(state.psi, membrane.grid, membrane.interface_width))
+        vesicle, *_ = describe(membrane, state, find_topology(state.psi, membrane.grid, membrane.interface_width))
         devices = f" on each of {self.grid.devices} devices" if self.grid.devices > 1 else ""
         return [
             f"membrane: {vesicle.area:.0f} nm2, diameter {vesicle.diameter:.1f} nm, Lo share {vesicle.lo_fraction:.3f}",
@@ -114,7 +124,7 @@ class VesicleReplica:
         self.tick, self.steps, self.refused, self.rows, self.frames = 0, 0, 0, [], {}
         if saved is None:
             topology = self._topology()
-            self.vesicles, self.necks = describe(physics.membrane, self.state, topology), self._necks([], topology)
+            self.membranes, self.necks = describe(physics.membrane, self.state, topology), self._necks([], topology)
             self._record()
             self.frames[0] = self.fields()
         else:
@@ -128,8 +138,10 @@ class VesicleReplica:
             self.state = slabs.placed(jax.tree_util.tree_unflatten(structure, leaves), physics.grid)
             self.tick, self.steps, self.refused = (int(saved[name]) for name in ("tick", "steps", "refused"))
             self.rows, self.frames = list(saved["series"]), waiting_frames(saved)
-            self.vesicles = [Vesicle(**row | {"centre": tuple(row["centre"])}) for row in _read(saved["vesicles"])]
-            self.necks = [Neck(*row[:2].tolist(), tuple(row[2:5].tolist()), int(row[5])) for row in saved["necks"]]
+            self.membranes = [
+                ClosedMembrane(**row | {"centre": tuple(row["centre"])}) for row in _read(saved["vesicles"])
+            ]
+            self.necks = [_neck_from(row) for row in saved["necks"]]
         self.columns = list(self._row())
 
     @property
@@ -140,9 +152,11 @@ class VesicleReplica:
     def arrays(self) -> dict[str, np.ndarray]:
         """All that a checkpoint keeps."""
         leaves, _ = jax.tree_util.tree_flatten_with_path(self.state)
-        vesicles = _written([asdict(vesicle) for vesicle in self.vesicles])
-        necks = np.array([(n.radius, n.last, *n.bud, n.direction) for n in self.necks]).reshape(-1, 6)
-        own = {"tick": self.tick, "steps": self.steps, "refused": self.refused, "vesicles": vesicles, "necks": necks}
+        membranes = _written([asdict(vesicle) for vesicle in self.membranes])
+        necks = np.array([(n.radius, n.last_open_radius, *n.deepest_point, n.direction) for n in self.necks]).reshape(
+            -1, 6
+        )
+        own = {"tick": self.tick, "steps": self.steps, "refused": self.refused, "vesicles": membranes, "necks": necks}
         return (
             {_name(path): np.asarray(leaf) for path, leaf in leaves}
             | {name: np.asarray(value) for name, value in (own | {"series": np.array(self.rows)}).items()}
@@ -181,7 +195,7 @@ class VesicleReplica:
         rows = [np.array(list(self._row().values()), float)] if last_tick % series else []
         return rows, {last_tick: self.fields()} if last_tick % frame else {}
 
-    def _round(self) -> tuple[State, int, int]:
+    def _round(self) -> tuple[VesicleState, int, int]:
         """The state after a round, the steps of the shape that were tried, and how many of them were refused.
 
         A round after which something is not finite or beyond its bounds is done again from its start in two parts,
@@ -206,44 +220,46 @@ class VesicleReplica:
 
     def _topology(self) -> Topology:
         membrane = self.physics.membrane
-        return find(self.state.psi, membrane.grid, membrane.interface_width, self.state.books.vesicles)
+        return find_topology(self.state.psi, membrane.grid, membrane.interface_width, self.state.conserved.count)
 
-    def _necks(self, before: list[Neck], topology: Topology) -> list[Neck]:
+    def _necks(self, before: list[BudNeck], topology: Topology) -> list[BudNeck]:
         grid, eps = self.physics.grid, self.physics.membrane.interface_width
-        return followed(before, necks(self.state.psi, grid, eps, topology), grid, 4 * eps)
+        return track_necks(before, find_necks(self.state.psi, grid, eps, topology), grid, 4 * eps)
 
     def _look(self) -> None:
         """Tells vesicles apart; a row for each that has left or fused since the last look."""
         membrane, before, topology = self.physics.membrane, self.state, self._topology()
-        self.state, happened = rebook(membrane, before, topology)
-        vesicles = describe(membrane, self.state, topology)
+        self.state, happened = detect_events(membrane, before, topology)
+        membranes = describe(membrane, self.state, topology)
         for event in happened:
-            if isinstance(event, Fission):
+            if isinstance(event, FissionEvent):
                 seen = observed(membrane, self.state)
-                number, direction = vesicles.index(event.vesicle), 1 if event.vesicle.is_ilv else -1
-                neck = self._neck_of(event.vesicle, direction)
-                self._book(event.vesicle, seen, number, "scission", direction, neck)
+                number, direction = membranes.index(event.daughter), 1 if event.daughter.is_ilv else -1
+                neck = self._neck_of(event.daughter, direction)
+                self._book(event.daughter, seen, number, "scission", direction, neck)
             else:
                 self._fused(event, observed(membrane, before))
-        self.vesicles, self.necks = vesicles, self._necks(self.necks, topology)
+        self.membranes, self.necks = membranes, self._necks(self.necks, topology)
 
-    def _neck_of(self, vesicle: Vesicle, direction: int) -> float:
+    def _neck_of(self, vesicle: ClosedMembrane, direction: int) -> float:
         """Radius of the neck through which a vesicle has left, when it was last seen open."""
-        bud = nearest(self.necks, vesicle.centre, direction, self.physics.grid, vesicle.diameter / 2)
-        return bud.last if bud else np.nan
+        bud = nearest_bud(self.necks, vesicle.centre, direction, self.physics.grid, vesicle.diameter / 2)
+        return bud.last_open_radius if bud else np.nan
 
-    def _fused(self, event: Fusion, seen: Observed) -> None:
+    def _fused(self, event: FusionEvent, seen: Observed) -> None:
         """A row for each vesicle that a fusion has ended, as it was last seen."""
         # What is left is a limiting membrane unless all were ILVs; the largest of its kind goes on.
-        alike = [i for i in event.merged if self.vesicles[i].is_ilv == event.vesicle.is_ilv]
-        survivor = max(alike or event.merged, key=lambda i: self.vesicles[i].area)
+        alike = [i for i in event.merged if self.membranes[i].is_ilv == event.product.is_ilv]
+        survivor = max(alike or event.merged, key=lambda i: self.membranes[i].area)
         for i in event.merged:
             if i != survivor:
-                lost = self.vesicles[i]
-                kind = "ilv_fusion" if event.vesicle.is_ilv else "back_fusion"
-                self._book(lost, seen, i, kind, 0 if event.vesicle.is_ilv else -1 if lost.is_ilv else 1)
+                lost = self.membranes[i]
+                kind = "ilv_fusion" if event.product.is_ilv else "back_fusion"
+                self._book(lost, seen, i, kind, 0 if event.product.is_ilv else -1 if lost.is_ilv else 1)
 
-    def _book(self, vesicle: Vesicle, seen: Observed, number: int, kind: str, direction: int, neck=np.nan) -> None:
+    def _book(
+        self, vesicle: ClosedMembrane, seen: Observed, number: int, kind: str, direction: int, neck=np.nan
+    ) -> None:
         physics, (z, y, x) = self.physics, vesicle.centre
         row = event_row(
             kind=kind,
@@ -277,7 +293,7 @@ class VesicleReplica:
         physics = self.physics
         return {
             "time_s": self.tick * physics.schedule.tick_s,
-            **series_row(physics.membrane, self.state, self.vesicles, self.events),
+            **series_row(physics.membrane, self.state, self.membranes, self.events),
             **neck_columns(self.necks),
             "shape_steps": self.steps,
             "refused_steps": self.refused,
@@ -309,4 +325,10 @@ def _read(content: np.ndarray):
 
 
 def _name(path) -> str:
-    return jax.tree_util.keystr(path, simple=True, separator=".")
+    return jax.tree_util.keystr(path, simple=True, separator=".").replace("conserved.", "books.", 1)
+
+
+def _neck_from(row: np.ndarray) -> BudNeck:
+    """A neck from its row in a checkpoint."""
+    radius, last, z, y, x, direction = row.tolist()
+    return BudNeck(radius=radius, last_open_radius=last, deepest_point=(z, y, x), direction=int(direction))

@@ -11,9 +11,9 @@ from membrane.energy.cargo import MONOMER, OLIGOMER
 from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
 from membrane.outcome.table import KINDS, is_ilv
 from membrane.units import PN_PER_NM_PER_UN_PER_M
-from membrane.vesicle import Membrane, State, Vesicle, surface
+from membrane.vesicle import ClosedMembrane, Membrane, VesicleState, surface
 from membrane.vesicle.energy import Terms
-from membrane.vesicle.necks import Neck
+from membrane.vesicle.necks import BudNeck
 from membrane.vesicle.topology import components
 
 DISSOLVED = (CYTOSOLIC, LUMINAL, MONOMER, OLIGOMER)
@@ -59,31 +59,33 @@ class Observed(NamedTuple):
     tension: Array
 
 
-def surface_fields(membrane: Membrane, state: State) -> dict:
+def surface_fields(membrane: Membrane, state: VesicleState) -> dict:
     """What lies on the membrane, by name."""
     return membrane.named(state.fields)
 
 
 @eqx.filter_jit
-def observed(membrane: Membrane, state: State) -> Observed:
+def observed(membrane: Membrane, state: VesicleState) -> Observed:
     """What the event table and the time series say of a state beside sizes."""
-    grid, eps, books = membrane.grid, membrane.interface_width, state.books
+    grid, eps, conserved = membrane.grid, membrane.interface_width, state.conserved
     near = surface.derivatives(state.psi, grid)
     return Observed(
-        membrane.terms(near, state.fields, books),
+        membrane.terms(near, state.fields, conserved),
         jnp.sum(membrane.weight(near) * state.fields, (1, 2, 3)) * grid.cell_volume,
         surface.euler_characteristic(state.psi, eps, grid),
-        membrane.tension(near, books),
+        membrane.tension(near, conserved),
     )
 
 
-def series_row(membrane: Membrane, state: State, vesicles: list[Vesicle], events: list) -> dict[str, float]:
+def series_row(
+    membrane: Membrane, state: VesicleState, membranes: list[ClosedMembrane], events: list
+) -> dict[str, float]:
     """What is recorded of a state, its ``vesicles`` and the ``events`` so far."""
     seen = observed(membrane, state)
     terms = Terms(*map(float, seen.terms))
     content = membrane.named(seen.content)
-    outer = [v for v in vesicles if not v.is_ilv]
-    ilvs = [v for v in vesicles if v.is_ilv]
+    outer = [v for v in membranes if not v.is_ilv]
+    ilvs = [v for v in membranes if v.is_ilv]
     area, inside = (sum(v.area for v in group) for group in (outer, ilvs))
     lumen, enclosed = (sum(v.volume for v in group) for group in (outer, ilvs))
     scissions = [bool(is_ilv(row)) for row in events if row["kind"] == KINDS["scission"]]
@@ -101,10 +103,10 @@ def series_row(membrane: Membrane, state: State, vesicles: list[Vesicle], events
         "lumen_volume_nm3": lumen,
         "vesicle_volume_nm3": enclosed,
         "reduced_volume": 6 * np.pi**0.5 * (lumen + enclosed) / area**1.5 if closed else np.nan,
-        "lo_fraction": sum(v.lo_area for v in vesicles) / (area + inside),
+        "lo_fraction": sum(v.lo_area for v in membranes) / (area + inside),
         **{f"{'lo' if name == 'phi' else name}_content_nm2": float(amount) for name, amount in content.items()},
         "domain_number": components((phi > 0) & (np.abs(psi) < 0.5))[1],
-        "vesicle_number": len(vesicles),
+        "vesicle_number": len(membranes),
         "ilv_number": len(ilvs),
         "ilv_count": sum(scissions),
         "outward_count": len(scissions) - sum(scissions),
@@ -113,7 +115,7 @@ def series_row(membrane: Membrane, state: State, vesicles: list[Vesicle], events
     }
 
 
-def neck_columns(necks: list[Neck]) -> dict[str, float]:
+def neck_columns(necks: list[BudNeck]) -> dict[str, float]:
     """Of /series: how many buds have a neck, and the narrowest, of buds into the lumen and of those away from it."""
     columns = {}
     for prefix, direction in (("", 1), ("outward_", -1)):

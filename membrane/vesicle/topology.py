@@ -1,11 +1,13 @@
-"""Which vesicles there are: connected parts of lumen and cytosol on the periodic box, and the membranes between them.
+"""Which closed membranes there are in the periodic box, found from the sign of psi.
 
-Every membrane separates one part of the lumen from one of the cytosol. The largest part of the cytosol is the outside;
-a membrane's inside is the part that is farther from the outside, so that the limiting membrane encloses lumen, an ILV
-cytosol again. Euler's characteristic of the membranes is 2 each: a fission adds one membrane.
+Each membrane separates one connected part of the lumen from one connected part of the cytosol. The largest part of the
+cytosol is the outside. The inside of a membrane is the one of its two parts that is farther from the outside. The
+limiting membrane of an endosome therefore encloses lumen. An ILV (intraluminal vesicle) encloses cytosol again. Euler's
+characteristic of closed membranes is 2 each, so a fission adds one membrane.
 
-Vesicles are apart once what lies between them is open: |psi| > OPEN, where Euler's characteristic has reached its new
-value. They are one again when not even the sign of psi parts them. Between the two, what was before holds.
+Two membranes are told apart once what lies between them is open: |psi| > SEPARATION everywhere there. At that value
+Euler's characteristic has reached its new value. They count as one again when psi has one sign all the way between
+them. In between, the earlier answer holds.
 """
 
 from dataclasses import dataclass
@@ -13,31 +15,41 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-LEAST_RADIUS = 2.0
-"""Parts smaller than a sphere of so many eps are no parts yet, but the remains of a neck."""
+SMALLEST_RADIUS = 2.0
+"""Connected parts smaller than a sphere of this radius, in interface widths, are remains of a neck and are ignored."""
 
-OPEN = 0.5
-"""How far psi must have gone between two vesicles that part."""
+SEPARATION = 0.5
+"""Value that |psi| must exceed between two membranes before they are told apart."""
 
 MARGIN = 16
-"""Points of periodic continuation in the search for the nearest membrane."""
+"""Points by which the box is continued periodically in the search for the nearest membrane."""
 
 
 @dataclass(frozen=True)
 class Topology:
-    """``labels`` (n_z, n_y, n_x): the vesicle whose membrane is nearest; vesicle 0 is the largest limiting membrane.
-    ``encloses_lumen`` (vesicles,): whether its inside is lumen (+1) or cytosol (-1: an ILV)."""
+    """The closed membranes of a phase field.
+
+    Arguments:
+        labels: index of the membrane that is nearest to each point of the box, (n_z, n_y, n_x). Index 0 is the largest
+            limiting membrane.
+        encloses_lumen: +1 for a membrane that encloses lumen, -1 for an ILV, which encloses cytosol; (membranes,).
+    """
 
     labels: np.ndarray
     encloses_lumen: np.ndarray
 
     @property
-    def vesicles(self) -> int:
+    def count(self) -> int:
+        """Number of closed membranes."""
         return len(self.encloses_lumen)
 
 
 def components(inside) -> tuple[np.ndarray, int]:
-    """Connected parts of a boolean array on the periodic box (faces connect), labelled from 1; 0 elsewhere."""
+    """Connected parts of a boolean array on a periodic plane or box.
+
+    Points are connected across faces. Returns the number of the part of each point, from 1 on and 0 where ``inside`` is
+    False, and how many parts there are.
+    """
     labels, count = ndimage.label(inside)
     parent = np.arange(count + 1)
 
@@ -59,24 +71,42 @@ def components(inside) -> tuple[np.ndarray, int]:
     return number[roots][labels], kept.size
 
 
-def find(psi, grid, eps: float, vesicles: int | None = None) -> Topology:
-    """The vesicles of a phase field (n_z, n_y, n_x); ``vesicles``: how many there were, where parting is in question.
+def find_topology(psi, grid, eps: float, known: int | None = None) -> Topology:
+    """The closed membranes of a phase field.
 
-    Raises ValueError where there is no membrane.
+    Arguments:
+        psi: the phase field, (n_z, n_y, n_x).
+        grid: the box.
+        eps: interface width, nm.
+        known: how many membranes there were before. Further ones are reported only where they are separated. Without
+            it, the sign of psi alone decides.
+
+    Raises ValueError if there is no membrane.
+
+    >>> from membrane.lattice.grid import Grid
+    >>> from membrane.vesicle import initial
+    >>> grid = Grid((32, 32, 32), (96.0, 96.0, 96.0))
+    >>> psi = initial.profile(initial.sphere(grid, 30.0), 4.0, grid)
+    >>> find_topology(psi, grid, 4.0).count
+    1
     """
     psi = np.asarray(psi)
-    closed = _at(psi, grid, eps)
-    if vesicles is None or closed.vesicles <= vesicles:
+    closed = _membranes_where_positive(psi, grid, eps)
+    if known is None or closed.count <= known:
         return closed
-    # Both sides: an ILV leaves through the lumen, a vesicle that buds away through the cytosol.
-    least = min((_at(psi - OPEN, grid, eps), _at(psi + OPEN, grid, eps)), key=lambda t: t.vesicles)
-    return least if least.vesicles >= vesicles else closed
+    # An ILV separates on the side of the lumen, a vesicle that buds away from the lumen on the side of the cytosol.
+    levels = (psi - SEPARATION, psi + SEPARATION)
+    separated = min((_membranes_where_positive(level, grid, eps) for level in levels), key=lambda t: t.count)
+    return separated if separated.count >= known else closed
 
 
-def _at(psi, grid, eps) -> Topology:
+def _membranes_where_positive(psi, grid, eps) -> Topology:
+    """The closed membranes between psi > 0 and the rest."""
     lumen, full, lumens, empty, cytosols = _parts(psi, grid, eps)
     if lumens == 0 or cytosols == 0:
-        raise ValueError("no membrane: psi has one sign everywhere, or what has the other is smaller than a neck")
+        raise ValueError(
+            "no membrane: psi has the same sign everywhere, or the part with the other sign is smaller than a neck"
+        )
     part = np.where(lumen, full, lumens + empty)
     if lumens + cytosols == 2:
         return Topology(np.zeros(lumen.shape, np.int32), np.array([1]))
@@ -95,13 +125,17 @@ def _at(psi, grid, eps) -> Topology:
 
 
 def _parts(psi, grid, eps):
-    """(whether lumen, its parts from 1 and their number, the cytosol's parts and their number), without specks."""
+    """The connected parts of lumen and cytosol, without those that are too small.
+
+    Returns whether a point is lumen, the parts of the lumen (numbered from 1), how many there are, the parts of the
+    cytosol (numbered from 1), and how many there are.
+    """
     lumen = psi > 0
-    least = 4 * np.pi / 3 * (LEAST_RADIUS * eps) ** 3 / grid.cell_volume
+    least = 4 * np.pi / 3 * (SMALLEST_RADIUS * eps) ** 3 / grid.cell_volume
     while True:
         full, lumens = components(lumen)
         empty, cytosols = components(~lumen)
-        # A speck takes the sign of what surrounds it, which may join two parts.
+        # A small part takes the sign of its surroundings. That may join two other parts, so they are found again.
         small = [np.flatnonzero(np.bincount(labels.ravel())[1:] < least) + 1 for labels in (full, empty)]
         if not (small[0].size or small[1].size):
             return lumen, full, lumens, empty, cytosols
@@ -109,7 +143,7 @@ def _parts(psi, grid, eps):
 
 
 def _depths(membranes, outside) -> dict[int, int]:
-    """How many membranes lie between each part and the outside."""
+    """For each part, how many membranes lie between it and the outside; ``membranes`` are pairs of parts."""
     depth, edge = {outside: 0}, [outside]
     while edge:
         here = edge.pop(0)
@@ -122,7 +156,7 @@ def _depths(membranes, outside) -> dict[int, int]:
 
 
 def _nearest_opposite(lumen, spacing) -> np.ndarray:
-    """Flat index of the nearest point on the other side of a membrane."""
+    """For each point, the flat index of the nearest point on the other side of a membrane, (n_z, n_y, n_x)."""
     wide = np.pad(lumen, MARGIN, mode="wrap")
     index = np.zeros(lumen.shape, int)
     inner = (slice(None), *(slice(MARGIN, MARGIN + n) for n in lumen.shape))

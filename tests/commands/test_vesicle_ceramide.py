@@ -73,8 +73,8 @@ def test_the_sheet_beside_the_vesicle():
 @pytest.mark.slow
 def test_the_small_quench_makes_an_ilv(tmp_path, settings_of_main):
     """28 ms: at least one ILV by resolved fission of 40-100 nm, rich in Lo and ceramide; as many rows as ILVs in the
-    lumen at every later look; int W phi is at the end what it was at the start, and every vesicle has of every species
-    what its books say, to 1e-4 of all there is; the shape goes on moving after the fission."""
+    lumen at every later look; int W phi is at the end what it was at the start, and every membrane has of every species
+    what it is to keep, to 1e-4 of all there is; the shape goes on moving after the fission."""
     settings_of_main.setattr(launch, "summarise", lambda output, picture: None)
     output = tmp_path / "quench.h5"
     assert run.main([str(SMALL), "--output", str(output), "--set", "duration_s=0.028", "--quiet"]) == 0
@@ -110,8 +110,8 @@ def made_an_ilv(output):
         psi, fields, labels, content = (
             jnp.asarray(groups[0][name][()]) for name in ("psi", "fields", "books.labels", "books.content")
         )
-    found = physics.membrane.open_books(psi, fields, labels, content.shape[1]).content
+    found = physics.membrane.conserved(psi, fields, labels, content.shape[1]).content
     off = np.abs(np.asarray(found - content)).max(1)
     assert (off < 1e-4 * np.abs(np.asarray(content)).sum(1)).all()
-    # Nothing makes or removes Lo; ceramide has books of what the enzyme makes.
-    assert float(found[0].sum()) == pytest.approx(float(physics.initial_state(0).books.lo.sum()), rel=1e-4)
+    # Nothing makes or removes Lo. What is kept of ceramide grows by what the enzyme makes.
+    assert float(found[0].sum()) == pytest.approx(float(physics.initial_state(0).conserved.lo.sum()), rel=1e-4)

@@ -5,6 +5,7 @@ import importlib.util
 import os
 import signal
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import equinox as eqx
@@ -19,7 +20,7 @@ from membrane.commands import run
 from membrane.config import parse
 from membrane.outcome.table import KINDS
 from membrane.program import launch
-from membrane.vesicle import initial, rebook
+from membrane.vesicle import detect_events, initial
 from membrane.vesicle import replica as vesicle_replica
 from membrane.vesicle.replica import VesicleReplica
 
@@ -82,7 +83,7 @@ def with_an_ilv(gap):
 
 @pytest.fixture
 def parting(monkeypatch):
-    """Runs start from a vesicle that has just parted, which the books do not know yet: the first look finds it."""
+    """Runs start with an ILV that has just separated and is not known yet: the first look finds it."""
     monkeypatch.setattr(build_vesicle, "_distance", with_an_ilv(GAP))
 
 
@@ -284,7 +285,7 @@ def test_a_fusion_is_a_row_about_the_vesicle_that_was_lost(monkeypatch):
     """An ILV whose lumen side meets the limiting membrane: kind 1, direction -1, with the sizes it was last seen with;
     the number of ILVs falls, the count of those that ever left does not."""
     replica, joined = parted()
-    vesicle = replica.vesicles[1]
+    vesicle = replica.membranes[1]
     # Of itself it would part again.
     monkeypatch.setattr(VesicleReplica, "_round", lambda self: (self.state, 1, 0))
     replica.state = eqx.tree_at(lambda s: s.psi, replica.state, joined)
@@ -314,12 +315,14 @@ def test_other_fusions(monkeypatch, kinds, expected):
     """Two ILVs that become one: kind 2, direction 0; an outer vesicle that goes back: its content enters, direction 1.
     The smaller is the lost one."""
     replica, _ = parted()
-    large, small = replica.vesicles
+    large, small = replica.membranes
     ilv = [bool(kind) for kind in kinds]
-    replica.vesicles = [type(large)(v.area, v.volume, 0.3, v.centre, k) for v, k in zip((large, small), ilv)]
-    merged = type(large)(large.area, large.volume, 0.3, large.centre, ilv[0])
-    event = vesicle_replica.Fusion(merged, (0, 1))
-    monkeypatch.setattr(vesicle_replica, "rebook", lambda membrane, state, _: (rebook(membrane, state)[0], [event]))
+    replica.membranes = [replace(v, lo_fraction=0.3, is_ilv=k) for v, k in zip((large, small), ilv)]
+    merged = replace(large, lo_fraction=0.3, is_ilv=ilv[0])
+    event = vesicle_replica.FusionEvent(product=merged, merged=(0, 1))
+    monkeypatch.setattr(
+        vesicle_replica, "detect_events", lambda membrane, state, _: (detect_events(membrane, state)[0], [event])
+    )
     replica._look()
     row = replica.events[-1]
     assert (row["kind"], row["direction"]) == (KINDS[expected[0]], expected[1])

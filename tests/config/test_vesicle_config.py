@@ -13,7 +13,7 @@ from membrane.builder import build
 from membrane.commands.predict import main as predict
 from membrane.config import ConfigError, load, parse
 from membrane.vesicle import describe, surface
-from membrane.vesicle.topology import find
+from membrane.vesicle.topology import find_topology
 
 FOLDER = Path(__file__).parents[2] / "configs"
 CONFIGS = sorted(FOLDER.glob("vesicle_*.yaml"))
@@ -34,7 +34,9 @@ def started(*overrides):
     """Physics, and psi and vesicle at the start of endosome 0."""
     physics = build(load(BUD, [*COARSE, *overrides]))
     state = physics.initial_state(0)
-    (vesicle,) = describe(physics.membrane, state, find(state.psi, physics.grid, physics.membrane.interface_width))
+    (vesicle,) = describe(
+        physics.membrane, state, find_topology(state.psi, physics.grid, physics.membrane.interface_width)
+    )
     return physics, state, vesicle
 
 
@@ -145,10 +147,10 @@ def test_units_are_converted_once():
     assert physics.descent.smoothing_length == pytest.approx(13.5)
     assert (physics.schedule.tick_s, physics.shape_steps) == (pytest.approx(4e-6), 10)
     assert build(load(BUD, ["numerics.smoothing_length_nm=20"])).descent.smoothing_length == 20
-    assert physics.descent.mending == 8
+    assert physics.descent.profile_mobility == 8
     flow = build(load(BUD, ["numerics={mobility: stokes, viscosity_mPa_s: 0.7, max_courant: 0.2}"])).descent
     assert flow.viscosity == pytest.approx(0.7e-9)
-    assert (flow.mending, flow.courant) == (1.5, 0.2)
+    assert (flow.profile_mobility, flow.courant) == (1.5, 0.2)
 
 
 def test_the_sphere_and_its_cap():

@@ -23,7 +23,7 @@ from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
 from membrane.lattice import fft, slabs
 from membrane.lattice.grid import Grid
 from membrane.program import launch
-from membrane.vesicle import Membrane, Relaxation, State, Transport, initial, surface
+from membrane.vesicle import Membrane, Relaxation, Transport, VesicleState, initial, surface
 from membrane.vesicle.evolve import transported
 
 SHAPES = [(12, 24, 15), (36, 12, 10)]
@@ -63,14 +63,23 @@ def case(devices, shape, vesicles=1, **others):
     grid = Grid(shape, tuple(3.5 * n for n in shape), "float64", devices)
     lipids = Lipids.from_wall(line_tension=5.0, interface_width=4.5)
     coefficients = {CYTOSOLIC: 0.03, LUMINAL: -0.03} | ({OLIGOMER: 0.01} if "cargo" in others else {})
-    membrane = Membrane(grid, 4.5, (85.6, 120.0), (0.0, 0.02), lipids, 240.0, coefficients=coefficients, **others)
+    membrane = Membrane(
+        grid,
+        interface_width=4.5,
+        bending_rigidity=(85.6, 120.0),
+        spontaneous_curvature=(0.0, 0.02),
+        lipids=lipids,
+        area_modulus=240.0,
+        coefficients=coefficients,
+        **others,
+    )
     radius = 0.32 * min(grid.extent)
     psi = initial.profile(initial.sphere(grid, radius), 4.5, grid)
     phi = initial.profile(initial.cap(grid, radius, 1.2 * np.pi * radius**2), 4.5, grid)
     mixed = [ld + 0.5 * (lo - ld) * (1 + phi) for ld, lo in zip(LD, LO, strict=True)]
     fields = jnp.stack([phi, *mixed[: len(membrane.species) - 1]])
     labels = np.broadcast_to(grid.points[0] > 0.5 * grid.extent[0], shape) if vesicles == 2 else None
-    return membrane, State.at_rest(membrane, psi, fields, membrane.open_books(psi, fields, labels, vesicles))
+    return membrane, VesicleState.at_rest(membrane, psi, fields, membrane.conserved(psi, fields, labels, vesicles))
 
 
 def programs(membrane, state, transport):
@@ -90,7 +99,7 @@ def assert_equal_to_rounding(found, expected, membrane):
     for name in ("psi", "velocity_hat", "shape_step"):
         a, b = np.asarray(getattr(found, name)), np.asarray(getattr(expected, name))
         assert np.abs(a - b).max() < 1e-10 * np.abs(b).max(), name
-    assert np.allclose(found.books.content, expected.books.content, rtol=1e-12)
+    assert np.allclose(found.conserved.content, expected.conserved.content, rtol=1e-12)
 
 
 def collectives(program):

@@ -22,7 +22,14 @@ def sphere(spacing: float, eps: float, dtype="float64", c0: float = 0.0, lipids=
     n = int(min(124, 2 * RADIUS + 10 * eps) / spacing)
     shape = (n, n + 1, n + 2)
     grid = Grid(shape, tuple(spacing * m for m in shape), dtype)
-    model = Membrane(grid, eps, (85.6, 85.6), (0.0, c0), lipids, 240.0)
+    model = Membrane(
+        grid,
+        interface_width=eps,
+        bending_rigidity=(85.6, 85.6),
+        spontaneous_curvature=(0.0, c0),
+        lipids=lipids,
+        area_modulus=240.0,
+    )
     centre = tuple(0.5 * spacing * m + shift for m, shift in zip(shape, (-0.7, 0.1, 0.4), strict=True))
     psi = surface.derivatives(initial.profile(initial.sphere(grid, RADIUS, centre), eps, grid), grid)
     z, y, x = initial.centred(grid, centre)
@@ -31,24 +38,24 @@ def sphere(spacing: float, eps: float, dtype="float64", c0: float = 0.0, lipids=
 
 
 @eqx.filter_jit
-def stepped(transport, model, psi, fields, books, dt):
+def stepped(transport, model, psi, fields, conserved, dt):
     """Transport.step. What is large is given, for the compiler computes with what is enclosed."""
-    return transport.step(model, psi, fields, books, dt)
+    return transport.step(model, psi, fields, conserved, dt)
 
 
 @eqx.filter_jit
-def energy(model, psi, fields, books):
+def energy(model, psi, fields, conserved):
     """F of fields as they are."""
-    return sum(model.terms(psi, fields, books))
+    return sum(model.terms(psi, fields, conserved))
 
 
 def growth_rates(degrees, spacing: float, eps: float) -> list[float]:
     """Growth rates over M of small harmonics, after what is not constant along normals has died out."""
     model, psi, cosine = sphere(spacing, eps)
     transport, weight = Transport(1e6, tolerance=1e-7, iterations=500), model.weight(psi)
-    books = model.open_books(psi.value, jnp.zeros(model.grid.shape))
-    resting = faces(weight, books)
-    step = lambda phi: stepped(transport, model, psi, phi, books, jnp.asarray(1e-4))
+    conserved = model.conserved(psi.value, jnp.zeros(model.grid.shape))
+    resting = faces(weight, conserved)
+    step = lambda phi: stepped(transport, model, psi, phi, conserved, jnp.asarray(1e-4))
     potential, pulled = eqx.filter_jit(model.chemical_potential), eqx.filter_jit(stiffness)
     rates = []
     for degree in degrees:
@@ -56,7 +63,7 @@ def growth_rates(degrees, spacing: float, eps: float) -> list[float]:
         phi = 1e-4 * harmonic[None]
         for _ in range(3):
             phi = step(phi)
-        flux = pulled(potential(psi, phi, books), resting, model.grid)
+        flux = pulled(potential(psi, phi, conserved), resting, model.grid)
         rates.append(-float(jnp.vdot(harmonic, flux) / jnp.vdot(harmonic, weight * phi)))
     return rates
 
@@ -68,13 +75,13 @@ def exact_rate(degree: int) -> float:
 
 
 def test_harmonics_grow_as_on_the_sphere():
-    """V9 with l(l+1)/R^2: unstable harmonics within 1 % at eps = R/9."""
+    """Rates of unstable harmonics are those of Cahn & Hilliard with q^2 = l(l+1)/R^2, within 1 % at eps = R/9."""
     assert growth_rates([1, 2], 3.0, 4.5) == pytest.approx([exact_rate(1), exact_rate(2)], rel=0.01)
 
 
 @pytest.mark.slow
 def test_growth_of_harmonics_converges_to_the_exact_rate():
-    """V9 to 0.1 %: growth of l = 1 and 2 at eps = R/9, R/13 and R/18, of order 2, extrapolated with eps^2."""
+    """To 0.1 %: growth of l = 1 and 2 at eps = R/9, R/13 and R/18, of order 2, extrapolated with eps^2."""
     widths = RADIUS / np.array([9, 13, 18])
     found = np.array([growth_rates([1, 2], eps / 1.45, eps) for eps in widths])
     errors = found / [exact_rate(1), exact_rate(2)] - 1
@@ -96,8 +103,8 @@ def test_surface_laplacian_of_harmonics():
     """Rayleigh quotient of S and W is l(l+1)/R^2: 1.5 % for l = 1 to 4 at eps = R/9, zero for l = 0, zero in sum."""
     model, psi, cosine = sphere(3.0, 4.5)
     weight = model.weight(psi)
-    books = model.open_books(psi.value, jnp.zeros(model.grid.shape))
-    resting = faces(weight, books)
+    conserved = model.conserved(psi.value, jnp.zeros(model.grid.shape))
+    resting = faces(weight, conserved)
     for degree in range(5):
         harmonic = jnp.asarray(eval_legendre(degree, cosine))
         image = stiffness(harmonic, resting, model.grid)
@@ -114,13 +121,13 @@ def test_transport_conserves_and_lowers_the_energy(dtype):
     grid = model.grid
     rng = np.random.default_rng(3)
     phi = jnp.asarray(0.3 * eval_legendre(3, cosine) - 0.2 + 0.1 * rng.normal(size=grid.shape), grid.dtype)
-    books = model.open_books(psi.value, phi)
+    conserved = model.conserved(psi.value, phi)
     transport = Transport(1e6)
     content = lambda phi: float(np.sum(np.asarray(model.weight(psi), float) * np.asarray(phi, float)))
-    first, before = content(phi), float(energy(model, psi, phi, books))
+    first, before = content(phi), float(energy(model, psi, phi, conserved))
     for dt in [1e-6, 1e-6, 1e-5, 1e-5, *[1e-4] * 30, 1e-3]:
-        phi = stepped(transport, model, psi, phi, books, jnp.asarray(dt, grid.dtype))
-        after = float(energy(model, psi, phi, books))
+        phi = stepped(transport, model, psi, phi, conserved, jnp.asarray(dt, grid.dtype))
+        after = float(energy(model, psi, phi, conserved))
         assert after < before, dt
         before = after
         assert content(phi) == pytest.approx(first, rel=1e-12 if dtype == "float64" else 1e-5)
@@ -134,22 +141,31 @@ def test_vesicles_exchange_nothing():
     """Two membranes in one box, 3 eps apart: each keeps its own lipids, although the walls' weights overlap."""
     grid = Grid((30, 31, 44), (105.0, 108.5, 154.0), "float64")
     lipids = Lipids.from_wall(line_tension=5.0, interface_width=5.0)
-    model = Membrane(grid, 4.5, (85.6, 85.6), (0.0, 0.0), lipids, 240.0)
+    model = Membrane(
+        grid,
+        interface_width=4.5,
+        bending_rigidity=(85.6, 85.6),
+        spontaneous_curvature=(0.0, 0.0),
+        lipids=lipids,
+        area_modulus=240.0,
+    )
     left, right = (initial.sphere(grid, 28.0, (52.0, 54.0, x)) for x in (42.0, 112.0))
     psi = initial.profile(np.maximum(left, right), 4.5, grid)
     labels = np.broadcast_to(grid.points[2] > 77.0, grid.shape)
     phi = jnp.where(jnp.asarray(labels), 0.9, -0.9)
-    books = model.open_books(psi, phi, labels, 2)
+    conserved = model.conserved(psi, phi, labels, 2)
     near = surface.derivatives(psi, grid)
-    step = lambda books: stepped(Transport(1e6), model, near, phi, books, jnp.asarray(1e-4))
-    apart = step(books)
-    kept = model.open_books(psi, apart, labels, 2).lo
-    assert np.asarray(kept) == pytest.approx(np.asarray(books.lo), rel=1e-12)
+    step = lambda conserved: stepped(Transport(1e6), model, near, phi, conserved, jnp.asarray(1e-4))
+    apart = step(conserved)
+    kept = model.conserved(psi, apart, labels, 2).lo
+    assert np.asarray(kept) == pytest.approx(np.asarray(conserved.lo), rel=1e-12)
     whole = eqx.tree_at(
-        lambda b: (b.area, b.content), books, (books.area.sum(keepdims=True), books.content.sum(1, keepdims=True))
+        lambda b: (b.area, b.content),
+        conserved,
+        (conserved.area.sum(keepdims=True), conserved.content.sum(1, keepdims=True)),
     )
     joined = step(whole)
-    assert abs(float(model.open_books(psi, joined, labels, 2).lo[0] / books.lo[0]) - 1) > 1e-6
+    assert abs(float(model.conserved(psi, joined, labels, 2).lo[0] / conserved.lo[0]) - 1) > 1e-6
 
 
 def test_extension_makes_phi_constant_along_normals_and_conserves():
@@ -160,9 +176,9 @@ def test_extension_makes_phi_constant_along_normals_and_conserves():
     distance = np.asarray(2**0.5 * 4.5 * np.arctanh(np.clip(np.asarray(psi.value), -0.98, 0.98)))
     harmonic = eval_legendre(2, cosine)
     phi = jnp.asarray(harmonic * (1 + 0.1 * distance / 4.5))
-    books = model.open_books(psi.value, phi)
+    conserved = model.conserved(psi.value, phi)
     swept = eqx.filter_jit(extended)
-    sweep = lambda phi: swept(phi[None], psi, weight, books, grid, 1.0)[0]
+    sweep = lambda phi: swept(phi[None], psi, weight, conserved, grid, 1.0)[0]
     content = float(jnp.sum(weight * phi))
     root = np.sqrt(np.asarray(weight)).ravel()
     columns = np.stack([harmonic.ravel(), (harmonic * distance).ravel()], 1) * root[:, None]

@@ -1,4 +1,4 @@
-"""The free energy of membrane and lipids: line tension of a rim, derivatives against difference quotients, books."""
+"""The free energy of membrane and lipids: line tension of a rim, derivatives against difference quotients, contents."""
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -18,14 +18,14 @@ def two_phases(grid: Grid, eps: float = 4.5, xi: float = 4.5, **others) -> Membr
     """Lo stiffer than Ld and curved."""
     lipids = Lipids.from_wall(line_tension=5.0, interface_width=xi)
     constants = dict(bending_rigidity=(85.6, 120.0), spontaneous_curvature=(0.0, 0.05), area_modulus=240.0)
-    return Membrane(grid, eps, lipids=lipids, **(constants | others))
+    return Membrane(grid, interface_width=eps, lipids=lipids, **(constants | others))
 
 
 def capped(grid: Grid, model: Membrane, radius: float = 33.0, area: float = 4000.0):
-    """psi and phi of a sphere with a cap, and its books."""
+    """psi and phi of a sphere with a cap, and what it keeps."""
     psi = initial.profile(initial.sphere(grid, radius), model.interface_width, grid)
     phi = initial.profile(initial.cap(grid, radius, area), model.lipids.interface_width, grid)
-    return psi, phi, model.open_books(psi, phi)
+    return psi, phi, model.conserved(psi, phi)
 
 
 def test_energy_of_a_rim_is_line_tension_times_its_length():
@@ -36,8 +36,8 @@ def test_energy_of_a_rim_is_line_tension_times_its_length():
     for n in (30, 36, 60):
         grid = Grid((n, n + 2, n), (120.0, 120.0 * (n + 2) / n, 120.0), "float64")
         model = two_phases(grid, eps=6.0, xi=6.0)
-        psi, phi, books = capped(grid, model, 40.0, 5000.0)
-        found.append(float(eqx.filter_jit(model.terms)(surface.derivatives(psi, grid), phi, books).lipids))
+        psi, phi, conserved = capped(grid, model, 40.0, 5000.0)
+        found.append(float(eqx.filter_jit(model.terms)(surface.derivatives(psi, grid), phi, conserved).lipids))
     limit = found[2] + (found[2] - found[1]) / ((60 / 36) ** 2 - 1)
     assert limit == pytest.approx(exact, rel=0.01)
     assert found[1] == pytest.approx(limit, rel=0.02)
@@ -49,21 +49,21 @@ def test_energy_of_a_rim_is_line_tension_times_its_length():
 def test_shape_derivative_is_that_of_the_free_energy(vesicles):
     """dF/dpsi, the correction of phi and all terms included, against difference quotients: 1e-7."""
     model = two_phases(BOX, osmotic=(0.02, 1.4e5), pressure=0.01)
-    psi, phi, books = capped(BOX, model)
+    psi, phi, conserved = capped(BOX, model)
     if vesicles == 2:
         labels = np.broadcast_to(BOX.points[0] > 60.0, BOX.shape)
-        books = model.open_books(psi, phi, labels, 2)
-    books = eqx.tree_at(lambda b: (b.area, b.content), books, (0.97 * books.area, books.content + 60.0))
+        conserved = model.conserved(psi, phi, labels, 2)
+    conserved = eqx.tree_at(lambda b: (b.area, b.content), conserved, (0.97 * conserved.area, conserved.content + 60.0))
     z, y, x = (2 * np.pi * p / length for p, length in zip(BOX.points, BOX.extent, strict=True))
     ripple = jnp.asarray((1 - psi**2) * (np.sin(2 * x + y) + np.cos(z) * np.cos(3 * y)))
     phi = phi + 0.05 * jnp.asarray(np.cos(x) * np.cos(2 * z) * np.ones_like(y))
     near = surface.derivatives(psi, BOX)
-    phi = eqx.filter_jit(model.settled)(near, phi, books)
-    value, force, _ = eqx.filter_jit(model.shape_derivative)(near, phi, books)
+    phi = eqx.filter_jit(model.corrected)(near, phi, conserved)
+    value, force, _ = eqx.filter_jit(model.shape_derivative)(near, phi, conserved)
     free_energy = eqx.filter_jit(model.free_energy)
-    assert float(value) == pytest.approx(float(free_energy(psi, phi, books)), rel=1e-12)
+    assert float(value) == pytest.approx(float(free_energy(psi, phi, conserved)), rel=1e-12)
     step = 1e-4
-    along = lambda s: float(free_energy(psi + s * ripple, phi, books))
+    along = lambda s: float(free_energy(psi + s * ripple, phi, conserved))
     difference = (8 * (along(step) - along(-step)) - along(2 * step) + along(-2 * step)) / (12 * step)
     assert difference == pytest.approx(float(jnp.vdot(force, ripple)) * BOX.cell_volume, rel=1e-7)
 
@@ -71,35 +71,35 @@ def test_shape_derivative_is_that_of_the_free_energy(vesicles):
 def test_chemical_potential_is_that_of_the_free_energy():
     """W mu per volume against difference quotients of the energy at fixed psi: 1e-7."""
     model = two_phases(BOX)
-    psi, phi, books = capped(BOX, model)
+    psi, phi, conserved = capped(BOX, model)
     near = surface.derivatives(psi, BOX)
     z, y, x = (2 * np.pi * p / length for p, length in zip(BOX.points, BOX.extent, strict=True))
     ripple = jnp.asarray(np.sin(2 * x + y) + np.cos(z) * np.cos(3 * y))
     phi = 0.9 * phi
     terms = eqx.filter_jit(model.terms)
-    along = lambda s: float(sum(terms(near, phi + s * ripple, books)))
+    along = lambda s: float(sum(terms(near, phi + s * ripple, conserved)))
     step = 1e-3
     difference = (8 * (along(step) - along(-step)) - along(2 * step) + along(-2 * step)) / (12 * step)
-    mu = eqx.filter_jit(model.chemical_potential)(near, phi, books)
+    mu = eqx.filter_jit(model.chemical_potential)(near, phi, conserved)
     found = float(jnp.vdot(mu * model.weight(near), ripple)) * BOX.cell_volume
     assert difference == pytest.approx(found, rel=1e-7)
 
 
 def test_lipids_are_kept_on_a_membrane_that_moves():
-    """On any psi the settled phi has the int W phi of the books, for each vesicle, to rounding; where nothing has moved
-    it is phi itself; a pure vesicle takes the correction everywhere."""
+    """On any psi the corrected phi has the int W phi that each membrane keeps, to rounding. Where nothing has moved it
+    is phi itself. A membrane of one pure phase takes the correction everywhere."""
     model = two_phases(BOX)
-    psi, phi, books = capped(BOX, model)
-    assert np.allclose(model.settled(surface.derivatives(psi, BOX), phi, books), phi, atol=1e-12)
+    psi, phi, conserved = capped(BOX, model)
+    assert np.allclose(model.corrected(surface.derivatives(psi, BOX), phi, conserved), phi, atol=1e-12)
     labels = np.broadcast_to(BOX.points[0] > 60.0, BOX.shape)
-    books = model.open_books(psi, phi, labels, 2)
+    conserved = model.conserved(psi, phi, labels, 2)
     moved = surface.derivatives(initial.profile(initial.sphere(BOX, 33.4), 4.5, BOX), BOX)
-    settled = model.settled(moved, phi, books)
-    kept = model.open_books(moved.value, settled, labels, 2)
-    assert np.asarray(kept.lo) == pytest.approx(np.asarray(books.lo), rel=1e-12)
+    settled = model.corrected(moved, phi, conserved)
+    kept = model.conserved(moved.value, settled, labels, 2)
+    assert np.asarray(kept.lo) == pytest.approx(np.asarray(conserved.lo), rel=1e-12)
     assert float(jnp.max(jnp.abs(settled - phi))) > 1e-3
     pure = -jnp.ones(BOX.shape)
-    change = model.settled(moved, pure, model.open_books(psi, pure))[0] - pure
+    change = model.corrected(moved, pure, model.conserved(psi, pure))[0] - pure
     assert float(jnp.max(change) - jnp.min(change)) < 1e-12
     assert float(change[0, 0, 0]) == pytest.approx(1 - (33.0**2 + 13.06) / (33.4**2 + 13.06), rel=0.01)
 
@@ -112,24 +112,24 @@ def test_curvature_does_not_move_the_pure_phases():
     potential = eqx.filter_jit(model.chemical_potential)
     for phase in (-1.0, 1.0):
         phi = jnp.full(BOX.shape, phase)
-        assert float(jnp.max(jnp.abs(potential(near, phi, model.open_books(psi, phi))))) < 1e-12
+        assert float(jnp.max(jnp.abs(potential(near, phi, model.conserved(psi, phi))))) < 1e-12
     between = jnp.zeros(BOX.shape)
-    mu = potential(near, between, model.open_books(psi, between))
+    mu = potential(near, between, model.conserved(psi, between))
     assert float(jnp.max(jnp.abs(mu) * (near.value**2 < 0.9))) > 0.01
 
 
 def test_tension_is_the_strain_of_each_vesicle():
-    """K_A (A - A0)/A0, and k a a of ``stiff`` is its second variation: K_A/A0 for area, K_V/V0 for volume."""
+    """K_A (A - A0)/A0, and k a a of ``stiff_modes`` is its second variation: K_A/A0 for area, K_V/V0 for volume."""
     model = two_phases(BOX, osmotic=(0.02, 1.4e5))
-    psi, phi, books = capped(BOX, model)
+    psi, phi, conserved = capped(BOX, model)
     near = surface.derivatives(psi, BOX)
-    strained = eqx.tree_at(lambda b: b.area, books, books.area / 1.01)
+    strained = eqx.tree_at(lambda b: b.area, conserved, conserved.area / 1.01)
     assert float(model.tension(near, strained)[0]) == pytest.approx(240.0 * 0.01, rel=1e-9)
     assert float(model.terms(near, phi, strained).stretch) == pytest.approx(
         0.5 * 240.0 * 0.01**2 * float(strained.area[0]), rel=1e-9
     )
-    variations, moduli = model.stiff(near, books)
-    assert np.asarray(moduli) == pytest.approx([240.0 / float(books.area[0]), 0.02 / 1.4e5], rel=1e-12)
+    variations, moduli = model.stiff_modes(near, conserved)
+    assert np.asarray(moduli) == pytest.approx([240.0 / float(conserved.area[0]), 0.02 / 1.4e5], rel=1e-12)
     # A displacement u changes area by -int 2H u (2H = -2/R) and volume by int u.
     shift = near.slope
     assert float(jnp.vdot(variations[0], shift)) * BOX.cell_volume == pytest.approx(8 * np.pi * 33.0, rel=2e-3)

@@ -7,7 +7,17 @@ import pytest
 
 from membrane.energy import Lipids
 from membrane.lattice.grid import Grid
-from membrane.vesicle import Fission, Membrane, Relaxation, State, Transport, evolve, initial, rebook, surface
+from membrane.vesicle import (
+    FissionEvent,
+    Membrane,
+    Relaxation,
+    Transport,
+    VesicleState,
+    detect_events,
+    evolve,
+    initial,
+    surface,
+)
 
 KAPPA = 85.6
 
@@ -20,15 +30,15 @@ def membrane(grid, gaussian, eps=4.0, **others):
     constants = dict(
         bending_rigidity=(KAPPA, KAPPA), spontaneous_curvature=(0.0, 0.0), lipids=lipids, area_modulus=240.0
     )
-    return Membrane(grid, eps, gaussian_rigidity=gaussian, **(constants | others))
+    return Membrane(grid, interface_width=eps, gaussian_rigidity=gaussian, **(constants | others))
 
 
 def gaussian_energy(grid, psi, phi, contrast, eps=4.0):
     """What the contrast adds to the bending energy."""
     near = surface.derivatives(psi, grid)
-    books = membrane(grid, (0.0, 0.0), eps).open_books(psi, phi)
+    conserved = membrane(grid, (0.0, 0.0), eps).conserved(psi, phi)
     models = [membrane(grid, (0.0, c), eps) for c in (contrast, 0.0)]
-    with_it, without = (eqx.filter_jit(model.terms)(near, phi, books).bending for model in models)
+    with_it, without = (eqx.filter_jit(model.terms)(near, phi, conserved).bending for model in models)
     return float(with_it - without)
 
 
@@ -60,15 +70,15 @@ def test_derivative_is_that_of_the_free_energy():
     model = membrane(grid, (-77.0, -160.0), 4.5)
     psi = initial.profile(initial.sphere(grid, 33.0), 4.5, grid)
     phi = 0.9 * initial.profile(initial.cap(grid, 33.0, 4000.0), 4.5, grid)
-    near, books = surface.derivatives(psi, grid), model.open_books(psi, phi)
+    near, conserved = surface.derivatives(psi, grid), model.conserved(psi, phi)
     z, y, x = (2 * np.pi * p / length for p, length in zip(grid.points, grid.extent, strict=True))
     ripple = jnp.asarray((1 - psi**2) * (np.sin(2 * x + y) + np.cos(z) * np.cos(3 * y)))
-    _, force, _ = eqx.filter_jit(model.shape_derivative)(near, phi, books)
-    mu = eqx.filter_jit(model.chemical_potential)(near, phi, books) * model.weight(near)
+    _, force, _ = eqx.filter_jit(model.shape_derivative)(near, phi, conserved)
+    mu = eqx.filter_jit(model.chemical_potential)(near, phi, conserved) * model.weight(near)
     # What is large is given, for the compiler computes with what is enclosed.
     free_energy, terms = eqx.filter_jit(model.free_energy), eqx.filter_jit(model.terms)
-    shape = lambda s: free_energy(psi + s * ripple, phi, books)
-    composition = lambda s: sum(terms(near, phi + s * ripple, books))
+    shape = lambda s: free_energy(psi + s * ripple, phi, conserved)
+    composition = lambda s: sum(terms(near, phi + s * ripple, conserved))
     for energy, gradient, h in ((shape, force, 1e-4), (composition, mu, 1e-3)):
         along = lambda s, energy=energy: float(energy(s))
         difference = (8 * (along(h) - along(-h)) - along(2 * h) + along(-2 * h)) / (12 * h)
@@ -85,8 +95,8 @@ def test_what_tells_only_the_topology_is_booked_with_the_fission():
     phi, near = -jnp.ones(grid.shape), surface.derivatives(psi, grid)
     density, bare_density = (eqx.filter_jit(m.bending_density)(near, phi[None]) for m in (model, bare))
     assert np.array_equal(density, bare_density)
-    _, events = rebook(model, State.at_rest(model, psi, phi, model.open_books(psi, phi)))
-    assert [type(e) for e in events] == [Fission]
+    _, events = detect_events(model, VesicleState.at_rest(model, psi, phi, model.conserved(psi, phi)))
+    assert [type(e) for e in events] == [FissionEvent]
     assert events[0].topological_energy == pytest.approx(-4 * np.pi * 77.0)
     with pytest.raises(ValueError, match="crumples"):
         membrane(grid, (0.0, -1.6 * KAPPA), 4.5)
@@ -114,12 +124,12 @@ def test_the_neck_goes_to_the_softer_side():
             area_modulus=500.0,
             osmotic=(50.0, volume * 4 * np.pi / 3 * radius**3),
         )
-        state = State.at_rest(model, psi, phi, model.open_books(psi, phi))
+        state = VesicleState.at_rest(model, psi, phi, model.conserved(psi, phi))
         for last in evolve(
             model, Relaxation(14.0), Transport(1e6), state, rounds=20, trials=20, dt=4e-7, look_every=99
         ):
             assert float(last.report.energy) <= float(last.report.first_energy)
-        area = np.asarray(surface.step(last.state.psi), float).sum((1, 2))
+        area = np.asarray(surface.lumen_indicator(last.state.psi), float).sum((1, 2))
         delta = np.asarray(surface.delta(surface.derivatives(last.state.psi, grid), eps), float)
         order = (delta * np.asarray(last.state.phi)).sum((1, 2)) / delta.sum((1, 2))
         fine = np.linspace(-20, 20, 401)

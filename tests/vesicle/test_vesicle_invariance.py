@@ -11,9 +11,9 @@ from test_vesicle_fission import run as advance
 
 from membrane.energy import Lipids
 from membrane.lattice.grid import Grid
-from membrane.vesicle import Membrane, Relaxation, State, Transport, describe, initial
+from membrane.vesicle import Membrane, Relaxation, Transport, VesicleState, describe, initial
 from membrane.vesicle.evolve import transported
-from membrane.vesicle.topology import find
+from membrane.vesicle.topology import find_topology
 
 EPS, RADIUS, SIDE = 5.1, 36.0, 126.0
 LIPIDS = Lipids.from_wall(line_tension=5.0, interface_width=EPS)
@@ -21,16 +21,23 @@ MIDDLE = (60.9, 63.3, 62.1)
 """Of no symmetry of the grid."""
 
 
-def start(n: int, centre, axis) -> tuple[Membrane, State]:
+def start(n: int, centre, axis) -> tuple[Membrane, VesicleState]:
     """A sphere with a Lo cap about ``axis`` (z, y, x), in a cubic box of n^3 points."""
     grid = Grid((n, n, n), (SIDE,) * 3, "float64")
-    model = Membrane(grid, EPS, (85.6, 120.0), (0.0, 0.06), LIPIDS, 1000.0)
+    model = Membrane(
+        grid,
+        interface_width=EPS,
+        bending_rigidity=(85.6, 120.0),
+        spontaneous_curvature=(0.0, 0.06),
+        lipids=LIPIDS,
+        area_modulus=1000.0,
+    )
     offset = initial.centred(grid, centre)
     along = sum(a * p for a, p in zip(axis, offset, strict=True)) / np.linalg.norm(axis)
     away = np.sqrt(np.maximum(sum(p**2 for p in offset) - along**2, 0))
     phi = initial.profile(RADIUS * (np.arccos(0.4) - np.arctan2(away, along)), EPS, grid)
     psi = initial.profile(initial.sphere(grid, RADIUS, centre), EPS, grid)
-    return model, State.at_rest(model, psi, phi, model.open_books(psi, phi), 0.03)
+    return model, VesicleState.at_rest(model, psi, phi, model.conserved(psi, phi), 0.03)
 
 
 @cache
@@ -41,7 +48,7 @@ def run(n: int = 30, centre=MIDDLE, axis=(1.0, 0.0, 0.0)):
     for _ in range(2):
         state, report = relaxation.run(model, state, jnp.asarray(100), 0.3)
         state = transported(model, transport, state, dt)
-    (vesicle,) = describe(model, state, find(state.psi, model.grid, EPS))
+    (vesicle,) = describe(model, state, find_topology(state.psi, model.grid, EPS))
     return float(report.energy), vesicle, np.asarray(state.psi), np.asarray(state.phi)
 
 
@@ -91,7 +98,7 @@ def test_any_turn_changes_what_the_grid_resolves():
         energies = []
         for axis in ((1.0, 0.0, 0.0), oblique):
             model, state = start(n, MIDDLE, axis)
-            energies.append(float(eqx.filter_jit(model.free_energy)(state.psi, state.fields, state.books)))
+            energies.append(float(eqx.filter_jit(model.free_energy)(state.psi, state.fields, state.conserved)))
         apart.append(abs(energies[1] / energies[0] - 1))
     assert apart[0] < 5e-4
     assert apart[1] < apart[0] * (30 / 42) ** 1.4
@@ -103,7 +110,7 @@ def test_a_fission_does_not_know_where_it_is(shift):
     """The whole way to an ILV in float32, shifted by two points and by half a point in every direction: diameters to
     0.5 %, its share of Lo to 0.01."""
     here, there = (
-        next(r for r in advance(*endosome(shift=s), 100) if r.events).events[0].vesicle for s in (0.0, shift)
+        next(r for r in advance(*endosome(shift=s), 100) if r.events).events[0].daughter for s in (0.0, shift)
     )
     assert there.is_ilv
     assert there.diameter == pytest.approx(here.diameter, rel=0.005)

@@ -7,8 +7,8 @@ import pytest
 
 from membrane.lattice.grid import Grid
 from membrane.vesicle import initial
-from membrane.vesicle.necks import Neck, followed, nearest, necks
-from membrane.vesicle.topology import find
+from membrane.vesicle.necks import BudNeck, find_necks, nearest_bud, track_necks
+from membrane.vesicle.topology import find_topology
 
 GRID = Grid((48, 48, 48), (192.0, 192.0, 192.0), "float64")
 EPS, RADIUS, BUD = 4.8, 70.0, 24.0
@@ -31,7 +31,7 @@ def endosome(*buds):
 
 def measured(psi):
     """Necks of psi, and of -psi, where lumen is cytosol and a bud into the lumen one away from it: the same."""
-    found, mirrored = (necks(p, GRID, EPS, find(p, GRID, EPS, 1)) for p in (psi, -psi))
+    found, mirrored = (find_necks(p, GRID, EPS, find_topology(p, GRID, EPS, 1)) for p in (psi, -psi))
     # Not with ==: two dataclasses with nan in one place are not equal.
     np.testing.assert_equal(
         [astuple(replace(neck, direction=-neck.direction)) for neck in mirrored], list(map(astuple, found))
@@ -45,9 +45,9 @@ def test_a_tube_has_its_radius(tube, direction):
     """A bud of 48 nm behind a tube: one neck of its radius to a tenth of a spacing, in any direction; the bud's deepest
     point is its centre to two spacings."""
     (neck,) = measured(endosome((direction, 42.0, tube)))
-    assert neck.radius == neck.last == pytest.approx(tube, abs=0.4)
+    assert neck.radius == neck.last_open_radius == pytest.approx(tube, abs=0.4)
     centre = 96 + (RADIUS - 42.0) * np.array(direction) / np.linalg.norm(direction)
-    assert np.linalg.norm(np.array(neck.bud) - centre) < 2 * 4.0
+    assert np.linalg.norm(np.array(neck.deepest_point) - centre) < 2 * 4.0
 
 
 def test_each_way_by_itself():
@@ -62,25 +62,25 @@ def test_each_way_by_itself():
         np.minimum(host, -np.maximum(np.maximum(ball(18, -52), tube(6.0, -96, -52)), ball(14, 60))), EPS, GRID
     )
     psi = np.asarray(psi)
-    topology = find(psi, GRID, EPS, 2)
-    assert topology.vesicles == 2
-    inward, outward = sorted(necks(psi, GRID, EPS, topology), key=lambda neck: -neck.direction)
+    topology = find_topology(psi, GRID, EPS, 2)
+    assert topology.count == 2
+    inward, outward = sorted(find_necks(psi, GRID, EPS, topology), key=lambda neck: -neck.direction)
     assert (inward.direction, outward.direction) == (1, -1)
     assert inward.radius == pytest.approx(6.0, abs=0.4)
     assert outward.radius == pytest.approx(9.0, abs=0.4)
-    assert outward.bud == pytest.approx((154, 96, 96), abs=8)
+    assert outward.deepest_point == pytest.approx((154, 96, 96), abs=8)
     turned = np.roll(psi, (-38, 24, 20), (0, 1, 2))
-    again = sorted(necks(turned, GRID, EPS, find(turned, GRID, EPS, 2)), key=lambda neck: -neck.direction)
+    again = sorted(find_necks(turned, GRID, EPS, find_topology(turned, GRID, EPS, 2)), key=lambda neck: -neck.direction)
     assert [neck.radius for neck in again] == pytest.approx([inward.radius, outward.radius], rel=1e-6)
-    closed = replace(outward, radius=0.0, last=np.nan)
-    assert followed([outward], [closed], GRID, 4 * EPS)[0].last == outward.radius
-    assert np.isnan(followed([replace(outward, direction=1)], [closed], GRID, 4 * EPS)[0].last)
+    closed = replace(outward, radius=0.0, last_open_radius=np.nan)
+    assert track_necks([outward], [closed], GRID, 4 * EPS)[0].last_open_radius == outward.radius
+    assert np.isnan(track_necks([replace(outward, direction=1)], [closed], GRID, 4 * EPS)[0].last_open_radius)
 
 
 def test_what_lies_between_buds_is_none():
     """Six buds hold a pocket of lumen between them, wider than its windows: six necks, all into the lumen."""
     psi = endosome(*((tuple(axis), 28.0, 6.0) for axis in np.concatenate([np.eye(3), -np.eye(3)])))
-    assert [neck.direction for neck in necks(psi, GRID, EPS, find(psi, GRID, EPS, 1))] == [1] * 6
+    assert [neck.direction for neck in find_necks(psi, GRID, EPS, find_topology(psi, GRID, EPS, 1))] == [1] * 6
 
 
 def test_what_is_no_neck():
@@ -88,24 +88,24 @@ def test_what_is_no_neck():
     assert measured(endosome()) == []
     assert measured(endosome(((1, 0, 0), 5.0, None))) == []
     psi = endosome(((1, 0, 0), 60.0, None))
-    assert find(psi, GRID, EPS, 1).vesicles == 2
+    assert find_topology(psi, GRID, EPS, 1).count == 2
     assert measured(psi) == []
     beside = np.maximum(initial.sphere(GRID, 40.0, (60, 96, 96)), initial.sphere(GRID, 25.0, (140, 96, 96)))
     for distance in (beside, initial.torus(GRID, 60.0, 20.0)):
         psi = np.asarray(initial.profile(distance, EPS, GRID))
-        assert necks(psi, GRID, EPS, find(psi, GRID, EPS)) == []
+        assert find_necks(psi, GRID, EPS, find_topology(psi, GRID, EPS)) == []
 
 
 def test_a_bud_that_has_closed_but_not_parted():
     """psi = 0 closes it while what lies between is not open yet: radius 0, and the radius it was last seen with."""
     psi = endosome(((1, 0, 0), BUD + 5.0, None))
-    assert find(psi, GRID, EPS, 1).vesicles == 1
+    assert find_topology(psi, GRID, EPS, 1).count == 1
     (closed,) = measured(psi)
     assert closed.radius == 0
-    assert np.isnan(closed.last)
+    assert np.isnan(closed.last_open_radius)
     (before,) = measured(endosome(((1, 0, 0), 42.0, 6.0)))
-    (after,) = followed([before], [closed], GRID, 4 * EPS)
-    assert (after.radius, after.last, after.bud) == (0, before.radius, closed.bud)
+    (after,) = track_necks([before], [closed], GRID, 4 * EPS)
+    assert (after.radius, after.last_open_radius, after.deepest_point) == (0, before.radius, closed.deepest_point)
 
 
 def test_several_buds_narrowest_first():
@@ -116,8 +116,11 @@ def test_several_buds_narrowest_first():
 
 def test_nearest_looks_across_the_sides_of_the_box():
     """A point near one side finds a bud near the other; beyond reach there is none."""
-    buds = [Neck(3.0, 3.0, (1.0, 96.0, 96.0)), Neck(4.0, 4.0, (60.0, 96.0, 96.0))]
-    assert nearest(buds, (190.0, 96.0, 96.0), 1, GRID, 10.0) is buds[0]
-    assert nearest(buds, (150.0, 96.0, 96.0), 1, GRID, 10.0) is None
-    assert nearest(buds, (190.0, 96.0, 96.0), -1, GRID, 10.0) is None
-    assert nearest([], (0.0, 0.0, 0.0), 1, GRID, 10.0) is None
+    buds = [
+        BudNeck(radius=3.0, last_open_radius=3.0, deepest_point=(1.0, 96.0, 96.0)),
+        BudNeck(radius=4.0, last_open_radius=4.0, deepest_point=(60.0, 96.0, 96.0)),
+    ]
+    assert nearest_bud(buds, (190.0, 96.0, 96.0), 1, GRID, 10.0) is buds[0]
+    assert nearest_bud(buds, (150.0, 96.0, 96.0), 1, GRID, 10.0) is None
+    assert nearest_bud(buds, (190.0, 96.0, 96.0), -1, GRID, 10.0) is None
+    assert nearest_bud([], (0.0, 0.0, 0.0), 1, GRID, 10.0) is None

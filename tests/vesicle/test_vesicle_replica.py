@@ -11,7 +11,7 @@ from membrane.builder import vesicle as build_vesicle
 from membrane.config import parse
 from membrane.vesicle import initial
 from membrane.vesicle.rows import UNITS
-from membrane.vesicle.topology import find
+from membrane.vesicle.topology import find_topology
 
 CONFIG = """
 name: laden
@@ -130,7 +130,7 @@ def test_the_row_of_a_fission_says_what_is_on_the_ilv(monkeypatch):
     endosome = build(parse(CONFIG)).endosome(0)
     membrane, state = endosome.physics.membrane, endosome.state
     # Those of a look, at which there was one vesicle before.
-    topology = find(state.psi, membrane.grid, membrane.interface_width, 1)
+    topology = find_topology(state.psi, membrane.grid, membrane.interface_width, 1)
     (ilv,) = np.flatnonzero(topology.encloses_lumen < 0)
     on_it = topology.labels == ilv
     own = dict(zip(("phi", *SPECIES), (1.0, 0.3, 0.05, 0.1, 0.2), strict=True))

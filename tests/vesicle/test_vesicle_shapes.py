@@ -1,4 +1,4 @@
-"""Closed vesicles by the machinery of the bud (physics.md V3): domain and host of one material, no line tension."""
+"""Closed vesicles of one material from the exact solver of a bud: domain and host are alike, without line tension."""
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,11 @@ ENERGY = {
     "oblate": {0.95: 1.106115, 0.90: 1.217860, 0.85: 1.333543, 0.80: 1.452539},
     "stomatocyte": {0.60: 1.978145},
 }
-"""Bending energy over 8 pi kappa at reduced volumes (physics.md V3, spectral Newton)."""
+"""Bending energy over 8 pi kappa at reduced volumes.
+
+They were computed by an independent method (Newton's method on a spectral representation, converged to 1e-6). Seifert,
+Berndl & Lipowsky 1991, Phys. Rev. A 44:1182, draw the diagram of these shapes.
+"""
 
 
 def problem(s, h, c=0.0):

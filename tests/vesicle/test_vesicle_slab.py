@@ -10,9 +10,9 @@ import pytest
 from membrane.builder import build
 from membrane.config import ConfigError, load
 from membrane.lattice.grid import Grid
-from membrane.vesicle import Relaxation, State, StokesFlow, describe, initial, surface
+from membrane.vesicle import Relaxation, StokesFlow, VesicleState, describe, initial, surface
 from membrane.vesicle.rows import series_row
-from membrane.vesicle.topology import find
+from membrane.vesicle.topology import find_topology
 
 BUD = Path(__file__).parents[2] / "configs" / "vesicle_bud.yaml"
 SLAB = ["geometry.shape={kind: slab, thickness_nm: 90}", "geometry.box_nm=[119,112,180]"]
@@ -31,7 +31,7 @@ def started(*overrides):
     """Physics, state and vesicles of a slab."""
     physics = build(slab(*overrides))
     state = physics.initial_state(0)
-    return physics, state, describe(physics.membrane, state, find(state.psi, physics.grid, 7.0))
+    return physics, state, describe(physics.membrane, state, find_topology(state.psi, physics.grid, 7.0))
 
 
 def test_planes_are_one_vesicle_with_their_area_and_rim():
@@ -44,7 +44,7 @@ def test_planes_are_one_vesicle_with_their_area_and_rim():
     assert not vesicle.is_ilv
     assert vesicle.lo_area == pytest.approx(np.pi * (36.0**2 + np.pi**2 / 6 * 4.5**2), rel=1e-3)
     near = surface.derivatives(state.psi, physics.grid)
-    rim = float(physics.membrane.terms(near, state.fields, state.books).lipids)
+    rim = float(physics.membrane.terms(near, state.fields, state.conserved).lipids)
     assert rim == pytest.approx(5.0 * 2 * np.pi * 36.0, rel=0.01)
     upper = physics.grid.points[0] > 90.0
     lo = (np.asarray(state.phi) > 0) & (np.abs(np.asarray(state.psi)) < 0.5)
@@ -72,7 +72,7 @@ def test_flat_membranes_at_rest_stay(descent, step):
     physics, state, _ = started("membrane.spontaneous_curvature_lo_per_nm=0")
     membrane = physics.membrane
     phi = -jnp.ones(physics.grid.shape)
-    start = State.at_rest(membrane, state.psi, phi, membrane.open_books(state.psi, phi), step)
+    start = VesicleState.at_rest(membrane, state.psi, phi, membrane.conserved(state.psi, phi), step)
     after, report = descent.run(membrane, start, jnp.asarray(20))
     assert abs(float(report.first_energy)) < 0.04
     assert float(report.energy) <= float(report.first_energy) + 1e-9

@@ -12,10 +12,10 @@ from membrane.energy import Cargo, Ceramide, Lipids, Oligomers
 from membrane.energy.cargo import MONOMER, OLIGOMER
 from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
 from membrane.lattice.grid import Grid
-from membrane.vesicle import Membrane, Relaxation, State, Transport, describe, initial, surface
+from membrane.vesicle import Membrane, Relaxation, Transport, VesicleState, describe, initial, surface
 from membrane.vesicle.composition import reacted
 from membrane.vesicle.evolve import transported
-from membrane.vesicle.topology import find
+from membrane.vesicle.topology import find_topology
 
 KT = 4.2821
 BOX = Grid((27, 30, 32), (94.5, 105.0, 112.0), "float64")
@@ -31,7 +31,9 @@ def membrane(grid=BOX, eps=4.5, ceramide=CERAMIDE, cargo=CARGO, coefficients=BEN
     constants = dict(
         bending_rigidity=(85.6, 120.0), spontaneous_curvature=(0.0, 0.0), lipids=LIPIDS, area_modulus=240.0
     )
-    return Membrane(grid, eps, ceramide=ceramide, cargo=cargo, coefficients=coefficients, **(constants | others))
+    return Membrane(
+        grid, interface_width=eps, ceramide=ceramide, cargo=cargo, coefficients=coefficients, **(constants | others)
+    )
 
 
 def capped(model: Membrane, radius=33.0, area=4000.0):
@@ -67,18 +69,18 @@ def test_shape_derivative_is_that_of_the_free_energy(vesicles):
     model = membrane()
     psi, fields = capped(model)
     labels = np.broadcast_to(BOX.points[0] > 60.0, BOX.shape) if vesicles == 2 else None
-    books = model.open_books(psi, fields, labels, vesicles)
-    books = eqx.tree_at(lambda b: (b.area, b.content), books, (0.97 * books.area, 1.02 * books.content))
+    conserved = model.conserved(psi, fields, labels, vesicles)
+    conserved = eqx.tree_at(lambda b: (b.area, b.content), conserved, (0.97 * conserved.area, 1.02 * conserved.content))
     near = surface.derivatives(psi, BOX)
     first, second = ripples(BOX)
-    fields = eqx.filter_jit(model.settled)(near, fields.at[1:].multiply(1 + 0.1 * second), books)
-    value, force, settled = eqx.filter_jit(model.shape_derivative)(near, fields, books)
+    fields = eqx.filter_jit(model.corrected)(near, fields.at[1:].multiply(1 + 0.1 * second), conserved)
+    value, force, settled = eqx.filter_jit(model.shape_derivative)(near, fields, conserved)
     free_energy = eqx.filter_jit(model.free_energy)
-    assert float(value) == pytest.approx(float(free_energy(psi, fields, books)), rel=1e-12)
+    assert float(value) == pytest.approx(float(free_energy(psi, fields, conserved)), rel=1e-12)
     assert np.allclose(jnp.stack(settled), fields, atol=1e-12)
     ripple = (1 - psi**2) * first
     found = float(jnp.vdot(force, ripple)) * BOX.cell_volume
-    assert quotient(lambda s: float(free_energy(psi + s * ripple, fields, books)), 1e-4) == pytest.approx(
+    assert quotient(lambda s: float(free_energy(psi + s * ripple, fields, conserved)), 1e-4) == pytest.approx(
         found, rel=1e-7
     )
 
@@ -88,30 +90,30 @@ def test_chemical_potentials_are_those_of_the_free_energy():
     """W mu per volume of every species against difference quotients of the energy at fixed psi: 1e-7."""
     model = membrane()
     psi, fields = capped(model)
-    near, books = surface.derivatives(psi, BOX), model.open_books(psi, fields)
+    near, conserved = surface.derivatives(psi, BOX), model.conserved(psi, fields)
     ripple, _ = ripples(BOX)
     fields = fields.at[0].multiply(0.9)
     potential = eqx.filter_jit(model.chemical_potential)
     for i, name in enumerate(model.species):
-        mu = potential(near, fields, books, name)
-        along = lambda s, i=i: float(energy(model, near, fields.at[i].add(s * ripple), books))
+        mu = potential(near, fields, conserved, name)
+        along = lambda s, i=i: float(energy(model, near, fields.at[i].add(s * ripple), conserved))
         found = float(jnp.vdot(mu * model.weight(near), ripple)) * BOX.cell_volume
         assert quotient(along, 2e-4) == pytest.approx(found, rel=1e-7), name
 
 
 @pytest.mark.usefixtures("fast_compilation")
 def test_every_species_is_kept_on_a_membrane_that_moves():
-    """On another psi the fields that have given way hold what the books say, for each vesicle and species, to rounding;
-    fractions stay between 0 and 1, even where a species is rare."""
+    """On another psi the corrected fields have the content that each membrane keeps of each species, to rounding.
+    Fractions stay between 0 and 1, even where a species is rare."""
     model = membrane()
     psi, fields = capped(model)
     fields = fields.at[3].set(jnp.where(fields[0] > 0, 1e-5, 0.0))
     labels = np.broadcast_to(BOX.points[0] > 60.0, BOX.shape)
-    books = model.open_books(psi, fields, labels, 2)
+    conserved = model.conserved(psi, fields, labels, 2)
     moved = surface.derivatives(initial.profile(initial.sphere(BOX, 33.8), 4.5, BOX), BOX)
-    settled = model.settled(moved, fields, books)
-    kept = model.open_books(moved.value, settled, labels, 2)
-    assert np.asarray(kept.content) == pytest.approx(np.asarray(books.content), rel=1e-12)
+    settled = model.corrected(moved, fields, conserved)
+    kept = model.conserved(moved.value, settled, labels, 2)
+    assert np.asarray(kept.content) == pytest.approx(np.asarray(conserved.content), rel=1e-12)
     assert float(jnp.max(jnp.abs(settled[1] - fields[1]))) > 1e-4
     assert float(jnp.min(settled[1:])) > -1e-5
     assert float(jnp.max(settled[1:])) < 1
@@ -146,14 +148,16 @@ def sphere(model_of, spacing=3.0, eps=4.5, radius=40.0):
 def test_what_is_dilute_diffuses_as_on_the_sphere():
     """Harmonics l = 1, 2, 3 of a dilute species decay with D l(l+1)/R^2: 1.5 % at eps = R/9, D that of the phase."""
     model, psi, cosine = sphere(lambda grid, eps: membrane(grid, eps, cargo=None, coefficients={}))
-    transport = Transport({"phi": (1e6, 1e6), CYTOSOLIC: (2e6, 0.4e6), LUMINAL: (1e6, 1e6)}, 1e-8, 300)
+    transport = Transport(
+        {"phi": (1e6, 1e6), CYTOSOLIC: (2e6, 0.4e6), LUMINAL: (1e6, 1e6)}, tolerance=1e-8, iterations=300
+    )
     dt = jnp.asarray(2e-6)
     for degree, phase, diffusion in ((1, -1.0, 2e6), (2, -1.0, 2e6), (3, 1.0, 0.4e6)):
         harmonic = jnp.asarray(eval_legendre(degree, cosine))
         fields = model.composed(jnp.full(model.grid.shape, phase), {CYTOSOLIC: 1e-3, LUMINAL: 1e-3})
         fields = fields.at[1].add(1e-4 * harmonic)
-        books = model.open_books(psi.value, fields)
-        step = lambda f, books=books: stepped(transport, model, psi, f, books, dt)
+        conserved = model.conserved(psi.value, fields)
+        step = lambda f, conserved=conserved: stepped(transport, model, psi, f, conserved, dt)
         amplitude = lambda f, h=harmonic: float(jnp.vdot(h, model.weight(psi) * (f[1] - 1e-3)))
         for _ in range(4):
             fields = step(fields)
@@ -171,20 +175,20 @@ def test_transport_comes_to_equilibrium():
     psi, fields = capped(model)
     near = surface.derivatives(psi, BOX)
     fields = model.composed(fields[0], {CYTOSOLIC: 0.08, LUMINAL: 0.08, MONOMER: 0.03, OLIGOMER: 0.05})
-    books = model.open_books(psi, fields)
-    transport = Transport(1e6, 1e-4, 200)
-    first, before = np.asarray(books.content), float(energy(model, near, fields, books))
+    conserved = model.conserved(psi, fields)
+    transport = Transport(1e6, tolerance=1e-4, iterations=200)
+    first, before = np.asarray(conserved.content), float(energy(model, near, fields, conserved))
     for dt in [*[1e-6] * 3, *[1e-5] * 5, *[1e-4] * 40]:
-        fields = stepped(transport, model, near, fields, books, jnp.asarray(dt))
-        after = float(energy(model, near, fields, books))
+        fields = stepped(transport, model, near, fields, conserved, jnp.asarray(dt))
+        after = float(energy(model, near, fields, conserved))
         assert after < before, dt
         before = after
-    content = model.content_change(near, list(fields), books)
+    content = model.content_change(near, list(fields), conserved)
     assert np.asarray(content) == pytest.approx(first, rel=1e-11)
     on = np.asarray(near.value) ** 2 < 0.8
     potential = eqx.filter_jit(model.chemical_potential)
     for name in model.species[1:]:
-        mu = np.asarray(potential(near, fields, books, name))[on]
+        mu = np.asarray(potential(near, fields, conserved, name))[on]
         assert np.std(mu) < 0.01 * KT / 10.0, name
     lo, ld = (np.asarray(fields[2])[on & (np.asarray(fields[0]) * s > 0.95)].mean() for s in (1, -1))
     # The luminal leaflet's ceramide gains kappa C (2H - c0), too: both phases are spheres of one radius.
@@ -211,39 +215,39 @@ def test_diffusion_differs_between_the_phases():
         (conductance[1:] + conductance[:-1]) * root**2, -conductance[1:-1] * root[1:] * root[:-1], eigvals_only=True
     )
     exact = values[1] / 40.0**2
-    transport = Transport({"phi": (0.0, 0.0), CYTOSOLIC: (ld, lo), LUMINAL: (0.0, 0.0)}, 1e-8, 400)
+    transport = Transport({"phi": (0.0, 0.0), CYTOSOLIC: (ld, lo), LUMINAL: (0.0, 0.0)}, tolerance=1e-8, iterations=400)
     fields = model.composed(phi, {CYTOSOLIC: 1e-3, LUMINAL: 1e-3}).at[1].add(1e-4 * cosine)
-    books = model.open_books(psi.value, fields)
+    conserved = model.conserved(psi.value, fields)
     dt, weight = 1e-4, model.weight(psi)
     # What is large is given, for the compiler computes with what is enclosed.
     change = eqx.filter_jit(lambda *large: transport._dissolved(model, *large, CYTOSOLIC, dt))
     c = fields[1]
     amplitude = lambda c: float(jnp.sqrt(jnp.sum(weight * (c - 1e-3) ** 2)))
     for _ in range(12):
-        before, c = c, c + change(psi, tuple(fields.at[1].set(c)), books, weight)
+        before, c = c, c + change(psi, tuple(fields.at[1].set(c)), conserved, weight)
     assert (amplitude(before) / amplitude(c) - 1) / dt == pytest.approx(exact, rel=0.02)
 
 
 def test_oligomers_come_to_detailed_balance():
     """Reactions alone: un = u1^n exp[(n-1)(1+eps) + (chi_n - n chi_1) p + curvature] at every point in the end; total
-    cargo of every vesicle kept to rounding, in the fields and in the books; F falls."""
+    cargo of every vesicle kept to rounding, in the fields and in the contents kept; F falls."""
     model = membrane(ceramide=None, coefficients={OLIGOMER: 0.01})
     psi, fields = capped(model)
     fields = fields[jnp.asarray([0, 3, 4])]
     near = surface.derivatives(psi, BOX)
     labels = np.broadcast_to(BOX.points[0] > 60.0, BOX.shape)
-    books = model.open_books(psi, fields, labels, 2)
-    total = np.asarray(books.content[1] + books.content[2])
+    conserved = model.conserved(psi, fields, labels, 2)
+    total = np.asarray(conserved.content[1] + conserved.content[2])
     step = eqx.filter_jit(reacted)
-    before = float(energy(model, near, fields, books))
+    before = float(energy(model, near, fields, conserved))
     for dt in [*[1e-5] * 5, *[1e-3] * 100]:
-        fields, books = step(model, near, fields, books, jnp.asarray(dt))
-        after = float(energy(model, near, fields, books))
+        fields, conserved = step(model, near, fields, conserved, jnp.asarray(dt))
+        after = float(energy(model, near, fields, conserved))
         assert after <= before + 1e-9 * abs(before)
         before = after
-    assert np.asarray(books.content[1] + books.content[2]) == pytest.approx(total, rel=1e-12)
-    held = model.content_change(near, list(fields), books)
-    assert np.asarray(held) == pytest.approx(np.asarray(books.content), rel=1e-10)
+    assert np.asarray(conserved.content[1] + conserved.content[2]) == pytest.approx(total, rel=1e-12)
+    held = model.content_change(near, list(fields), conserved)
+    assert np.asarray(held) == pytest.approx(np.asarray(conserved.content), rel=1e-10)
     excess = surface.curvature(near, 4.5) - 0.01 * fields[2] * (1 - psi**2) / 2**0.5
     gain = surface.SCALE / 4.5 * model.mixed((85.6, 120.0), fields[0]) * excess * (1 - psi**2) / 2**0.5 * 0.01
     curvature = 6 * 10.0 / KT * np.asarray(gain / model.weight(near))
@@ -256,20 +260,20 @@ def test_oligomers_come_to_detailed_balance():
 
 def test_ceramide_is_made_moved_and_removed():
     """Flip-flop keeps the sum of both leaflets; turnover removes k_d dt of it; the enzyme makes it on its own leaflet,
-    in Lo only; books follow the fields."""
+    in Lo only; the contents kept follow the fields."""
     active = Ceramide(KT, 10.0, 0.5, flip_flop_rate=100.0)
     for ceramide in (active, eqx.tree_at(lambda c: c.turnover_rate, active, 50.0)):
         model = membrane(ceramide=ceramide, cargo=None, coefficients={})
         psi, fields = capped(model)
         fields, near = fields[:3], surface.derivatives(psi, BOX)
-        books = model.open_books(psi, fields)
-        after, kept = reacted(model, near, fields, books, 1e-4)
+        conserved = model.conserved(psi, fields)
+        after, kept = reacted(model, near, fields, conserved, 1e-4)
         share = 1 - ceramide.turnover_rate * 1e-4
-        assert float(kept.content[1:].sum()) == pytest.approx(share * float(books.content[1:].sum()), rel=1e-12)
-        assert np.asarray(model.content_change(near, list(after), books)) == pytest.approx(np.asarray(kept.content))
-        assert float(kept.content[1, 0]) < float(books.content[1, 0])
+        assert float(kept.content[1:].sum()) == pytest.approx(share * float(conserved.content[1:].sum()), rel=1e-12)
+        assert np.asarray(model.content_change(near, list(after), conserved)) == pytest.approx(np.asarray(kept.content))
+        assert float(kept.content[1, 0]) < float(conserved.content[1, 0])
     made = membrane(ceramide=Ceramide(KT, 10.0, 0.5, synthesis_rate=10.0, saturation=0.3), cargo=None, coefficients={})
-    change = reacted(made, near, fields, books, 1e-4)[0] - fields
+    change = reacted(made, near, fields, conserved, 1e-4)[0] - fields
     assert np.allclose(change[2], 0)
     lo, ld = (np.asarray(fields[0]) * s > 0.999 for s in (1, -1))
     assert np.asarray(change[1])[lo] == pytest.approx(10.0 * 1e-4 * (0.3 - np.asarray(fields[1])[lo]), rel=1e-3)
@@ -284,7 +288,7 @@ def test_every_step_lowers_the_energy_and_keeps_every_species(dtype):
     grid = Grid(BOX.shape, BOX.extent, dtype)
     model = membrane(grid, area_modulus=1000.0)
     psi, fields = capped(model)
-    state = State.at_rest(model, psi, fields, model.open_books(psi, fields))
+    state = VesicleState.at_rest(model, psi, fields, model.conserved(psi, fields))
     first = content(model, state)
     relaxation, transport, taken = Relaxation(14.0), Transport(1e6), 0
     for n in range(40):
@@ -298,7 +302,7 @@ def test_every_step_lowers_the_energy_and_keeps_every_species(dtype):
     assert found[:3] == pytest.approx(first[:3], rel=rounding)
     assert found[3:].sum() == pytest.approx(first[3:].sum(), rel=rounding)
     assert np.abs(found[3] / first[3] - 1) > 1e-4
-    (whole,) = describe(model, state, find(state.psi, grid, 4.5))
+    (whole,) = describe(model, state, find_topology(state.psi, grid, 4.5))
     assert set(whole.fractions) == {CYTOSOLIC, LUMINAL, MONOMER, OLIGOMER}
     delta = np.asarray(surface.delta(surface.derivatives(state.psi, grid), 4.5))
     for i, name in enumerate(model.species[1:], 1):
@@ -313,7 +317,7 @@ def test_wrong_species_are_refused():
     model = membrane()
     psi, fields = capped(model)
     with pytest.raises(ValueError, match=r"1 field\(s\) given, but the species"):
-        model.open_books(psi, fields[0])
+        model.conserved(psi, fields[0])
     with pytest.raises(ValueError, match="fractions name"):
         model.composed(fields[0], {CYTOSOLIC: 0.1})
     with pytest.raises(ValueError, match="no diffusion coefficient for 'phi'"):
@@ -335,14 +339,14 @@ def test_transport_keeps_fractions_between_close_membranes(precision):
     psi = initial.profile(np.minimum(initial.sphere(grid, 45.0), ilv), 4.5, grid)
     phi = initial.profile(initial.cap(grid, 45.0, 8000.0), 4.5, grid)
     fields = jnp.stack([phi, 0.05 + 0.25 * (1 + phi), 0.03 + 0 * phi])
-    books, near = model.open_books(psi, fields), surface.derivatives(psi, grid)
+    conserved, near = model.conserved(psi, fields), surface.derivatives(psi, grid)
     transport = Transport(dict.fromkeys(model.species, (1e6, 3e5)))
-    step = lambda fields: stepped(transport, model, near, fields, books, jnp.asarray(4e-6, grid.dtype))
-    before = np.asarray(books.content)
+    step = lambda fields: stepped(transport, model, near, fields, conserved, jnp.asarray(4e-6, grid.dtype))
+    before = np.asarray(conserved.content)
     for _ in range(6):
         fields = step(fields)
         assert 0 < float(fields[1:].min())
         assert float(fields[1:].max()) < 1
         assert float(jnp.abs(fields[0]).max()) < 1.5
-    after = np.asarray(model.open_books(psi, fields).content)
+    after = np.asarray(model.conserved(psi, fields).content)
     np.testing.assert_allclose(after, before, rtol=1e-12 if precision == "float64" else 1e-5)

@@ -20,7 +20,14 @@ pytestmark = pytest.mark.usefixtures("fast_compilation")
 def membrane(grid: Grid, eps: float, c0: float = 0.0) -> Membrane:
     """One phase."""
     lipids = Lipids.from_wall(line_tension=5.0, interface_width=5.0)
-    return Membrane(grid, eps, (RIGIDITY, RIGIDITY), (c0, c0), lipids, 240.0)
+    return Membrane(
+        grid,
+        interface_width=eps,
+        bending_rigidity=(RIGIDITY, RIGIDITY),
+        spontaneous_curvature=(c0, c0),
+        lipids=lipids,
+        area_modulus=240.0,
+    )
 
 
 def bending(distance, grid: Grid, eps: float, c0: float = 0.0) -> float:
@@ -32,18 +39,18 @@ def bending(distance, grid: Grid, eps: float, c0: float = 0.0) -> float:
 @pytest.mark.parametrize("c0", [0.0, 0.02, -0.03])
 @pytest.mark.parametrize("inverted", [False, True])
 def test_sphere_has_helfrichs_energy(c0, inverted):
-    """V1: 8 pi kappa (1 - c0 R/2)^2 for a sphere that bulges into the lumen, 1 + c0 R/2 for one full of lumen, to 0.1 %
-    of 8 pi kappa; what the spread of the profile adds to c0^2 is known: 2 pi kappa c0^2 SPREAD eps^2."""
+    """8 pi kappa (1 - c0 R/2)^2 for a sphere that bulges into the lumen, 1 + c0 R/2 for one full of lumen, to 0.1 %
+    of 8 pi kappa; what the width of the profile adds to c0^2 is known: 2 pi kappa c0^2 SECOND_MOMENT eps^2."""
     sign = -1 if inverted else 1
     found = bending(sign * initial.sphere(BOX, 45.0, (60.0, 73.0, 71.0)), BOX, 4.5, c0)
     exact = 8 * np.pi * RIGIDITY * (1 + sign * c0 * 45.0 / 2) ** 2
-    spread = 2 * np.pi * RIGIDITY * c0**2 * surface.SPREAD * 4.5**2
-    assert found == pytest.approx(exact + spread, abs=1e-3 * 8 * np.pi * RIGIDITY)
+    width = 2 * np.pi * RIGIDITY * c0**2 * surface.SECOND_MOMENT * 4.5**2
+    assert found == pytest.approx(exact + width, abs=1e-3 * 8 * np.pi * RIGIDITY)
 
 
 @pytest.mark.parametrize("shape", ["torus", "cylinder"])
 def test_bending_energies_converge_with_the_square_of_the_interface_width(shape):
-    """V1: Clifford torus 4 pi^2 kappa and cylinder pi kappa l/R, to 1 % and of order 2 in eps. (A sphere is exact.)"""
+    """Clifford torus 4 pi^2 kappa and cylinder pi kappa l/R, to 1 % and of order 2 in eps. (A sphere is exact.)"""
     if shape == "torus":
         # Hole and surroundings must be five eps wide, else the kinks of the distance are seen.
         grid, widths = Grid((86, 180, 176), (110.08, 230.4, 225.28), "float64"), (2.4, 1.9)
@@ -68,7 +75,7 @@ def test_spectral_derivatives_converge_faster_than_any_power():
 
 @pytest.mark.parametrize("shape", ["sphere", "prolate", "oblate"])
 def test_area_and_volume(shape):
-    """Area exact to 2e-4 after Steiner's 4 pi SPREAD eps^2, volume to 5e-4 as it is; plain, off by percents."""
+    """Area exact to 2e-4 after Steiner's 4 pi SECOND_MOMENT eps^2, volume to 5e-4 as it is; plain, off by percents."""
     eps = 4.5
     area = 4 * np.pi * 45.0**2
     if shape == "sphere":
@@ -80,7 +87,7 @@ def test_area_and_volume(shape):
     psi = initial.profile(distance, eps, BOX)
     near = surface.derivatives(psi, BOX)
     diffuse = float(surface.areas(near, eps, jnp.ones((1, 1, 1, 1)), BOX)[0])
-    assert diffuse - 4 * np.pi * surface.SPREAD * eps**2 == pytest.approx(area, rel=2e-4)
+    assert diffuse - 4 * np.pi * surface.SECOND_MOMENT * eps**2 == pytest.approx(area, rel=2e-4)
     assert diffuse / area > 1.005
     assert float(surface.volume(psi, BOX)) == pytest.approx(volume, rel=5e-4)
     assert float(jnp.sum(1 + psi) / 2 * BOX.cell_volume) / volume > 1.02
@@ -99,7 +106,7 @@ def test_a_cap_of_a_spheroid_is_one_of_a_sphere():
 
 
 def test_gauss_and_bonnet():
-    """V2: Euler's characteristic is 2 for a sphere and for an ellipsoid, 4 with an ILV inside, 0 for a torus: 1 %."""
+    """Euler's characteristic is 2 for a sphere and for an ellipsoid, 4 with an ILV inside, 0 for a torus: 1 %."""
     eps = 4.0
     grid = Grid((54, 66, 63), (148.5, 181.5, 181.5), "float64")
     outer = initial.sphere(grid, 56.0)
@@ -116,7 +123,8 @@ def test_gauss_and_bonnet():
 
 
 def test_pressure_that_buckles_a_sphere():
-    """V4: 12 kappa/R^3, as the ratio of energy gained to volume lost by slight spheroids of equal area: 2 %."""
+    """A sphere buckles at a pressure of 12 kappa/R^3, to 2 %: the energy that slight spheroids of equal area gain, over
+    the volume that they lose."""
     eps, radius = 3.0, 45.0
     grid = Grid((54, 48, 51), (135.0, 120.0, 127.5), "float64")
     area = 4 * np.pi * radius**2

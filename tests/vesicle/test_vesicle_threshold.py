@@ -1,8 +1,12 @@
-"""The flat domain loses its stability at the exact line tension (physics.md V6), extrapolated in the interface width.
+"""A flat domain becomes unstable at the exact line tension, extrapolated in the interface width.
 
-F of a membrane bent along the exact mode, at equal area of Lo: line tension enters F as a factor, so that the bending
-energy gained, and tension times the area taken up, over the energy of the rim lost is the line tension at which the
-second variation changes its sign. Tension comes as s = sigma L^2/kappa; physics.md's is sigma kappa/lambda^2 = s/l^2.
+F is taken for a membrane that is bent along the exact mode, at constant area of Lo. The line tension is a factor of
+the energy of the rim. At the threshold the energy that the rim loses equals the bending energy gained plus the tension
+times the area taken up. Their ratio is therefore the line tension at which the second variation of F changes its sign.
+
+The exact condition is that of the linearised Helfrich energy, in which line tension acts as the negative tension
+-lambda/L within the domain (:func:`exact`). l = lambda L/kappa, and the tension is s = sigma L^2/kappa. In units of
+lambda^2/kappa the tension is sigma kappa/lambda^2 = s/l^2.
 """
 
 import numpy as np
@@ -14,7 +18,7 @@ from scipy.special import i0e, i1e, j0, j1, k0e, k1e
 
 from membrane.energy import Lipids
 from membrane.lattice.grid import Grid
-from membrane.vesicle import Books, Membrane, initial, surface
+from membrane.vesicle import Conserved, Membrane, initial, surface
 
 RIGIDITY, DOMAIN, REACH = 85.6, 45.0, 2.5
 """kappa, L, and where the host's slope ends, in L."""
@@ -27,19 +31,21 @@ MILD, HIGHEST = 0.5078, 6.392
 
 
 def host(tension: float):
-    """(slope of the host at r L over that at the rim, what its bending costs): slopes A/r + B r, with tension
-    A K1(y r) + B I1(y r), y^2 = s, which end at REACH; the cost T is minus the Laplacian of its height at the rim."""
+    """(slope of the host at r L over that at the rim, cost T of bending it).
+
+    The slope is A/r + B r, or under tension A K1(y r) + B I1(y r) with y^2 = s, and it is zero at REACH. T is minus the
+    Laplacian of the height at the rim."""
     if tension == 0:
         return lambda r: (1 / r - r / REACH**2) / (1 - 1 / REACH**2), 2 / (REACH**2 - 1)
     y = np.sqrt(tension)
-    # Scaled by exp(-y (r - 1)): what grows outwards is the wave back from the end.
+    # Scaled by exp(-y (r - 1)). The part that grows outwards comes from the end of the host.
     back = lambda r: k1e(y * REACH) / i1e(y * REACH) * np.exp(2 * y * (r - REACH))
     slope = lambda r: (k1e(y * r) - back(r) * i1e(y * r)) * np.exp(y * (1 - r))
     return lambda r: slope(r) / slope(1), y * (k0e(y) + back(1) * i0e(y)) / slope(1)
 
 
 def exact(contrast: float, tension: float = 0.0) -> float:
-    """Critical l = lambda L/kappa: q J0(q)/J1(q) + g + T = 0, q^2 = l - s."""
+    """Critical l = lambda L/kappa, from q J0(q)/J1(q) + g + T = 0, q^2 = l - s; g is ``contrast``, s ``tension``."""
     mode = lambda q: q * j0(q) / j1(q) + contrast + host(tension)[1]
     return brentq(mode, 0.5, 3.8) ** 2 + tension
 
@@ -78,17 +84,25 @@ def threshold(eps: float, contrast: float, tension: float = 0.0, slope: float = 
     grid = Grid((levels, points, points), (levels * eps / FINER, side, side), "float64")
     lipids = Lipids.from_wall(line_tension=1.0, interface_width=eps)
     gaussian = (0.0, contrast * RIGIDITY) if contrast < 0 else (-contrast * RIGIDITY, 0.0)
-    model = Membrane(grid, eps, (RIGIDITY, RIGIDITY), (0.0, 0.0), lipids, 240.0, gaussian_rigidity=gaussian)
+    model = Membrane(
+        grid,
+        interface_width=eps,
+        bending_rigidity=(RIGIDITY, RIGIDITY),
+        spontaneous_curvature=(0.0, 0.0),
+        lipids=lipids,
+        area_modulus=240.0,
+        gaussian_rigidity=gaussian,
+    )
     found, lo = [], None
     for amount in (0.0, slope):
         psi, phi = (initial.profile(d, eps, grid) for d in bent(grid, amount, contrast, tension))
         near = surface.derivatives(psi, grid)
-        books = model.open_books(psi, phi)
+        conserved = model.conserved(psi, phi)
         # The membrane that bending asks for comes from a reservoir of Ld: the area of Lo, (area + content)/2, is kept.
-        lo = lo or 0.5 * float(books.area[0] + books.lo[0])
-        books = Books(books.area, 2 * lo - books.area[None], books.labels)
-        terms = model.terms(near, model.settled(near, phi, books), books)
-        taken_up = tension * RIGIDITY / DOMAIN**2 * float(books.area[0])
+        lo = lo or 0.5 * float(conserved.area[0] + conserved.lo[0])
+        conserved = Conserved(conserved.area, 2 * lo - conserved.area[None], conserved.labels)
+        terms = model.terms(near, model.corrected(near, phi, conserved), conserved)
+        taken_up = tension * RIGIDITY / DOMAIN**2 * float(conserved.area[0])
         found.append((float(terms.bending) + taken_up, float(terms.lipids)))
     (flat, rim), (curved, shorter) = found
     return (curved - flat) / (rim - shorter) * DOMAIN / RIGIDITY
@@ -105,8 +119,11 @@ def test_threshold_of_the_flat_domain(contrast, tension):
 
 
 def test_reference_is_that_of_an_infinite_host(monkeypatch):
-    """j01^2 = 5.7832, the contrasts and the tensions of physics.md 3.2, as the host's end goes to infinity; no domain
-    of any size is unstable above sigma = 0.02755 lambda^2/kappa."""
+    """When the end of the host goes to infinity, thresholds are those of an infinite host, such as j01^2 = 5.7832.
+
+    Its condition is x J0(x)/J1(x) = -[g + y K0(y)/K1(y)] with x^2 = l - s and y^2 = s. The numbers below solve it. They
+    agree to 4e-4 with eigenvalues of the radial problem in finite elements. Above sigma = 0.02755 lambda^2/kappa no
+    domain of any size is unstable."""
     monkeypatch.setitem(globals(), "REACH", 1e5)
     for contrast, critical in ((0.0, 5.78319), (-0.72, 4.14654), (0.5, 6.70204)):
         assert exact(contrast) == pytest.approx(critical, rel=1e-5)

@@ -1,4 +1,4 @@
-"""Vesicles told apart on analytic shapes; fission and fusion booked once, with nothing lost."""
+"""Membranes are told apart on analytic shapes; fission and fusion are reported once, and nothing is lost."""
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -7,13 +7,29 @@ import pytest
 
 from membrane.energy import Lipids
 from membrane.lattice.grid import Grid
-from membrane.vesicle import Fission, Fusion, Membrane, State, describe, initial, rebook, surface
-from membrane.vesicle.topology import components, find
+from membrane.vesicle import (
+    FissionEvent,
+    FusionEvent,
+    Membrane,
+    VesicleState,
+    describe,
+    detect_events,
+    initial,
+    surface,
+)
+from membrane.vesicle.topology import components, find_topology
 
 BOX = Grid((40, 44, 45), (140.0, 154.0, 157.5), "float64")
 EPS = 4.5
 HOST, ILV = (50.0, (70.0, 77.0, 78.0)), (20.0, (75.0, 82.0, 71.0))
-MODEL = Membrane(BOX, EPS, (85.6, 85.6), (0.0, 0.05), Lipids.from_wall(line_tension=5.0, interface_width=4.5), 240.0)
+MODEL = Membrane(
+    BOX,
+    interface_width=EPS,
+    bending_rigidity=(85.6, 85.6),
+    spontaneous_curvature=(0.0, 0.05),
+    lipids=Lipids.from_wall(line_tension=5.0, interface_width=4.5),
+    area_modulus=240.0,
+)
 
 
 pytestmark = pytest.mark.usefixtures("fast_compilation")
@@ -46,9 +62,9 @@ def test_an_endosome_and_its_ilv(shift):
     psi = initial.profile(nested(), EPS, BOX)
     phi = jnp.where(jnp.asarray(initial.sphere(BOX, 32.0, ILV[1]) > 0), 1.0, -1.0)
     psi, phi = (jnp.roll(f, shift, (0, 1, 2)) for f in (psi, phi))
-    topology = find(psi, BOX, EPS)
+    topology = find_topology(psi, BOX, EPS)
     assert topology.encloses_lumen.tolist() == [1, -1]
-    state = State.at_rest(MODEL, psi, phi, MODEL.open_books(psi, phi, topology.labels, 2))
+    state = VesicleState.at_rest(MODEL, psi, phi, MODEL.conserved(psi, phi, topology.labels, 2))
     host, ilv = describe(MODEL, state, topology)
     assert (host.is_ilv, ilv.is_ilv) == (False, True)
     for found, (radius, centre) in ((host, HOST), (ilv, ILV)):
@@ -62,8 +78,8 @@ def test_an_endosome_and_its_ilv(shift):
     assert host.volume == pytest.approx(4 * np.pi / 3 * (50.0**3 - 20.0**3), rel=0.005)
     assert ilv.lo_fraction == pytest.approx(1.0, abs=0.03)
     assert host.lo_fraction == pytest.approx(0.0, abs=0.03)
-    total = MODEL.open_books(psi, phi)
-    spread = 8 * np.pi * surface.SPREAD * EPS**2
+    total = MODEL.conserved(psi, phi)
+    spread = 8 * np.pi * surface.SECOND_MOMENT * EPS**2
     assert host.area + ilv.area + spread == pytest.approx(float(total.area[0]), rel=1e-9)
 
 
@@ -73,7 +89,7 @@ def test_which_side_is_inside():
     large, small = initial.sphere(grid, 66.0, (85.0, 81.0, 81.0)), initial.sphere(grid, 35.0, (215.0, 81.0, 81.0))
     ilv, inner = initial.sphere(grid, 45.0, (85.0, 81.0, 81.0)), initial.sphere(grid, 22.0, (85.0, 81.0, 81.0))
     distance = np.maximum(np.maximum(np.minimum(large, -ilv), inner), small)
-    topology = find(initial.profile(distance, 5.5, grid), grid, 5.5)
+    topology = find_topology(initial.profile(distance, 5.5, grid), grid, 5.5)
     assert topology.encloses_lumen.tolist() == [1, 1, 1, -1]
     label = lambda d: int(np.bincount(topology.labels[np.abs(d) < 3.0]).argmax())
     assert {label(large), label(small), label(inner)} == {0, 1, 2}
@@ -84,52 +100,53 @@ def test_specks_are_no_vesicles_and_nothing_is_no_endosome():
     """A bubble of 1.5 eps is ignored, one of 3 eps counts; a box without membrane is an error."""
     for radius, count in ((1.5 * EPS, 1), (3.0 * EPS, 2)):
         psi = initial.profile(nested(ilv=(radius, ILV[1])), EPS, BOX)
-        assert find(psi, BOX, EPS).vesicles == count
+        assert find_topology(psi, BOX, EPS).count == count
     with pytest.raises(ValueError, match="no membrane"):
-        find(jnp.full(BOX.shape, -1.0), BOX, EPS)
+        find_topology(jnp.full(BOX.shape, -1.0), BOX, EPS)
 
 
 def test_a_fission_is_booked_once_and_nothing_is_lost():
-    """Books of one vesicle, fields of two: one Fission; sums of area and lipids kept exactly, tension of both as
-    before, and F where phi is the same on both; the same state again is no event, nor one whose vesicle moved."""
+    """The state knows one membrane, its fields show two: one fission. Sums of area and lipids are kept exactly, both
+    have the tension of before, and F stays where phi is the same on both. The same state again is no event, nor is one
+    whose ILV has moved."""
     psi = initial.profile(nested(), EPS, BOX)
     phi = jnp.where(jnp.asarray(initial.sphere(BOX, 30.0, ILV[1]) > 0), 0.97, -0.98)
-    whole = MODEL.open_books(psi, phi)
+    whole = MODEL.conserved(psi, phi)
     whole = eqx.tree_at(lambda b: b.area, whole, whole.area / 1.002)
-    state, events = rebook(MODEL, State.at_rest(MODEL, psi, phi, whole))
-    assert [type(e) for e in events] == [Fission]
+    state, events = detect_events(MODEL, VesicleState.at_rest(MODEL, psi, phi, whole))
+    assert [type(e) for e in events] == [FissionEvent]
     assert events[0].mother == 0
-    assert events[0].vesicle.is_ilv
-    assert events[0].vesicle.diameter == pytest.approx(40.0, rel=0.005)
-    assert float(state.books.area.sum()) == pytest.approx(float(whole.area[0]), rel=1e-12)
-    assert float(state.books.lo.sum()) == pytest.approx(float(whole.lo[0]), rel=1e-12)
+    assert events[0].daughter.is_ilv
+    assert events[0].daughter.diameter == pytest.approx(40.0, rel=0.005)
+    assert float(state.conserved.area.sum()) == pytest.approx(float(whole.area[0]), rel=1e-12)
+    assert float(state.conserved.lo.sum()) == pytest.approx(float(whole.lo[0]), rel=1e-12)
     near = surface.derivatives(psi, BOX)
-    assert np.asarray(MODEL.tension(near, state.books)) == pytest.approx([240 * 0.002] * 2, rel=1e-6)
+    assert np.asarray(MODEL.tension(near, state.conserved)) == pytest.approx([240 * 0.002] * 2, rel=1e-6)
     even = jnp.full(BOX.shape, 0.4)
-    one = eqx.tree_at(lambda b: b.area, MODEL.open_books(psi, even), whole.area)
-    two, _ = rebook(MODEL, State.at_rest(MODEL, psi, even, one))
+    one = eqx.tree_at(lambda b: b.area, MODEL.conserved(psi, even), whole.area)
+    two, _ = detect_events(MODEL, VesicleState.at_rest(MODEL, psi, even, one))
     before = float(MODEL.free_energy(psi, even, one))
-    assert float(MODEL.free_energy(psi, even, two.books)) == pytest.approx(before, rel=1e-9)
-    again, nothing = rebook(MODEL, state)
+    assert float(MODEL.free_energy(psi, even, two.conserved)) == pytest.approx(before, rel=1e-9)
+    again, nothing = detect_events(MODEL, state)
     assert nothing == []
     aside = eqx.tree_at(lambda s: s.psi, again, initial.profile(nested(ilv=(20.0, (73.0, 80.0, 74.0))), EPS, BOX))
-    followed, nothing = rebook(MODEL, aside)
+    track_necks, nothing = detect_events(MODEL, aside)
     assert nothing == []
-    assert np.asarray(followed.books.area) == pytest.approx(np.asarray(state.books.area), rel=1e-12)
-    assert not np.array_equal(followed.books.labels, state.books.labels)
+    assert np.asarray(track_necks.conserved.area) == pytest.approx(np.asarray(state.conserved.area), rel=1e-12)
+    assert not np.array_equal(track_necks.conserved.labels, state.conserved.labels)
 
 
 def test_a_vesicle_that_fuses_back_is_an_event():
-    """The ILV opens to the outside through a wide neck: one Fusion of both, and the books are those of one."""
+    """The ILV opens to the outside through a wide neck: one fusion of both, and one membrane is left."""
     psi = initial.profile(nested(), EPS, BOX)
     phi = jnp.where(jnp.asarray(initial.sphere(BOX, 30.0, ILV[1]) > 0), 0.97, -0.98)
-    apart, _ = rebook(MODEL, State.at_rest(MODEL, psi, phi, MODEL.open_books(psi, phi)))
+    apart, _ = detect_events(MODEL, VesicleState.at_rest(MODEL, psi, phi, MODEL.conserved(psi, phi)))
     z, y, x = initial.centred(BOX, ILV[1])
     channel = 12.0 - np.sqrt(y**2 + x**2) + 0 * z
     channel = np.minimum(channel, z + 0 * channel)
     joined = initial.profile(np.minimum(nested(), -channel), EPS, BOX)
-    state, events = rebook(MODEL, eqx.tree_at(lambda s: s.psi, apart, joined))
-    assert [type(e) for e in events] == [Fusion]
+    state, events = detect_events(MODEL, eqx.tree_at(lambda s: s.psi, apart, joined))
+    assert [type(e) for e in events] == [FusionEvent]
     assert events[0].merged == (0, 1)
-    assert state.books.vesicles == 1
-    assert float(state.books.lo[0]) == pytest.approx(float(apart.books.lo.sum()), rel=1e-12)
+    assert state.conserved.count == 1
+    assert float(state.conserved.lo[0]) == pytest.approx(float(apart.conserved.lo.sum()), rel=1e-12)

@@ -1,11 +1,11 @@
-"""A tube that is held at its ends (physics.md V5): its radius and the force along it, from one energy."""
+"""A tube that is held at its ends: its radius sqrt(kappa/(2 sigma)) and the force 2 pi sqrt(2 kappa sigma) along it."""
 
 import numpy as np
 import pytest
 
 from membrane.energy import Lipids
 from membrane.lattice.grid import Grid
-from membrane.vesicle import Books, Membrane, Relaxation, State, initial, surface
+from membrane.vesicle import Conserved, Membrane, Relaxation, VesicleState, initial, surface
 
 RIGIDITY = 85.6
 
@@ -13,7 +13,14 @@ RIGIDITY = 85.6
 def membrane(grid: Grid, eps: float) -> Membrane:
     """One material; an area modulus so soft that the area gives way by percents, and lipids that leave it to that."""
     lipids = Lipids.from_wall(line_tension=1e-4, interface_width=eps)
-    return Membrane(grid, eps, (RIGIDITY, RIGIDITY), (0.0, 0.0), lipids, 1.0)
+    return Membrane(
+        grid,
+        interface_width=eps,
+        bending_rigidity=(RIGIDITY, RIGIDITY),
+        spontaneous_curvature=(0.0, 0.0),
+        lipids=lipids,
+        area_modulus=1.0,
+    )
 
 
 @pytest.mark.parametrize("start", [28.0, 36.0])
@@ -24,19 +31,19 @@ def test_radius_and_force(start):
     grid = Grid((9, 44, 45), (9 * spacing, 44 * spacing, 45 * spacing), "float64")
     model = membrane(grid, eps)
     psi, phi = initial.profile(initial.cylinder(grid, start), eps, grid), -np.ones(grid.shape)
-    books = model.open_books(psi, phi)
+    conserved = model.conserved(psi, phi)
     # The area at rest is that of r = 31 nm, whatever the start.
-    books = Books(books.area * 31.0 / start, books.content * 31.0 / start, books.labels)
-    state = State.at_rest(model, psi, phi, books)
+    conserved = Conserved(conserved.area * 31.0 / start, conserved.content * 31.0 / start, conserved.labels)
+    state = VesicleState.at_rest(model, psi, phi, conserved)
     state, _ = Relaxation(3.5 * eps).run(model, state, np.asarray(400))
     near = surface.derivatives(state.psi, grid)
-    sigma = float(model.tension(near, books)[0])
+    sigma = float(model.tension(near, conserved)[0])
     radius = float(np.sqrt(surface.volume(state.psi, grid) / (np.pi * grid.extent[0])))
     assert radius == pytest.approx(np.sqrt(RIGIDITY / (2 * sigma)), rel=0.01)
 
     def energy(stretch):
         longer = Grid(grid.shape, (grid.extent[0] * stretch, *grid.extent[1:]), "float64")
-        terms = membrane(longer, eps).terms(surface.derivatives(state.psi, longer), state.fields, books)
+        terms = membrane(longer, eps).terms(surface.derivatives(state.psi, longer), state.fields, conserved)
         return float(terms.bending + terms.stretch)
 
     force = (energy(1.001) - energy(0.999)) / (0.002 * grid.extent[0])

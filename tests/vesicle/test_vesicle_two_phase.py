@@ -9,7 +9,7 @@ from scipy.fft import next_fast_len
 
 from membrane.energy import Lipids
 from membrane.lattice.grid import Grid
-from membrane.vesicle import Fission, Membrane, Relaxation, State, Transport, evolve, initial
+from membrane.vesicle import FissionEvent, Membrane, Relaxation, Transport, VesicleState, evolve, initial
 
 pytestmark = pytest.mark.slow
 
@@ -99,24 +99,24 @@ def parted(curvature: float, most: int):
     grid = Grid(shape, tuple(spacing * n for n in shape), "float32")
     membrane = Membrane(
         grid,
-        eps,
-        (kappa, 5 * kappa),
-        (0.0, curvature / size),
-        Lipids.from_wall(line_tension=30 * kappa / radius, interface_width=eps),
+        interface_width=eps,
+        bending_rigidity=(kappa, 5 * kappa),
+        spontaneous_curvature=(0.0, curvature / size),
+        lipids=Lipids.from_wall(line_tension=30 * kappa / radius, interface_width=eps),
         area_modulus=500.0,
         gaussian_rigidity=(0.0, -3.6 * kappa),
     )
     psi = initial.profile(initial.spheroid(grid, *axes), eps, grid)
     phi = initial.profile(initial.spheroid_cap(grid, *axes, share * area), eps, grid)
-    state = State.at_rest(membrane, psi, phi, membrane.open_books(psi, phi))
+    state = VesicleState.at_rest(membrane, psi, phi, membrane.conserved(psi, phi))
     relaxation, transport = Relaxation(3 * eps), Transport(1e6)
     rounds = dict(rounds=most // 50, trials=50, dt=4e-6, look_every=1)
     for step in evolve(membrane, relaxation, transport, state, **rounds):
         assert float(step.report.energy) <= float(step.report.first_energy)
         if step.events:
             (event,) = step.events
-            assert isinstance(event, Fission)
-            return event.vesicle.area / area, event.vesicle
+            assert isinstance(event, FissionEvent)
+            return event.daughter.area / area, event.daughter
     return None
 
 

@@ -7,7 +7,7 @@ import pytest
 from membrane.bud import exact as bud
 from membrane.energy import Lipids
 from membrane.lattice.grid import Grid
-from membrane.vesicle import Membrane, Relaxation, State, Transport, evolve, initial, surface
+from membrane.vesicle import Membrane, Relaxation, Transport, VesicleState, evolve, initial, surface
 
 RIGIDITY, LINE_TENSION, CURVATURE, RADIUS, DOMAIN = 85.6, 3.0, 0.03, 60.0, 45.0
 """kappa, lambda, c0 of the domain, radius of the undisturbed host, L."""
@@ -21,15 +21,23 @@ def errors(eps: float) -> tuple[float, float]:
     grid = Grid(shape, tuple(spacing * n for n in shape), "float64")
     lipids = Lipids.from_wall(line_tension=LINE_TENSION, interface_width=eps)
     osmotic = (20.0, 4 * np.pi / 3 * RADIUS**3)
-    model = Membrane(grid, eps, (RIGIDITY, RIGIDITY), (0.0, CURVATURE), lipids, 120.0, osmotic=osmotic)
+    model = Membrane(
+        grid,
+        interface_width=eps,
+        bending_rigidity=(RIGIDITY, RIGIDITY),
+        spontaneous_curvature=(0.0, CURVATURE),
+        lipids=lipids,
+        area_modulus=120.0,
+        osmotic=osmotic,
+    )
     psi = initial.profile(initial.sphere(grid, RADIUS), eps, grid)
     phi = initial.profile(initial.cap(grid, RADIUS, np.pi * DOMAIN**2), eps, grid)
-    first = State.at_rest(model, psi, phi, model.open_books(psi, phi))
+    first = VesicleState.at_rest(model, psi, phi, model.conserved(psi, phi))
     *_, last = evolve(model, Relaxation(3 * eps), Transport(1e6), first, rounds=60, trials=20, dt=2e-5, look_every=100)
     near = [surface.derivatives(state.psi, grid) for state in (first, last.state)]
-    before, after = (model.terms(n, s.phi, s.books) for n, s in zip(near, (first, last.state), strict=True))
-    tension = float(model.tension(near[1], last.state.books)[0])
-    stretched = tension / model.area_modulus * float(first.books.area[0])
+    before, after = (model.terms(n, s.phi, s.conserved) for n, s in zip(near, (first, last.state), strict=True))
+    tension = float(model.tension(near[1], last.state.conserved)[0])
+    stretched = tension / model.area_modulus * float(first.conserved.area[0])
     energy = float(after.bending + after.lipids - before.bending - before.lipids) + tension * stretched
     z, y, x = initial.centred(grid)
     wall = np.asarray(model.weight(near[1])) * (np.abs(np.asarray(last.state.phi)) < 0.5) * (z > 0)
