@@ -17,6 +17,7 @@ from membrane.vesicle.necks import BudNeck
 from membrane.vesicle.topology import components
 
 DISSOLVED = (CYTOSOLIC, LUMINAL, MONOMER, OLIGOMER)
+"""Names of all fields on the membrane other than phi."""
 
 UNITS = {
     "time_s": "s",
@@ -46,12 +47,18 @@ UNITS = {
     **{f"{name}_content_nm2": "nm2" for name in DISSOLVED},
     **dict.fromkeys(("psi", "phi", *DISSOLVED), "1"),
 }
-"""Units of the columns of /series and of the fields; relative balances are dimensionless."""
+"""Units of the columns of /series and of the fields in frames."""
 
 
-class Observed(NamedTuple):
-    """Of a state: parts of F (pN nm), int W X of every species (nm^2), Euler's characteristic; tension of each vesicle
-    (pN/nm)."""
+class Observables(NamedTuple):
+    """What is measured of a state beside sizes.
+
+    Arguments:
+        terms: the parts of the free energy, pN nm.
+        content: int W X of each species over all membranes, nm^2, (species,).
+        euler: Euler's characteristic of all membranes.
+        tension: tension of each membrane, pN/nm, (membranes,).
+    """
 
     terms: Terms
     content: Array
@@ -60,16 +67,16 @@ class Observed(NamedTuple):
 
 
 def surface_fields(membrane: Membrane, state: VesicleState) -> dict:
-    """What lies on the membrane, by name."""
+    """The fields on the membrane by name, each (n_z, n_y, n_x)."""
     return membrane.named(state.fields)
 
 
 @eqx.filter_jit
-def observed(membrane: Membrane, state: VesicleState) -> Observed:
-    """What the event table and the time series say of a state beside sizes."""
+def observables(membrane: Membrane, state: VesicleState) -> Observables:
+    """Measures a state for the event table and the time series."""
     grid, eps, conserved = membrane.grid, membrane.interface_width, state.conserved
     near = surface.derivatives(state.psi, grid)
-    return Observed(
+    return Observables(
         membrane.terms(near, state.fields, conserved),
         jnp.sum(membrane.weight(near) * state.fields, (1, 2, 3)) * grid.cell_volume,
         surface.euler_characteristic(state.psi, eps, grid),
@@ -80,30 +87,37 @@ def observed(membrane: Membrane, state: VesicleState) -> Observed:
 def series_row(
     membrane: Membrane, state: VesicleState, membranes: list[ClosedMembrane], events: list
 ) -> dict[str, float]:
-    """What is recorded of a state, its ``vesicles`` and the ``events`` so far."""
-    seen = observed(membrane, state)
-    terms = Terms(*map(float, seen.terms))
-    content = membrane.named(seen.content)
-    outer = [v for v in membranes if not v.is_ilv]
-    ilvs = [v for v in membranes if v.is_ilv]
-    area, inside = (sum(v.area for v in group) for group in (outer, ilvs))
-    lumen, enclosed = (sum(v.volume for v in group) for group in (outer, ilvs))
+    """The columns of the time series that describe a state, without those on time, necks and steps.
+
+    Arguments:
+        membrane: the elastic properties and the free energy.
+        state: the state.
+        membranes: its closed membranes.
+        events: rows of the event table so far.
+    """
+    measured = observables(membrane, state)
+    terms = Terms(*map(float, measured.terms))
+    content = membrane.named(measured.content)
+    limiting = [m for m in membranes if not m.is_ilv]
+    ilvs = [m for m in membranes if m.is_ilv]
+    area, inside = (sum(m.area for m in group) for group in (limiting, ilvs))
+    lumen, enclosed = (sum(m.volume for m in group) for group in (limiting, ilvs))
     scissions = [bool(is_ilv(row)) for row in events if row["kind"] == KINDS["scission"]]
     psi, phi = np.asarray(state.psi), np.asarray(state.phi)
-    # With several limiting membranes it is not known which one an ILV lies in. Planes are not closed: there is
-    # lumen all along an axis; a closed membrane leaves room to its image.
+    # The reduced volume is that of a single closed limiting membrane. With several it is not known in which one an ILV
+    # lies. Two planes are not closed: lumen then reaches all along an axis, while a closed membrane does not.
     across = [(psi > 0).any(tuple(a for a in range(3) if a != axis)).all() for axis in range(3)]
-    closed = len(outer) == 1 and not any(across)
+    closed = len(limiting) == 1 and not any(across)
     return {
         "free_energy_pN_nm": sum(terms),
         **{f"{part}_energy_pN_nm": value for part, value in terms._asdict().items()},
-        "tension_uN_per_m": float(seen.tension[0]) / PN_PER_NM_PER_UN_PER_M,
+        "tension_uN_per_m": float(measured.tension[0]) / PN_PER_NM_PER_UN_PER_M,
         "membrane_area_nm2": area,
         "ilv_area_nm2": inside,
         "lumen_volume_nm3": lumen,
         "vesicle_volume_nm3": enclosed,
         "reduced_volume": 6 * np.pi**0.5 * (lumen + enclosed) / area**1.5 if closed else np.nan,
-        "lo_fraction": sum(v.lo_area for v in membranes) / (area + inside),
+        "lo_fraction": sum(m.lo_area for m in membranes) / (area + inside),
         **{f"{'lo' if name == 'phi' else name}_content_nm2": float(amount) for name, amount in content.items()},
         "domain_number": components((phi > 0) & (np.abs(psi) < 0.5))[1],
         "vesicle_number": len(membranes),
@@ -111,12 +125,15 @@ def series_row(
         "ilv_count": sum(scissions),
         "outward_count": len(scissions) - sum(scissions),
         "fusion_count": len(events) - len(scissions),
-        "euler_characteristic": float(seen.euler),
+        "euler_characteristic": float(measured.euler),
     }
 
 
 def neck_columns(necks: list[BudNeck]) -> dict[str, float]:
-    """Of /series: how many buds have a neck, and the narrowest, of buds into the lumen and of those away from it."""
+    """Columns of the time series on necks: how many buds have one, and the radius (nm) of the narrowest, NaN without.
+
+    Buds into the lumen and buds away from it ("outward") have columns of their own.
+    """
     columns = {}
     for prefix, direction in (("", 1), ("outward_", -1)):
         radii = [neck.radius for neck in necks if neck.direction == direction]

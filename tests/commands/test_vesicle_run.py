@@ -323,7 +323,7 @@ def test_other_fusions(monkeypatch, kinds, expected):
     monkeypatch.setattr(
         vesicle_replica, "detect_events", lambda membrane, state, _: (detect_events(membrane, state)[0], [event])
     )
-    replica._look()
+    replica._look_for_events()
     row = replica.events[-1]
     assert (row["kind"], row["direction"]) == (KINDS[expected[0]], expected[1])
     assert row["diameter_nm"] == small.diameter

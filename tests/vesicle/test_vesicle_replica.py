@@ -136,7 +136,7 @@ def test_the_row_of_a_fission_says_what_is_on_the_ilv(monkeypatch):
     own = dict(zip(("phi", *SPECIES), (1.0, 0.3, 0.05, 0.1, 0.2), strict=True))
     fields = [jnp.where(on_it, own[name], field) for name, field in membrane.named(state.fields).items()]
     endosome.state = eqx.tree_at(lambda s: s.fields, state, jnp.stack(fields))
-    endosome._look()
+    endosome._look_for_events()
     (row,) = endosome.events
     assert row["lo_fraction"] == pytest.approx(1)
     assert row["ceramide_cytosolic_fraction"] == pytest.approx(0.3)
