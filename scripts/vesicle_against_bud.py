@@ -235,7 +235,7 @@ def follow(membrane: Membrane, state: VesicleState) -> Meridian:
 
 def measured(membrane: Membrane, state: VesicleState) -> np.ndarray:
     """The four :data:`COLUMNS` of a phase field."""
-    terms = membrane.terms(surface.derivatives(state.psi, membrane.grid), state.phi, state.books)
+    terms = membrane.terms(surface.derivatives(state.psi, membrane.grid), state.phi, state.conserved)
     energy = float(terms.bending + terms.lipids) / KAPPA
     return np.array([energy, *follow(membrane, state).measured()])
 
