@@ -1,11 +1,13 @@
 """How a domain buds, by exact mechanics: shapes, energies and phase diagrams around a configuration, as one PNG.
 
-(a) Sections through a domain (Lo) and its host (Ld) as its rim closes, at the smallest diameter that buds within the
-stated time; lumen below, true to scale. (b) Energy on that path over that of the neck that breaks, numbers as in (a),
-and of smaller and larger domains. (c) Diameter of the smallest domain that buds within the stated time; grey: 40 to
-100 nm; hatched: none up to the host's radius; star: the configuration. (d) What becomes of a domain at the
-configuration's line tension; the ideal neck closes at 4 kappa/L = lambda + kappa c0 + kappa_out c0_out + 2
-kappa_out/R_v.
+(a) Sections through a domain (Lo) and its host (Ld) while the rim closes, true to scale, with the lumen below. The
+domain is the smallest that buds within the stated time.
+(b) Its energy on this path, less that of the neck that breaks; the numbers are those of the shapes in (a). Other curves
+belong to smaller and larger domains.
+(c) Diameter of the smallest domain that buds within the stated time. Grey: 40 to 100 nm. Hatched: none does, up to the
+radius of the host. Star: the configuration.
+(d) What becomes of a domain at the line tension of the configuration. The ideal neck closes at 4 kappa/L = lambda +
+kappa c0 + kappa_out c0_out + 2 kappa_out/R_v.
 """
 
 import argparse
@@ -42,17 +44,17 @@ OPEN, CLOSED = "#F5D58A", "#C3DDEE"
 CURVATURES = np.linspace(0.008, 0.08, 25)
 LINE_TENSIONS = np.linspace(0.0, 3.0, 25)
 STEP_NM, LEAST_NM, LARGEST_NM = 1.5, 15.0, 220.0
-"""Spacing of the diameters and their range."""
+"""Spacing of the diameters of panels (c) and (d), and their range."""
 
 SIZES_SHOWN = (0.85, 0.93, 1.0, 1.1)
-"""Of panel (b), in units of the diameter of panel (a)."""
+"""Diameters of panel (b), in units of the diameter of panel (a)."""
 
 SHAPES, LARGEST_SHOWN = 6, 110.0
 """Number of shapes in panel (a); diameter (nm) up to which panel (d) reaches."""
 
 
 class Survey:
-    """A law's answers over curvatures and diameters; what is solved for one line tension serves all."""
+    """A law's answers over curvatures and diameters. Paths that were solved for one line tension serve all of them."""
 
     def __init__(self, situation, law, seconds):
         self.situation, self.law, self.seconds = situation, law, seconds
@@ -65,7 +67,7 @@ class Survey:
         return self.law.landscape(domains, self.situation.host)
 
     def answers(self, line_tension):
-        """(waiting time in s, whether the neck closes), arrays (curvatures, diameters)."""
+        """(waiting time in s, whether the neck closes), each an array (curvatures, diameters)."""
         rows = (self.landscape(self.diameters, c, line_tension) for c in CURVATURES)
         found = [answer(row, self.law.gate) for row in rows]
         with np.errstate(divide="ignore"):
@@ -73,7 +75,7 @@ class Survey:
         return np.array(waiting), np.array([a.neck_closed for a in found])
 
     def smallest(self, line_tension):
-        """Diameter (nm) at each curvature, nan where none buds in time."""
+        """Diameter in nm of the smallest domain that buds in time, array (curvatures,); nan: none does."""
         waiting, _ = self.answers(line_tension)
         return np.array([crossing(self.diameters, row, self.seconds) for row in waiting])
 
@@ -82,7 +84,7 @@ class Survey:
 
 
 def states(situation, law, diameter):
-    """(rim radius over L, energy in kT over that at the gate) of one domain on its way to the gate."""
+    """(rim radius over L, energy in kT less that at the gate) of one domain on its way to the gate."""
     problem, line_tension = problem_of(situation, diameter)
     known = solve_path(bud.Problem.of(map(float, problem.values())), law.resolution)
     _, alpha, energy, neck, *_ = route(known, float(line_tension))
@@ -120,7 +122,7 @@ def shapes(situation, diameter, end):
 
 
 def draw_shapes(axes, drawn, diameter):
-    """In two rows; at the edge of every section the host lies at the same height."""
+    """Draw the sections in two rows. At the edge of every section the host lies at the same height."""
     reach, columns = 1.3 * diameter, SHAPES // 2
     sections = []
     for _, domain, host in drawn:
@@ -223,7 +225,7 @@ def draw_fates(axes, survey, cap):
 
 
 def above(axes, handles):
-    """A legend over the axes, where it covers nothing."""
+    """Put a legend above the axes, where it covers nothing."""
     axes.legend(
         handles=handles, ncols=2, loc="lower left", bbox_to_anchor=(0, 1), frameon=False, fontsize=6.5, columnspacing=1
     )
@@ -236,7 +238,7 @@ def star(axes, x, y):
 
 @style()
 def draw(situation, law, cap, seconds) -> Figure:
-    """The four panels; ValueError where no domain buds within ``seconds``."""
+    """The four panels. Raises ValueError where no domain buds within ``seconds``."""
     survey = Survey(situation, law, seconds)
     row = answer(survey.landscape(survey.diameters, situation.curvature_inside, situation.line_tension), law.gate)
     with np.errstate(divide="ignore"):

@@ -1,18 +1,19 @@
 """A budding vesicle in three dimensions against the exact axisymmetric solver at three points of (lambda, c0): a table.
 
-A domain of two fifths of a sealed vesicle (reduced volume 0.8, one kappa) bulges out of it through a neck. Both areas
-and the volume are the same in both: the phase field holds them by stiff moduli and the content of phi, the axisymmetric
-solver exactly (`bud.sealed_at`). c0 < 0 bends away from the lumen, as the bud does. All runs set out from one shape,
-the exact one at BEGIN, which is none of the three. Lengths in R, of the sphere of the whole area.
+A domain that is two fifths of a sealed vesicle (reduced volume 0.8, one kappa) bulges out of it through a neck. Areas
+and volume are the same in both descriptions: the phase field holds them by stiff moduli and the content of phi, the
+axisymmetric solver exactly (`bud.sealed_at`). c0 < 0 bends away from the lumen, as the bud does. All runs begin with
+one shape, the exact one at BEGIN, which is none of the three points. Lengths are in units of R, the radius of the
+sphere of the whole area.
 
-The phase field is read off its mean meridian: psi turned into a distance, averaged about the axis, and followed along
-its zero. The rim is where phi = 0. There the exact meridian has a kink in its curvature, which a wall of finite width
-rounds off; the contact angle is that of the parabola that fits psi within WINDOW of the rim. The exact meridian is
+The phase field is measured on its mean meridian: psi is turned into a distance, averaged about the axis, and followed
+along its zero. The rim is where phi = 0. There the curvature of the exact meridian jumps, which a wall of finite width
+rounds off. So the contact angle is read from the parabola that fits psi within WINDOW of the rim. The exact meridian is
 measured by the same function.
 
-Columns: lambda R/kappa, c0 R, R/eps; then in pairs, vesicle and exact: energy over kappa, contact angle, radii of rim
-and neck; then steps and seconds. Below each point: extrapolated to eps = 0 from the two finest, linearly
-in eps^2.
+Columns: lambda R/kappa, c0 R, R/eps; then in pairs, vesicle and exact: energy over kappa, contact angle, radius of the
+rim, radius of the neck; then steps and seconds. The last row of each point is extrapolated to eps = 0 from the two
+finest, linearly in eps^2.
 """
 
 import os
@@ -45,19 +46,19 @@ POINTS = [(8.0, 0.0), (6.0, -1.0), (4.0, -2.0)]
 """lambda R/kappa and c0 R."""
 
 BEGIN = (12.0, 0.0)
-"""The point whose shape all runs set out from."""
+"""The point with whose shape all runs begin."""
 
 SHARE, VOLUME = 0.4, 0.8
-"""Of the domain in the area; reduced volume."""
+"""Share of the domain in the area; reduced volume."""
 
 KAPPA, RADIUS = 85.6, 60.0
-"""pN nm, nm."""
+"""Bending rigidity in pN nm; R in nm."""
 
 RESOLUTION = bud.Resolution(inner=28, outer=40)
-"""Of the exact shapes."""
+"""Number of polynomials of the exact shapes."""
 
 WINDOW = 0.2
-"""Half the length over R in which the contact angle is read."""
+"""The contact angle is read within this distance from the rim, in units of R."""
 
 COLUMNS = ("energy", "angle", "rim", "neck")
 HEADER = "lambda  c0  R/eps |  energy   exact |  angle  exact |    rim  exact |   neck  exact | steps    s"
@@ -65,7 +66,8 @@ ROW = "{:>6} {:>3}  {:>5} | {:7.3f} {:7.3f} | {:6.4f} {:6.4f} | {:6.4f} {:6.4f} 
 
 
 class Meridian(NamedTuple):
-    """From the pole of the domain on: arc length, radius and height over R, each (points,), and where the rim is."""
+    """A meridian from the pole of the domain on, in units of R: arc length, radius and height, each (points,), and the
+    arc length of the rim."""
 
     s: np.ndarray
     r: np.ndarray
@@ -74,12 +76,12 @@ class Meridian(NamedTuple):
 
     @classmethod
     def along(cls, r, z, rim_of) -> "Meridian":
-        """``rim_of``: the rim's arc length from the arc lengths of the points."""
+        """The meridian through given points. ``rim_of`` gives the arc length of the rim from those of the points."""
         s = np.concatenate([[0], np.cumsum(np.hypot(np.diff(r), np.diff(z)))])
         return cls(s, r, z, float(rim_of(s)))
 
     def measured(self) -> np.ndarray:
-        """Contact angle, radii of rim and neck; nan: no neck."""
+        """Contact angle in rad, radius of the rim, radius of the neck; nan: there is no neck."""
         r, z = CubicSpline(self.s, self.r), CubicSpline(self.s, self.z)
         # dr/ds = cos psi, dz/ds = sin psi.
         beside = np.linspace(-WINDOW, WINDOW, 201)
@@ -94,7 +96,7 @@ class Meridian(NamedTuple):
 
 
 def exact(points) -> list[bud.Sealed]:
-    """The sealed axisymmetric states at (lambda R/kappa, c0 R), one reached from the other."""
+    """The sealed axisymmetric states at (lambda R/kappa, c0 R), each reached from the one before."""
     found = [None]
     for line_tension, curvature in points:
         problem, line, host = bud.vesicle_of(
@@ -104,14 +106,14 @@ def exact(points) -> list[bud.Sealed]:
             gaussian_contrast=0.0,
             line_tension=line_tension,
         )
-        # Bending away from the lumen is positive there; L is 2 R times the root of the domain's share.
+        # The solver counts bending away from the lumen as positive here; L is 2 R times the root of the domain's share.
         problem = replace(problem, spontaneous_curvature=jnp.asarray(-2 * curvature * SHARE**0.5))
         found.append(bud.sealed_at(problem, line, host, near=found[-1], resolution=RESOLUTION))
     return found[1:]
 
 
 def meridian(state: bud.Sealed) -> Meridian:
-    """Of an exact state, dense."""
+    """The meridian of an exact state, at many points."""
     parts = bud.outline(state.problem, state.x, state.state, closed=True, resolution=RESOLUTION)
     radius, joined = float(state.radius), []
     for r, z in parts:
@@ -126,15 +128,17 @@ def meridian(state: bud.Sealed) -> Meridian:
 
 
 def vesicle(point, start: Meridian, fineness: float) -> tuple[Membrane, VesicleState]:
-    """The material of ``point`` in the shape of ``start``, eps = R/fineness; its volume is held by a stiff osmotic
-    law. The domain's pole points up."""
+    """The material of ``point`` in the shape of ``start``, with eps = R/fineness.
+
+    A stiff osmotic law holds the volume. The pole of the domain points up.
+    """
     eps = RADIUS / fineness
     line_tension, curvature = point
     spacing = eps / 1.286
     height, width = np.ptp(start.z) * RADIUS, 2 * start.r.max() * RADIUS
     shape = tuple(next_fast_len(int(np.ceil((size + 10 * eps) / spacing)), True) for size in (height, width, width))
     grid = Grid(shape, tuple(spacing * n for n in shape), "float64")
-    # Differences of second order leave a wall that lies across z so much of its line tension.
+    # With differences of second order, this share is left of the line tension of a wall that lies across z.
     left = 1 - (spacing / eps) ** 2 / 60
     lipids = Lipids.from_wall(line_tension=line_tension / left * KAPPA / RADIUS, interface_width=eps)
     membrane = Membrane(
@@ -148,7 +152,8 @@ def vesicle(point, start: Meridian, fineness: float) -> tuple[Membrane, VesicleS
     )
     distance, beyond = placed(start, grid)
     psi, phi = initial.profile(distance, eps, grid), initial.profile(-beyond, eps, grid)
-    # What is held is that of the mid-surface; delta counts more of it (Steiner), the domain's cap about half of that.
+    # The areas to be held are those of the mid-surface. delta counts more (Steiner's formula), about half of it in the
+    # domain's cap.
     area, more = 4 * np.pi * RADIUS**2, 4 * np.pi * surface.SECOND_MOMENT * eps**2
     conserved = membrane.conserved(psi, phi)
     held = jnp.asarray([area + more]), jnp.asarray([[(2 * SHARE - 1) * area - more * np.cos(start.measured()[0])]])
@@ -157,14 +162,16 @@ def vesicle(point, start: Meridian, fineness: float) -> tuple[Membrane, VesicleS
 
 
 def placed(line: Meridian, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """(distance from the membrane, positive in the lumen; length along it from the rim, positive in the host), nm, of
-    every point of a box about the middle of the meridian."""
+    """Where every point of a box about the middle of the meridian lies, in nm.
+
+    Returns (distance from the membrane, positive in the lumen; length along it from the rim, positive in the host).
+    """
     z, y, x = initial.centred(grid)
     rho, height = np.broadcast_arrays(np.hypot(y, x), z)
     middle = 0.5 * (line.z.max() + line.z.min())
     points = np.stack([line.r, line.z - middle], 1) * RADIUS
     gap, nearest = cKDTree(points).query(np.stack([rho.ravel(), height.ravel()], 1))
-    # The lumen lies to the left of the way from the pole of the domain on.
+    # Seen along the meridian from the pole of the domain, the lumen lies on the left.
     ahead = np.stack([np.gradient(line.r, line.s), np.gradient(line.z, line.s)], 1)[nearest]
     away = np.stack([rho.ravel(), height.ravel()], 1) - points[nearest]
     side = np.sign(ahead[:, 0] * away[:, 1] - ahead[:, 1] * away[:, 0])
@@ -172,8 +179,10 @@ def placed(line: Meridian, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
 
 
 def relaxed(membrane: Membrane, state: VesicleState, most: int, still: float = 5e-6) -> tuple[VesicleState, int]:
-    """The state after so many steps of the shape, or when a hundred steps lower F by less than ``still`` kappa.
-    Raises RuntimeError where the vesicle parts."""
+    """(state, steps taken) after at most ``most`` steps of the shape.
+
+    It ends when a hundred steps lower F by less than ``still`` kappa. Raises RuntimeError where the vesicle parts.
+    """
     relaxation, energies = Relaxation(3 * membrane.interface_width), []
     for step in evolve(
         membrane, relaxation, Transport(1e6), state, rounds=most // 20, trials=20, dt=1e-3, look_every=5
@@ -188,7 +197,7 @@ def relaxed(membrane: Membrane, state: VesicleState, most: int, still: float = 5
 
 
 def follow(membrane: Membrane, state: VesicleState) -> Meridian:
-    """The mean meridian, from the pole of the domain on."""
+    """The mean meridian of a phase field, from the pole of the domain on."""
     grid, eps, h = membrane.grid, membrane.interface_width, min(membrane.grid.spacing)
     distance = 2**0.5 * eps * np.arctanh(np.clip(np.asarray(state.psi), -0.99, 0.99))
     z, y, x = (c.ravel() for c in initial.centred(grid))
@@ -201,7 +210,7 @@ def follow(membrane: Membrane, state: VesicleState) -> Meridian:
     )
 
     def mean(field):
-        """About the axis, (height, radius), mirrored so that lines cross the axis."""
+        """Mean about the axis, array (height, radius), with its mirror image, so that lines cross the axis."""
         half = map_coordinates(np.asarray(field), np.stack(around), order=3, mode="nearest").mean(-1)
         return np.concatenate([half[:, :0:-1], half], 1)
 
@@ -225,14 +234,14 @@ def follow(membrane: Membrane, state: VesicleState) -> Meridian:
 
 
 def measured(membrane: Membrane, state: VesicleState) -> np.ndarray:
-    """Energy, angle, rim, neck."""
+    """The four :data:`COLUMNS` of a phase field."""
     terms = membrane.terms(surface.derivatives(state.psi, membrane.grid), state.phi, state.conserved)
     energy = float(terms.bending + terms.lipids) / KAPPA
     return np.array([energy, *follow(membrane, state).measured()])
 
 
 def compared(points, fineness, steps: int = 4000):
-    """(point, R/eps, (vesicle, exact) in :data:`COLUMNS`, steps, seconds) of every R/eps at every point in turn."""
+    """Yields (point, R/eps, (vesicle, exact) in :data:`COLUMNS`, steps, seconds) for every R/eps at every point."""
     start, *states = exact([BEGIN, *points])
     start = meridian(start)
     for point, state in zip(points, states, strict=True):
@@ -246,7 +255,7 @@ def compared(points, fineness, steps: int = 4000):
 
 
 def extrapolated(fineness, pairs) -> np.ndarray:
-    """Vesicle less exact at eps = 0, linearly in eps^2 from the two finest."""
+    """Vesicle less exact, extrapolated to eps = 0 from the two finest, linearly in eps^2."""
     (coarse, fine), (before, last) = fineness[-2:], (pair[0] - pair[1] for pair in pairs[-2:])
     return last + (last - before) / ((fine / coarse) ** 2 - 1)
 

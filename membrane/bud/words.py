@@ -1,4 +1,4 @@
-"""A prediction in words and in numbers: the table that people read, and the one that programs read."""
+"""A prediction as text: a table with a summary for people, and CSV or JSON for programs."""
 
 import csv
 import json
@@ -9,16 +9,16 @@ from membrane.bud.situation import NEVER_S, YEAR_S, Prediction
 from membrane.units import PN_PER_NM_PER_UN_PER_M
 
 UNIVERSE_S = 13.8e9 * YEAR_S
-"""What takes longer than the universe is old is called never."""
+"""Age of the universe. The text calls what takes longer "never"."""
 
 
 def report(prediction: Prediction) -> str:
-    """Inputs, table with its legend, and summary as text."""
+    """The whole prediction as text: inputs, table with legend, summary."""
     return "\n\n".join((inputs(prediction), table(prediction), LEGEND, summary(prediction)))
 
 
 def inputs(prediction: Prediction) -> str:
-    """What the law was told."""
+    """The situation that the law was given, one quantity a line."""
     here = prediction.situation
     kT = here.thermal_energy
     lines = (
@@ -49,7 +49,7 @@ angle_deg     contact angle of the dimple at its rim; 0 is flat
 
 
 def table(prediction: Prediction) -> str:
-    """One row a diameter, columns as in `LEGEND`."""
+    """The table as text, with one row for each diameter. `LEGEND` explains the columns."""
     rows = [COLUMNS, *(_row(prediction, i) for i in range(len(prediction.diameters))[prediction.shown])]
     return "\n".join("  ".join(cell.rjust(12) for cell in row[:-1]) + "  " + row[-1] for row in rows)
 
@@ -71,7 +71,7 @@ def _row(prediction, i) -> tuple[str, ...]:
 
 
 def verdict(prediction: Prediction, i: int) -> str:
-    """What becomes of the domain of diameter ``i``, in words."""
+    """What becomes of the domain of the ``i``-th diameter, in words."""
     answer, waiting = prediction.answer, prediction.waiting_s[i]
     barrier = f"barrier {answer.barrier_kBT[i]:.0f} kT" if np.isfinite(answer.barrier_kBT[i]) else "nor a way to one"
     if not np.isfinite(answer.neck_radius_nm[i]):
@@ -93,7 +93,7 @@ def verdict(prediction: Prediction, i: int) -> str:
 
 
 def summary(prediction: Prediction) -> str:
-    """The thresholds in one or two sentences."""
+    """From which diameters on domains bud, have no barrier and close their necks, in one or two sentences."""
     widest, time = prediction.diameters[-1], duration(prediction.duration_s)
     slowest, timely = prediction.within(NEVER_S), prediction.within(prediction.duration_s)
     size = lambda value: f"{value:.0f} nm" if np.isfinite(value) else f"no size up to {widest:g} nm"
@@ -114,6 +114,11 @@ def _number(value, form) -> str:
 
 
 def duration(seconds: float) -> str:
+    """A time with a unit that suits it.
+
+    >>> duration(0.0123), duration(7200.0), duration(1e30)
+    ('12 ms', '2 h', 'never')
+    """
     if not seconds < UNIVERSE_S:
         return "never"
     units = ((1e9 * YEAR_S, "billion years"), (1e6 * YEAR_S, "million years"), (1e3 * YEAR_S, "thousand years"))
@@ -123,7 +128,7 @@ def duration(seconds: float) -> str:
 
 
 def rows(prediction: Prediction) -> list[dict]:
-    """The table as numbers, one row a diameter; None where there is no number, and for a time without end."""
+    """The table as numbers, one dictionary for each diameter; None where there is no number or a time is infinite."""
     answer = prediction.answer
     columns = {
         "diameter_nm": prediction.diameters,
@@ -144,7 +149,7 @@ def rows(prediction: Prediction) -> list[dict]:
 
 
 def as_csv(prediction: Prediction, file) -> None:
-    """`rows` as CSV with a header; an empty cell where there is no number."""
+    """Write `rows` to an open file as CSV with a header. A cell is empty where there is no number."""
     found = rows(prediction)
     writer = csv.DictWriter(file, list(found[0]), lineterminator="\n")
     writer.writeheader()
@@ -152,10 +157,10 @@ def as_csv(prediction: Prediction, file) -> None:
 
 
 def as_json(prediction: Prediction, file) -> None:
-    """What the law was told, `rows` and the thresholds as JSON; null where there is no number."""
+    """Write the situation, `rows` and the thresholds to an open file as JSON; null where there is no number."""
     here = prediction.situation
     kT = here.thermal_energy
-    told = {
+    given = {
         "line_tension_pN": here.line_tension,
         "spontaneous_curvature_domain_per_nm": here.curvature_inside,
         "spontaneous_curvature_host_per_nm": here.curvature_outside,
@@ -172,11 +177,11 @@ def as_json(prediction: Prediction, file) -> None:
         "neck_closes_from_nm": prediction.closing,
     }
     plain = lambda numbers: {name: _plain(value) for name, value in numbers.items()}
-    whole = {"inputs": plain(told), "rows": rows(prediction), "thresholds": plain(thresholds)}
+    whole = {"inputs": plain(given), "rows": rows(prediction), "thresholds": plain(thresholds)}
     file.write(json.dumps(whole, indent=2, allow_nan=False) + "\n")
 
 
 def _plain(value):
-    """A number of numpy as one of Python; None where it is not finite."""
+    """A number of numpy as a number of Python; None where it is not finite."""
     value = np.asarray(value).item()
     return value if np.isfinite(value) else None
