@@ -57,14 +57,18 @@ def figure_name(text: str) -> Path:
 def picture_beside(archive: Path, ending: str) -> Path:
     """The path of a picture beside an archive, also of an unfinished one.
 
-    archive: the archive, or the ``.partial`` folder of an unfinished run.
-    ending: what follows the name, such as ".png" or "-sizes".
+    ``archive``: the archive, or the ``.partial`` folder of an unfinished run.
+    ``ending``: what follows the name, such as ".png" or "-sizes".
 
     Two archives share a picture only where their names differ in .h5 or .hdf5 alone. To append a further suffix, add it
     to the name: `Path.with_suffix` would cut names such as ``kappa_0.5``.
 
-    >>> [picture_beside(Path(name), ".png").name for name in ("a.h5", "kappa_0.5", "a.h5.partial")]
-    ['a.png', 'kappa_0.5.png', 'a.png']
+    >>> picture_beside(Path("kappa_0.5.h5"), ".png").name
+    'kappa_0.5.png'
+    >>> picture_beside(Path("kappa_0.5"), ".png").name
+    'kappa_0.5.png'
+    >>> picture_beside(Path("a.h5.partial"), "-sizes").name
+    'a-sizes'
     """
     name = Path(archive).name.removesuffix(".partial")
     stem, suffix = os.path.splitext(name)
@@ -106,9 +110,9 @@ def signed(path: Path) -> bool:
 def may_write(path: Path, *, ours: Callable[[Path], bool] = signed, remedy: str = "give another name") -> None:
     """Raise PathError unless ``path`` is free, or is a file of this package, which may be replaced.
 
-    path: where a file is to be written. A symbolic link stands for its target. Folders, devices and pipes are refused.
-    ours: says whether an existing file is of this package; by default, whether it has the signature.
-    remedy: what the message tells the user to do.
+    ``path``: where a file is to be written. A symbolic link stands for its target. Folders and devices are refused.
+    ``ours``: says whether an existing file is of this package; by default, whether it has the signature.
+    ``remedy``: what the message tells the user to do.
     """
     path = Path(path)
     target = resolve_link(path)
@@ -128,8 +132,8 @@ def may_write(path: Path, *, ours: Callable[[Path], bool] = signed, remedy: str 
 def all_differ(outputs: Mapping[str, Path], inputs: Iterable[Path] = ()) -> None:
     """Raise PathError where a command would write one file twice, or replace one that it reads.
 
-    outputs: the files and folders that are written, by what they are in words.
-    inputs: the files that are read.
+    ``outputs``: the files and folders that are written, by what they are in words.
+    ``inputs``: the files that are read.
 
     Files are compared by what they are, not by their names. An output may be a folder that holds an input.
     """

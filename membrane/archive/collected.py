@@ -41,11 +41,11 @@ def common_times(several: list[np.ndarray]) -> np.ndarray:
 class Collection:
     """Writes a collected archive, run by run. A context manager, at whose end the archive appears.
 
-    path: the archive.
-    attributes: root attributes by name.
-    times_s: the times of the series (time,), s: the `common_times` of all runs.
-    members: the columns of the table by name, equally long; columns that the runs decide are added.
-    endosomes: the number of endosomes of all runs.
+    ``path``: the archive.
+    ``attributes``: root attributes by name.
+    ``times_s``: the times of the series (time,), s: the `common_times` of all runs.
+    ``members``: the columns of the table by name, equally long; columns that the runs decide are added.
+    ``endosomes``: the number of endosomes of all runs.
 
     Raises ArchiveError where ``path`` holds something else than a collected archive, or cannot be written.
     """

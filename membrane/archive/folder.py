@@ -69,7 +69,7 @@ def _new_sealed(path):
 def check_seal(path, *, older=False):
     """Raise ArchiveError where a single bit of a sealed file is wrong.
 
-    older: whether a file without a seal is accepted, as older versions wrote it.
+    ``older``: whether a file without a seal is accepted, as older versions wrote it.
     """
     with translate_read_errors(path), open(path, "rb") as raw:
         seal = raw.read(_SEAL_BYTES)
@@ -199,8 +199,8 @@ def environment():
 def resumed(header, now):
     """The header of a run that goes on.
 
-    header: the header so far.
-    now: the time, as text.
+    ``header``: the header so far.
+    ``now``: the time, as text.
 
     Where a version or flag that may change numbers differs from before, the header says so, and there is one warning.
     """

@@ -75,7 +75,7 @@ def now():
 def temporary_name(path, kind):
     """A name beside ``path`` that no other process uses.
 
-    kind: "new" for what is being made there, "old" for what is being removed. `remove_leftovers` knows both.
+    ``kind``: "new" for what is being made there, "old" for what is being removed. `remove_leftovers` knows both.
     """
     return path.with_name(f"{path.name}.{kind}-{socket.gethostname()}-{os.getpid()}")
 
@@ -226,9 +226,9 @@ def _replace_dead_lock(lock, draft):
 def _refuse_living_owner(lock, text, age_s):
     """Raise ArchiveError unless the owner that a lock names is known to be dead.
 
-    lock: the file.
-    text: what it holds.
-    age_s: its age, s.
+    ``lock``: the file.
+    ``text``: what it holds.
+    ``age_s``: its age, s.
 
     This package puts its locks in place whole. Only where a file system has no hard links may a lock be half written,
     for an instant. So a text that names no process is refused while the lock is young, and ignored when it is older.

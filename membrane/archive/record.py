@@ -23,11 +23,11 @@ from membrane.outcome.table import EVENT_DTYPE, is_ilv
 class Frames:
     """The frames of a run. A field is read from the file when it is asked for.
 
-    rows: for each frame its file, the group in it, and the row there.
-    frame_times_s: the time of each frame (frame,), s.
-    field_names: the names of the fields.
-    intact: returns the numbers of the frames that have not changed since they were written. It is called when frames
-        are first asked for; all others are left out. Without it all frames are kept.
+    ``rows``: for each frame its file, the group in it, and the row there.
+    ``frame_times_s``: the time of each frame (frame,), s.
+    ``field_names``: the names of the fields.
+    ``intact``: returns the numbers of the frames that have not changed since they were written. It is called when
+        frames are first asked for; all others are left out. Without it all frames are kept.
     """
 
     def __init__(
@@ -50,9 +50,9 @@ class Frames:
     def frame(self, name: str, index: int, endosome: int = 0) -> np.ndarray:
         """One field ([z,] y, x) of one endosome, float32. It is NaN where the frame lacks the field.
 
-        name: the field, one of `field_names`.
-        index: the frame, counted from 0; a negative one counts from the end.
-        endosome: the endosome, counted from 0.
+        ``name``: the field, one of `field_names`.
+        ``index``: the frame, counted from 0; a negative one counts from the end.
+        ``endosome``: the endosome, counted from 0.
 
         Raises ValueError where the field, the frame or the endosome does not exist, and ArchiveError where the file can
         no longer be read.
@@ -76,14 +76,14 @@ class Frames:
 class RunRecord:
     """What an archive holds of a run. It cannot be changed. Made by `read`.
 
-    path: the archive, or the ``.partial`` folder of an unfinished run.
-    attributes: the root attributes by name.
-    events: a row for each event.
-    series: the series by name: ``time_s`` (time,) in s, all others (time, endosome).
-    size_distribution: the histogram of the ILVs' diameters and its numbers, by name.
-    frames: the frames, whose fields are read when they are asked for.
-    spacing_nm: the spacing of the grid of the frames ([dz,] dy, dx), nm; None where it is not known.
-    members: the table of a collected archive, columns by name.
+    ``path``: the archive, or the ``.partial`` folder of an unfinished run.
+    ``attributes``: the root attributes by name.
+    ``events``: a row for each event.
+    ``series``: the series by name: ``time_s`` (time,) in s, all others (time, endosome).
+    ``size_distribution``: the histogram of the ILVs' diameters and its numbers, by name.
+    ``frames``: the frames, whose fields are read when they are asked for.
+    ``spacing_nm``: the spacing of the grid of the frames ([dz,] dy, dx), nm; None where it is not known.
+    ``members``: the table of a collected archive, columns by name.
     """
 
     path: Path
@@ -125,8 +125,8 @@ class RunRecord:
 def read(path) -> RunRecord:
     """The record of a run; of an unfinished run, what it has saved so far.
 
-    path: the archive, or the ``.partial`` folder of an unfinished run. Where a finished archive is being extended or
-        replaced, the name of the archive means the finished one.
+    ``path``: the archive, or the ``.partial`` folder of an unfinished run. Where a finished archive is being extended
+        or replaced, the name of the archive means the finished one.
 
     Raises ArchiveError where there is nothing to read, where the file is no archive or its schema is not 1.x, or where
     attributes, events or series are damaged. A damaged frame is left out, and a damaged size distribution is made anew
@@ -154,9 +154,9 @@ def read(path) -> RunRecord:
 class RunStatus:
     """How far a run has come.
 
-    status: complete, failed, partial, missing or unreadable.
-    reason: why it is not complete.
-    duration_s: the simulated time that the run was to last, s; NaN where it is not known.
+    ``status``: complete, failed, partial, missing or unreadable.
+    ``reason``: why it is not complete.
+    ``duration_s``: the simulated time that the run was to last, s; NaN where it is not known.
     """
 
     status: str
@@ -196,9 +196,9 @@ def _duration(config_yaml: str) -> float:
 class RunExtent:
     """What has to be known of a run before it is collected.
 
-    times_s: the times of its series (time,), s.
-    endosomes: the number of its endosomes.
-    wall_time_s: the time that it took on the clock, s; NaN where it is not known.
+    ``times_s``: the times of its series (time,), s.
+    ``endosomes``: the number of its endosomes.
+    ``wall_time_s``: the time that it took on the clock, s; NaN where it is not known.
     """
 
     times_s: np.ndarray

@@ -92,9 +92,9 @@ def checked_attributes(found: dict, names) -> None:
 def array(group, name: str, ndim: tuple, kinds: str = "fiub") -> np.ndarray:
     """A data set, read as a whole.
 
-    group, name: where it is.
-    ndim: the numbers of axes that are allowed.
-    kinds: the kinds of types (``dtype.kind`` of numpy) that are allowed.
+    ``group``, ``name``: where it is.
+    ``ndim``: the numbers of axes that are allowed.
+    ``kinds``: the kinds of types (``dtype.kind`` of numpy) that are allowed.
     """
     return np.asarray(dataset(group, name, ndim, kinds)[()])
 

@@ -53,7 +53,7 @@ class Seals:
     def verify(self, part: str) -> None:
         """Raise ArchiveError where a part has changed since it was written.
 
-        part: events, size_distribution, series, members, checkpoint, or frames (all of them but the fields).
+        ``part``: events, size_distribution, series, members, checkpoint, or frames (all of them but the fields).
         """
         if self._seals is None or (part not in self._section("parts") and part not in self.file):
             return

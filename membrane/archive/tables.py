@@ -124,10 +124,10 @@ def write_series(group, series, units, endosomes):
 def write_frames(group, rows, count, units, spacing_nm):
     """Write frames, with the scales of all axes.
 
-    group: where they are written.
-    rows, count: the frames, as `gather` takes them.
-    units: the unit of each field by name; "" where there is none.
-    spacing_nm: spacing of the grid ([dz,] dy, dx), nm.
+    ``group``: where they are written.
+    ``rows``, ``count``: the frames, as `gather` takes them.
+    ``units``: the unit of each field by name; "" where there is none.
+    ``spacing_nm``: spacing of the grid ([dz,] dy, dx), nm.
     """
     gather(rows, count, group)
     group.attrs["spacing_nm"] = np.array(spacing_nm, float)
@@ -160,9 +160,9 @@ def create_field(group, name, shape):
 def gather(rows, count, group):
     """Copy frames into a group.
 
-    rows: for each frame the group that holds it and its row there.
-    count: the number of frames.
-    group: where they are copied to. A field that a frame lacks is NaN there.
+    ``rows``: for each frame the group that holds it and its row there.
+    ``count``: the number of frames.
+    ``group``: where they are copied to. A field that a frame lacks is NaN there.
     """
     times, indices = np.zeros(count), np.zeros(count, np.int64)
     for target_row, (source, row) in enumerate(rows):

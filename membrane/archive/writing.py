@@ -52,8 +52,8 @@ from membrane.version import version
 class Archive:
     """The files of one run while it lasts. A context manager, which frees the lock. Made by `create` or `resume`.
 
-    path: the archive that the run will leave.
-    header: what is known of the run at its start, by name.
+    ``path``: the archive that the run will leave.
+    ``header``: what is known of the run at its start, by name.
     """
 
     def __init__(self, path: Path, header: dict):
@@ -65,12 +65,12 @@ class Archive:
     def create(cls, path, *, config_yaml: str, name: str, seed: int, overwrite: bool = False) -> "Archive":
         """Start a run.
 
-        path: the archive that the run will leave. A symbolic link stands for its target.
-        config_yaml: the complete configuration, with all defaults.
-        name: the name of the run.
-        seed: the seed of all random numbers.
-        overwrite: whether a run that is there may be replaced: an unfinished one at once, a finished archive when the
-            new one is complete. What this package did not make is never replaced.
+        ``path``: the archive that the run will leave. A symbolic link stands for its target.
+        ``config_yaml``: the complete configuration, with all defaults.
+        ``name``: the name of the run.
+        ``seed``: the seed of all random numbers.
+        ``overwrite``: whether a run that is there may be replaced: an unfinished one at once, a finished archive when
+            the new one is complete. What this package did not make is never replaced.
 
         Raises ArchiveError where something exists and may not be replaced, where another process is writing, or where
         the folder cannot be written.
@@ -196,10 +196,10 @@ class Archive:
     def checkpoint(self, states: list, scalars: dict, events: np.ndarray, series: dict):
         """Write a checkpoint. The newest intact one before it is kept, all others are deleted.
 
-        states: for each endosome its arrays, of any numeric type, by name.
-        scalars: anything that JSON can hold, by name.
-        events: rows of EVENT_DTYPE.
-        series: ``time_s`` (time,) in s and the others (time, endosome), by name.
+        ``states``: for each endosome its arrays, of any numeric type, by name.
+        ``scalars``: anything that JSON can hold, by name.
+        ``events``: rows of EVENT_DTYPE.
+        ``series``: ``time_s`` (time,) in s and the others (time, endosome), by name.
 
         Raises ValueError where events have other columns, and ArchiveError where the checkpoint cannot be written or
         could not be read again; the checkpoints before it stay.
@@ -251,13 +251,13 @@ class Archive:
     ) -> Path:
         """Put the archive together from the last checkpoint, the frames and the header, and remove the folder.
 
-        status: complete, failed or partial.
-        wall_time_s: the time that the run took on the clock, s.
-        units: the unit of each series and field by name; "" where a name is absent.
-        grid_spacing_nm: the spacing of the grid ([dz,] dy, dx), nm.
-        number_of_endosomes: the number of endosomes.
-        attributes: further root attributes, which may replace those of the header.
-        keep_checkpoint: False makes the archive of a complete run smaller, and the run cannot be extended.
+        ``status``: complete, failed or partial.
+        ``wall_time_s``: the time that the run took on the clock, s.
+        ``units``: the unit of each series and field by name; "" where a name is absent.
+        ``grid_spacing_nm``: the spacing of the grid ([dz,] dy, dx), nm.
+        ``number_of_endosomes``: the number of endosomes.
+        ``attributes``: further root attributes, which may replace those of the header.
+        ``keep_checkpoint``: False makes the archive of a complete run smaller, and the run cannot be extended.
 
         Raises ArchiveError where the archive cannot be written. The folder then stays and nothing is lost.
         """

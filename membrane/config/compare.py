@@ -10,8 +10,8 @@ rounding only. Whether the last state is kept changes nothing before the end."""
 def changes(before: RunConfig, now: RunConfig) -> list[str]:
     """A line for each key that differs, with both values. The keys FREE_TO_CHANGE are left out.
 
-    before: the configuration of the archive.
-    now: the configuration that the run is to go on with.
+    ``before``: the configuration of the archive.
+    ``now``: the configuration that the run is to go on with.
     """
     old, new = _flat(before.model_dump()), _flat(now.model_dump())
     changed = [k for k in sorted(old | new) if old.get(k) != new.get(k) and k not in FREE_TO_CHANGE]

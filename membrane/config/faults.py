@@ -25,9 +25,9 @@ def error_of(faults: list[str], source: str, more: int = 0) -> ConfigError:
 def error_from(error: ValidationError, config: type[Section], source: str) -> ConfigError:
     """The error of pydantic with a sentence for each fault: the key, what is allowed, and what was given.
 
-    error: what pydantic raised.
-    config: the class of the configuration.
-    source: what the message calls the configuration.
+    ``error``: what pydantic raised.
+    ``config``: the class of the configuration.
+    ``source``: what the message calls the configuration.
     """
     found: list[str] = []
     faults = error.errors(include_url=False)

@@ -15,11 +15,11 @@ Trust = Literal["read", "read in part", "derived", "recalled", "unverified", "nu
 class Provenance:
     """What is known of the value of a key.
 
-    range: published or plausible values (least, largest) in the unit of the key; None where none are known.
-    source: where the range comes from.
-    trust: how far it may be trusted, in a word of docs/parameters.md.
-    note: what the range is of, where it is not of the value itself.
-    of: takes the section of the key and returns the number that the range bounds, where it is not the value itself;
+    ``range``: published or plausible values (least, largest) in the unit of the key; None where none are known.
+    ``source``: where the range comes from.
+    ``trust``: how far it may be trusted, in a word of docs/parameters.md.
+    ``note``: what the range is of, where it is not of the value itself.
+    ``of``: takes the section of the key and returns the number that the range bounds, where it is not the value itself;
         None where there is no such number.
     """
 

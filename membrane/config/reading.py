@@ -26,8 +26,8 @@ KINDS = {"sheet": SheetConfig, "vesicle": VesicleConfig}
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """The configuration of a run, read from a YAML file and validated.
 
-    path: the YAML file; ``~`` is the home folder.
-    overrides: texts ``dotted.key=VALUE``, each of which replaces a value of the file. VALUE is YAML.
+    ``path``: the YAML file; ``~`` is the home folder.
+    ``overrides``: texts ``dotted.key=VALUE``, each of which replaces a value of the file. VALUE is YAML.
 
     Raises ConfigError, which holds all faults at once, a line for each.
 
@@ -55,9 +55,9 @@ def log_remarks(config: Config, source: str | Path) -> None:
 def parse(text: str, overrides: Sequence[str] = (), source: str = "configuration") -> Config:
     """The configuration of a run, as `load` reads it, from the text of a YAML file.
 
-    text: YAML.
-    overrides: as for `load`.
-    source: what messages call the text.
+    ``text``: YAML.
+    ``overrides``: as for `load`.
+    ``source``: what messages call the text.
 
     >>> text = load("configs/ceramide.yaml").to_yaml()
     >>> parse(text, ["duration_s=0.5"]).duration_s
@@ -79,8 +79,8 @@ def parse(text: str, overrides: Sequence[str] = (), source: str = "configuration
 def load_sweep(path: str | Path, kept: bool = False) -> SweepConfig:
     """A sweep, read from a YAML file and validated, without its base.
 
-    path: the YAML file; ``~`` is the home folder.
-    kept: whether it is the copy in the folder of a sweep. A copy is written in full and may be larger.
+    ``path``: the YAML file; ``~`` is the home folder.
+    ``kept``: whether it is the copy in the folder of a sweep. A copy is written in full and may be larger.
 
     Raises ConfigError, which holds all faults at once.
     """
@@ -97,9 +97,9 @@ def load_sweep(path: str | Path, kept: bool = False) -> SweepConfig:
 def changed(config: Config, values: dict[str, Any], source: str) -> Config:
     """A copy of a configuration in which some keys have other values; the copy is validated.
 
-    config: the configuration, which stays as it is.
-    values: the new values by dotted key.
-    source: what messages call the copy.
+    ``config``: the configuration, which stays as it is.
+    ``values``: the new values by dotted key.
+    ``source``: what messages call the copy.
 
     Raises ConfigError, which holds all faults at once.
 

@@ -21,10 +21,10 @@ MOST_POINTS_TOGETHER = 2**32
 def time_faults(times: Mapping[str, tuple[float, float]], tick_key: str, tick: float, tick_s: float) -> list[str]:
     """A sentence for each time that holds too many ticks.
 
-    times: for each key its value as given, and the same time in s.
-    tick_key: the key of the tick.
-    tick: the tick as given, in the unit of its key.
-    tick_s: the tick in s.
+    ``times``: for each key its value as given, and the same time in s.
+    ``tick_key``: the key of the tick.
+    ``tick``: the tick as given, in the unit of its key.
+    ``tick_s``: the tick in s.
     """
     faults = []
     for key, (given, seconds) in times.items():
@@ -40,9 +40,9 @@ def time_faults(times: Mapping[str, tuple[float, float]], tick_key: str, tick: f
 def count_faults(config, step_s: float, points: float) -> list[str]:
     """A sentence for each number (of rows, frames or points) that is larger than can be kept.
 
-    config: a configuration of a run.
-    step_s: the shortest time between two rows, s.
-    points: grid points of one endosome.
+    ``config``: a configuration of a run.
+    ``step_s``: the shortest time between two rows, s.
+    ``points``: grid points of one endosome.
     """
     output, faults = config.output, []
     rows = config.endosomes * config.duration_s / max(output.series_interval_ms * 1e-3, step_s)

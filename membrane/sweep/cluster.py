@@ -57,15 +57,15 @@ def refuse_unused_options(arguments) -> None:
 class Array:
     """A job array, as Slurm is asked for it. Made by `from_arguments`.
 
-    folder: the folder of the sweep.
-    name: the name of the job in the queue.
-    indices: the tasks that have something left to do, of those numbered from 0.
-    tasks: the number of tasks that share the members.
-    jobs: members that a task runs at a time; None: one a GPU, or one a core.
-    gpus, cpus: GPUs and cores of a task.
-    partition, memory, time: as Slurm writes them; None leaves the choice to Slurm.
-    limit: tasks that run at the same time, at most; None: no limit.
-    further: further options of sbatch, each such as ``--account=x``.
+    ``folder``: the folder of the sweep.
+    ``name``: the name of the job in the queue.
+    ``indices``: the tasks that have something left to do, of those numbered from 0.
+    ``tasks``: the number of tasks that share the members.
+    ``jobs``: members that a task runs at a time; None: one a GPU, or one a core.
+    ``gpus``, ``cpus``: GPUs and cores of a task.
+    ``partition``, ``memory``, ``time``: as Slurm writes them; None leaves the choice to Slurm.
+    ``limit``: tasks that run at the same time, at most; None: no limit.
+    ``further``: further options of sbatch, each such as ``--account=x``.
     """
 
     folder: Path

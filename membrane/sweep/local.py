@@ -35,10 +35,10 @@ Ended = int | OSError | PathError | None
 class Local:
     """Runs members as processes, which share the cores; each takes a GPU where there are GPUs.
 
-    folder: the folder of the sweep.
-    jobs: the number of processes at a time.
-    stop: says whether all is to stop. It is called every quarter of a second. Once it returns True no further member
-        starts, and those that run are told to save.
+    ``folder``: the folder of the sweep.
+    ``jobs``: the number of processes at a time.
+    ``stop``: says whether all is to stop. It is called every quarter of a second. Once it returns True no further
+        member starts, and those that run are told to save.
 
     A member that another process of this host still runs, left over from an ensemble that died, is waited for.
     """

@@ -66,8 +66,8 @@ def _scaled(unit: np.ndarray, range_: RangeConfig) -> np.ndarray:
 class Member:
     """One run of a sweep. Members are numbered replica by replica, so that further replicas get the next numbers.
 
-    number: the number of the member, from 0.
-    points: the points of the sweep. All else is computed from both when it is asked for.
+    ``number``: the number of the member, from 0.
+    ``points``: the points of the sweep. All else is computed from both when it is asked for.
     """
 
     number: int
@@ -134,8 +134,8 @@ class Sweep:
 def read_sweep(path: str | Path, kept: bool = False) -> Sweep:
     """A sweep, read from a YAML file and validated, with its base and all members.
 
-    path: the file of the sweep; ``~`` is the home folder.
-    kept: whether it is the copy in the folder of a sweep, as for `load_sweep`.
+    ``path``: the file of the sweep; ``~`` is the home folder.
+    ``kept``: whether it is the copy in the folder of a sweep, as for `load_sweep`.
 
     Raises ConfigError, which holds all faults at once and names members by their number.
 
