@@ -20,11 +20,12 @@ ROOMS = {
     "version": "",
     "paths": "",
     "replica": "",
+    # Libraries that only some functions need.
     "extras": "",
     "lattice": "",
     "energy": "",
     "endosome": "",
-    "outcome": "",
+    "outcome": "extras",
     "config": "",
     # units: a prediction is told in the units of the configuration.
     "bud": "units",

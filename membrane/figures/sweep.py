@@ -8,7 +8,13 @@ from membrane.archive import RunRecord
 from membrane.figures.canvas import Figure, Normalize, style
 from membrane.figures.style import OKABE_ITO, WIDTH_INCH
 from membrane.outcome.intervals import mean_interval, median_interval, share_interval
-from membrane.outcome.sensitivity import least_points, partial_rank_correlations
+from membrane.outcome.sensitivity import (
+    LEAST_FOR_INDEX,
+    Sensitivity,
+    first_order_indices,
+    least_points,
+    partial_rank_correlations,
+)
 from membrane.outcome.sizes import EXOSOME_RANGE_NM
 
 OUTCOMES = {
@@ -120,9 +126,44 @@ def sweep_figure(record: RunRecord, keys: list[str]) -> Figure:
     return _map(record, rows, values, keys)
 
 
-@style()
-def sensitivity_figure(record: RunRecord) -> Figure:
-    """Partial rank correlation of each outcome with each parameter, 95 % intervals; pale where zero is not excluded.
+MEASURES = {
+    "partial_rank_correlation": "partial rank\ncorrelation",
+    "first_order_index": "first-order\nindex",
+}
+"""How a parameter is said to decide (`membrane.outcome.sensitivity`): the direction of its effect, and the share of the
+variance that it explains alone."""
+
+
+@dataclass(frozen=True)
+class Screening:
+    """What decides in a sweep: the ``keys`` that vary, the ``values`` of each outcome (members,), the ``points`` of the
+    members (members,), and ``found``: by measure and outcome, a `Sensitivity` for each key. A measure is absent where
+    ``lacking`` says why."""
+
+    keys: list[str]
+    values: dict[str, np.ndarray]
+    points: np.ndarray
+    found: dict[str, dict[str, list[Sensitivity]]]
+    lacking: str
+
+    @property
+    def rows(self) -> list[dict]:
+        """A row for each parameter, outcome and measure: value, ends of its 95 % interval, number of points."""
+        return [
+            {"parameter": key, "outcome": outcome, "measure": measure}
+            | {"value": of.value, "low": of.low, "high": of.high, "points": self.known_points(outcome)}
+            for measure, by_outcome in self.found.items()
+            for outcome, each in by_outcome.items()
+            for key, of in zip(self.keys, each, strict=True)
+        ]
+
+    def known_points(self, outcome: str) -> int:
+        """Number of points at which an outcome is known."""
+        return len(np.unique(self.points[np.isfinite(self.values[outcome])]))
+
+
+def screening(record: RunRecord) -> Screening:
+    """Which parameter of a collected sweep decides each outcome, by both measures.
 
     Raises ValueError where nothing varies, or where there are too few points for so many parameters.
     """
@@ -130,11 +171,12 @@ def sensitivity_figure(record: RunRecord) -> Figure:
     if not keys:
         raise ValueError(f"no number varies among the members of {record.path}")
     rows = _complete(record)
-    points, needed = len(np.unique(table["point"][rows])), least_points(len(keys))
-    if points < needed:
+    points, needed = table["point"][rows], least_points(len(keys))
+    if len(np.unique(points)) < needed:
         raise ValueError(
-            f"{record.path} has {points} different points that are complete, but {len(keys)} parameters vary "
-            f"({', '.join(keys)}): at least {needed} points are needed; replicas of one point count once"
+            f"{record.path} has {len(np.unique(points))} different points that are complete, but {len(keys)} "
+            f"parameters vary ({', '.join(keys)}): at least {needed} points are needed; replicas of one point count "
+            "once"
         )
     parameters = np.column_stack([table[key][rows] for key in keys])
     values = {
@@ -142,30 +184,61 @@ def sensitivity_figure(record: RunRecord) -> Figure:
         "ilvs_per_endosome": table["ilv_count"][rows] / table["endosomes"][rows],
         "fraction_40_100_nm": table["fraction_40_100_nm"][rows],
     }
-    found = {name: partial_rank_correlations(parameters, y, table["point"][rows]) for name, y in values.items()}
-    order = np.argsort([-np.nanmax([abs(found[name][j].value) for name in found] + [0]) for j in range(len(keys))])
-    figure = Figure(figsize=(WIDTH_INCH, 1.5 + 0.28 * len(keys)))
-    for axes, (name, label) in zip(figure.subplots(1, 3, sharey=True), OUTCOMES.items()):
-        for place, j in enumerate(order):
-            of = found[name][j]
-            sure = of.low > 0 or of.high < 0
-            axes.barh(place, of.value, color=OKABE_ITO[0], alpha=1.0 if sure else 0.3)
-            axes.plot([of.low, of.high], [place, place], color="black", lw=0.8)
-            if not np.isfinite(of.value):
-                axes.text(0.03, place, "unknown", ha="left", va="center", fontsize=6.5, color="0.4")
-        known = np.isfinite(values[name])
-        axes.set(xlim=(-1, 1), ylim=(len(keys) - 0.5, -0.5), xticks=(-0.5, 0, 0.5), xlabel="partial rank\ncorrelation")
-        axes.set_title(f"{label}\n{known.sum()} members", fontsize=7)
-        if why := _unknown(values[name][known], len(np.unique(table["point"][rows][known])), needed):
-            axes.set_title(f"{label}\n{why}", fontsize=7)
-        axes.set_yticks(range(len(keys)), [_words(keys[j]) for j in order])
-        axes.axvline(0, color="black", lw=0.6)
-    figure.supxlabel(
+    of_each = lambda measure: {name: measure(parameters, y, points) for name, y in values.items()}
+    found, lacking = {"partial_rank_correlation": of_each(partial_rank_correlations)}, ""
+    if len(np.unique(points)) < LEAST_FOR_INDEX:
+        lacking = f"no first-order indices: they take {LEAST_FOR_INDEX} points"
+    else:
+        try:
+            found["first_order_index"] = of_each(first_order_indices)
+        except ImportError as error:
+            lacking = f"no first-order indices: {error}"
+    return Screening(keys, values, points, found, lacking)
+
+
+@style()
+def sensitivity_figure(record: RunRecord) -> Figure:
+    """Partial rank correlation (upper row) and first-order index (lower row) of each outcome with each parameter, with
+    95 % intervals; pale where zero is not excluded.
+
+    Raises ValueError where nothing varies, or where there are too few points for so many parameters.
+    """
+    of = screening(record)
+    each = [found for by_outcome in of.found.values() for found in by_outcome.values()]
+    order = np.argsort([-np.nanmax([abs(found[j].value) for found in each] + [0]) for j in range(len(of.keys))])
+    figure = Figure(figsize=(WIDTH_INCH, 0.6 + (0.9 + 0.28 * len(of.keys)) * len(of.found)))
+    grid = figure.subplots(len(of.found), 3, sharey=True, squeeze=False)
+    for line, (measure, by_outcome) in zip(grid, of.found.items()):
+        for axes, found in zip(line, by_outcome.values(), strict=True):
+            _draw_bars(axes, [found[j] for j in order], measure)
+            axes.set_yticks(range(len(of.keys)), [_words(of.keys[j]) for j in order])
+    needed = least_points(len(of.keys))
+    for axes, (name, label) in zip(grid[0], OUTCOMES.items()):
+        known = np.isfinite(of.values[name])
+        why = _unknown(of.values[name][known], of.known_points(name), needed) or f"{known.sum()} members"
+        axes.set_title(f"{label}\n{why}", fontsize=7)
+    note = (
         "line: 95 % interval over points; pale: it holds zero, so even the sign is not known\n"
-        "unknown: nothing is left to explain once the other parameters are taken out, or as the title says",
-        fontsize=6.5,
+        "unknown: nothing is left to explain once the other parameters are taken out, or as the title says"
     )
+    if "first_order_index" in of.found:
+        note += "\nfirst-order index: share of the variance that the parameter explains alone, in whatever way it acts"
+    figure.supxlabel(note + (f"\n{of.lacking}" if of.lacking else ""), fontsize=6.5)
     return figure
+
+
+def _draw_bars(axes, found: list[Sensitivity], measure: str) -> None:
+    """A bar with its interval for each parameter, from above; pale where the interval holds zero."""
+    for place, of in enumerate(found):
+        sure = of.low > 0 or of.high < 0
+        axes.barh(place, of.value, color=OKABE_ITO[0], alpha=1.0 if sure else 0.3)
+        axes.plot([of.low, of.high], [place, place], color="black", lw=0.8)
+        if not np.isfinite(of.value):
+            axes.text(0.03, place, "unknown", ha="left", va="center", fontsize=6.5, color="0.4")
+    correlation = measure == "partial_rank_correlation"
+    limits, ticks = ((-1, 1), (-0.5, 0, 0.5)) if correlation else ((0, 1), (0, 0.5, 1))
+    axes.set(xlim=limits, ylim=(len(found) - 0.5, -0.5), xticks=ticks, xlabel=MEASURES[measure])
+    axes.axvline(0, color="black", lw=0.6)
 
 
 def _unknown(values, points, needed) -> str:

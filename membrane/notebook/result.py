@@ -87,6 +87,19 @@ class Result:
         return tables.member_table(self._record)
 
     @cached_property
+    def sensitivity(self) -> "pandas.DataFrame":
+        """Which parameter of a collected sweep decides: one row for each parameter, outcome and measure.
+
+        ``partial_rank_correlation``, -1 to 1, says in which direction a parameter acts, if in one only;
+        ``first_order_index``, 0 to 1, which share of the variance it explains alone, in whatever way it acts. ``low``
+        and ``high`` are the ends of the 95 % interval over points.
+
+        Raises ImportError where pandas is not installed, and ValueError where this is no collected sweep, nothing
+        varies or there are too few points.
+        """
+        return tables.sensitivity_table(self._record)
+
+    @cached_property
     def sizes(self) -> Sizes:
         """The size distribution of the ILVs, with 95 % intervals over endosomes."""
         ilvs, count = self._record.ilvs, int(self._record.attributes["number_of_endosomes"])
@@ -129,6 +142,27 @@ class Result:
 
         draw = vesicle.vesicle_figure if self._record.config["kind"] == "vesicle" else sheet.membrane_figure
         return draw(self._record, endosome, frames)
+
+    def plot_sweep(self, *keys: str) -> "membrane.figures.canvas.Figure":
+        """Draw what came out of a collected sweep over one or two of its parameters. Returns a figure of matplotlib.
+
+        ``keys``: dotted keys that vary, such as ``"membrane.tension_uN_per_m"``.
+
+        Raises ValueError where this is no collected sweep, or where ``keys`` are not one or two that vary.
+        """
+        from membrane.figures.sweep import sweep_figure
+
+        return sweep_figure(self._record, list(keys))
+
+    def plot_sensitivity(self) -> "membrane.figures.canvas.Figure":
+        """Draw which parameter of a collected sweep decides, as :attr:`sensitivity` says. Returns a figure of
+        matplotlib.
+
+        Raises ValueError where this is no collected sweep, nothing varies or there are too few points.
+        """
+        from membrane.figures.sweep import sensitivity_figure
+
+        return sensitivity_figure(self._record)
 
     def __repr__(self) -> str:
         record = self._record

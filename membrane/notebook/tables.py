@@ -119,3 +119,12 @@ def member_table(record: RunRecord) -> "pandas.DataFrame":
     with needed("analysis"):
         import pandas
     return pandas.DataFrame(dict(record.members))
+
+
+def sensitivity_table(record: RunRecord) -> "pandas.DataFrame":
+    """Which parameter of a sweep decides, as a DataFrame. Raises ImportError where pandas is not installed."""
+    with needed("analysis"):
+        import pandas
+    from membrane.figures.sweep import screening
+
+    return pandas.DataFrame(screening(record).rows)
