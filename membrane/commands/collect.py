@@ -9,6 +9,7 @@ import json
 import logging
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def _main(argv: list[str]) -> int:
             sweep = read_sweep(arguments.sweep)
             folder = SweepFolder(arguments.folder or Path("runs") / sweep.config.name, sweep)
             output = _output(folder, arguments)
-            # HDF5 is not to be interrupted in the middle of a file.
+            # From here on a signal is only noted, for HDF5 must not be interrupted in the middle of a file.
             stop.begin()
             lines = _collect(folder, output, arguments, stop)
         except (ConfigError, PathError) as error:
@@ -67,8 +68,8 @@ def _output(folder: SweepFolder, arguments) -> Path:
     return output
 
 
-def _heard(stop: Stop, rows):
-    """``rows``, one by one, until told to stop: KeyboardInterrupt."""
+def _until_stopped(stop: Stop, rows: Iterable):
+    """``rows``, one by one. Raises KeyboardInterrupt where ``stop`` says so."""
     for row in rows:
         if stop():
             raise KeyboardInterrupt
@@ -91,76 +92,97 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _collect(folder: SweepFolder, output: Path, arguments, stop: Stop) -> list[str]:
-    """Writes the archive; returns what to say of it."""
+    """Writes the archive; returns what to say of it.
+
+    Raises ConfigError where there is nothing to collect, ArchiveError where the archive cannot be written, and
+    KeyboardInterrupt where ``stop`` says so.
+    """
     members = folder.sweep.members
-    states = [folder.state(member) for member in _heard(stop, members)]
     wanted = ("complete", "failed", "partial") if arguments.unfinished else ("complete",)
-    outlines = {}
-    for row, (member, state) in enumerate(_heard(stop, zip(members, states, strict=True))):
-        if state.status in wanted:
-            try:
-                found = run_extent(folder.archive(member))
-                # Nothing is known of a run without a checkpoint, not even that nothing came of it.
-                if state.status != "partial" or len(found.times_s):
-                    outlines[row] = found
-            except (ArchiveError, OSError) as error:
-                states[row] = RunStatus("unreadable", str(error))
-    if not outlines:
+    states, extents = _survey(folder, wanted, stop)
+    if not extents:
         raise ConfigError(f"no member of {folder.path} is {' or '.join(wanted)}: run membrane ensemble first")
-    whole = all(state.status == "complete" for state in states)
-    attributes = {
-        "name": folder.sweep.config.name,
-        "status": "complete" if whole else "partial",
-        "seed": folder.sweep.config.seed,
-        "config_yaml": folder.sweep.base.to_yaml(),
-        "sweep_yaml": yaml.safe_dump(folder.sweep.config.model_dump(mode="json"), sort_keys=False),
-        "wall_time_s": float(np.nansum([o.wall_time_s for o in outlines.values()])),
-    }
-    times = common_times([o.times_s for o in outlines.values()])
-    table = _table(folder, states, outlines)
     with Collection(
         output,
-        attributes=attributes,
-        times_s=times,
-        members=table,
-        endosomes=sum(o.endosomes for o in outlines.values()),
+        attributes=_attributes(folder, states, extents),
+        times_s=common_times([o.times_s for o in extents.values()]),
+        members=_table(folder, states, extents),
+        endosomes=sum(o.endosomes for o in extents.values()),
     ) as collection:
-        for row in tqdm(
-            _heard(stop, outlines),
-            total=len(outlines),
-            desc="collect",
-            unit=" members",
-            disable=True if arguments.quiet else None,
-        ):
+        bar = tqdm(extents, desc="collect", unit=" members", disable=True if arguments.quiet else None)
+        for row in _until_stopped(stop, bar):
+            states[row] = _add(collection, row, folder.archive(members[row]), states[row], extents[row])
+    collected = [row for row in extents if states[row].status != "unreadable"]
+    lines = _report(members, states, len(collected), output)
+    if arguments.prune:
+        complete = [members[row] for row in collected if states[row].status == "complete"]
+        lines.append(_prune(folder, output, complete))
+    return lines
+
+
+def _survey(folder: SweepFolder, wanted: tuple[str, ...], stop: Stop) -> tuple[list[RunStatus], dict[int, RunExtent]]:
+    """The states of all members, and the extents, by row, of the runs whose status is ``wanted``."""
+    members, extents = folder.sweep.members, {}
+    states = [folder.state(member) for member in _until_stopped(stop, members)]
+    for row in _until_stopped(stop, range(len(members))):
+        if states[row].status in wanted:
             try:
-                record = read(folder.archive(members[row]))
-                if record.attributes["number_of_endosomes"] != outlines[row].endosomes:
-                    raise ArchiveError("it has changed while the members were collected")
+                found = run_extent(folder.archive(members[row]))
+                # Nothing is known of a run without a checkpoint, not even that nothing came of it.
+                if states[row].status != "partial" or len(found.times_s):
+                    extents[row] = found
             except (ArchiveError, OSError) as error:
-                states[row] = RunStatus("unreadable", " ".join(str(error).split()))
-                collection.leave_out(row, states[row].status, states[row].reason)
-            else:
-                collection.add(row, record)
+                states[row] = RunStatus("unreadable", str(error))
+    return states, extents
+
+
+def _attributes(folder: SweepFolder, states: list[RunStatus], extents: dict[int, RunExtent]) -> dict[str, Any]:
+    """What the collected archive says of itself."""
+    sweep = folder.sweep
+    return {
+        "name": sweep.config.name,
+        "status": "complete" if all(state.status == "complete" for state in states) else "partial",
+        "seed": sweep.config.seed,
+        "config_yaml": sweep.base.to_yaml(),
+        "sweep_yaml": yaml.safe_dump(sweep.config.model_dump(mode="json"), sort_keys=False),
+        "wall_time_s": float(np.nansum([o.wall_time_s for o in extents.values()])),
+    }
+
+
+def _add(collection: Collection, row: int, archive: Path, state: RunStatus, found: RunExtent) -> RunStatus:
+    """Adds the member of ``row`` to a collection, or leaves it out where it cannot be read; returns its state."""
+    try:
+        record = read(archive)
+        if record.attributes["number_of_endosomes"] != found.endosomes:
+            raise ArchiveError("it has changed while the members were collected")
+    except (ArchiveError, OSError) as error:
+        state = RunStatus("unreadable", " ".join(str(error).split()))
+        collection.leave_out(row, state.status, state.reason)
+    else:
+        collection.add(row, record)
+    return state
+
+
+def _report(members: list[Member], states: list[RunStatus], collected: int, output: Path) -> list[str]:
+    """What was collected, and every member that is not complete, line by line."""
     counted = ", ".join(f"{n} {status}" for status, n in Counter(state.status for state in states).items())
-    collected = sum(states[row].status != "unreadable" for row in outlines)
-    lines = [
-        f"{collected} of {len(members)} member{'' if len(members) == 1 else 's'} collected in {output} ({counted})"
-    ]
-    lines += [
+    ending = "" if len(members) == 1 else "s"
+    lines = [f"{collected} of {len(members)} member{ending} collected in {output} ({counted})"]
+    return lines + [
         f"  member {member.number:06d} {state.status}: {state.reason}"
         for member, state in zip(members, states, strict=True)
         if state.status != "complete"
     ]
-    if arguments.prune:
-        lines.append(_prune(folder, output, [members[row] for row in outlines if states[row].status == "complete"]))
-    return lines
 
 
 def _prune(folder: SweepFolder, output: Path, members: list[Member]) -> str:
-    """Of complete members whose events all are in the collected archive, as it is read back; says what was done."""
+    """Removes checkpoints and frames of complete members; says what was done.
+
+    The collected archive is read back first. Raises ArchiveError where it does not hold every event of a member.
+    """
     collected = read(output)
     table = {int(number): row for row, number in enumerate(collected.members["member"])}
-    # What a collection numbers anew.
+    # A collection gives other numbers to events and endosomes.
     alike = [name for name in EVENT_DTYPE.names if name not in ("event_id", "endosome")]
     freed, pruned = 0, 0
     for member in members:
@@ -183,11 +205,11 @@ def _prune(folder: SweepFolder, output: Path, members: list[Member]) -> str:
     )
 
 
-def _table(folder: SweepFolder, states: list[RunStatus], outlines: dict[int, RunExtent]) -> dict[str, list]:
-    """What is known of members before their runs are read."""
+def _table(folder: SweepFolder, states: list[RunStatus], extents: dict[int, RunExtent]) -> dict[str, list]:
+    """The table of all members, column by column, from what is known before their runs are read."""
     members = folder.sweep.members
     none = RunExtent(times_s=np.zeros(0), endosomes=0, wall_time_s=float("nan"))
-    rows = [outlines.get(row, none) for row in range(len(members))]
+    rows = [extents.get(row, none) for row in range(len(members))]
     table = {
         "member": [member.number for member in members],
         "point": [member.point for member in members],
@@ -200,7 +222,7 @@ def _table(folder: SweepFolder, states: list[RunStatus], outlines: dict[int, Run
         "time_s": [float(row.times_s[-1]) if len(row.times_s) else float("nan") for row in rows],
         "wall_time_s": [row.wall_time_s for row in rows],
     }
-    # Where the number of endosomes varies, its column says how many were collected.
+    # The key endosomes may vary as well: its column then says how many were collected.
     return {key: _column([member.varied[key] for member in members]) for key in members[0].varied} | table
 
 

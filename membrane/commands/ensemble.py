@@ -99,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _share(members: list[Member], arguments) -> list[Member]:
+    """The members that this task is to run; all of them without --task. Raises ConfigError where --tasks is missing."""
     if arguments.task is None:
         if arguments.tasks is not None and not (arguments.script or arguments.slurm):
             raise ConfigError(
@@ -111,53 +112,71 @@ def _share(members: list[Member], arguments) -> list[Member]:
 
 
 def _run(folder: SweepFolder, members: list[Member], arguments, stop: Stop) -> int:
-    """What is not complete yet, here."""
+    """Runs on this machine what is not complete yet; returns the exit code."""
     states = {member.number: folder.state(member) for member in members}
-    # A numerical failure comes again, bit for bit.
-    left = [m for m in members if states[m.number].status not in ("complete", "failed")]
-    failed = {m.number: f"failed: {states[m.number].reason}" for m in members if states[m.number].status == "failed"}
-    unreadable = [m for m in left if states[m.number].status == "unreadable"]
-    failed |= {m.number: states[m.number].reason for m in unreadable}
-    left = [m for m in left if m not in unreadable]
+    # A numerical failure would come again, bit for bit, and an archive that cannot be read stays for the user to see.
+    failed = {n: f"failed: {state.reason}" for n, state in states.items() if state.status == "failed"}
+    failed |= {n: state.reason for n, state in states.items() if state.status == "unreadable"}
+    left = [m for m in members if m.number not in failed and states[m.number].status != "complete"]
     jobs = min(arguments.jobs or default_jobs(len(left)), max(1, len(left)))
-    bar = tqdm(
-        total=len(members),
-        initial=len(members) - len(left),
-        desc=folder.sweep.config.name,
-        unit=" members",
-        disable=True if arguments.quiet else None,
-    )
-    codes = Counter()
+    tally = _Tally(folder, len(members), len(left), failed, stop, arguments.quiet)
+    Local(folder, jobs, stop).run(left, tally.ended)
+    tally.bar.close()
+    print("\n".join(tally.report()))
+    return INTERRUPTED if tally.unfinished else FAILED if failed else COMPLETE
 
-    def ended(member: Member, code: Ended) -> None:
-        if code not in (COMPLETE, None) and folder.state(member).status == "complete":
-            # Killed when all was written.
+
+class _Tally:
+    """How the members of a sweep ended, and the bar that shows it.
+
+    ``members``, ``left``: how many there are, and how many of them are to be run.
+    ``failed``: why, by the number of the member; those that fail are added to it.
+    """
+
+    def __init__(self, folder: SweepFolder, members: int, left: int, failed: dict[int, str], stop: Stop, quiet: bool):
+        self.folder, self.members, self.left, self.failed, self.stop = folder, members, left, failed, stop
+        self.codes = Counter()
+        self.bar = tqdm(
+            total=members,
+            initial=members - left,
+            desc=folder.sweep.config.name,
+            unit=" members",
+            disable=True if quiet else None,
+        )
+
+    def ended(self, member: Member, code: Ended) -> None:
+        """Counts a member that has ended, as :meth:`Local.run` calls it."""
+        if code not in (COMPLETE, None) and self.folder.state(member).status == "complete":
+            # It was killed when all was written.
             code = COMPLETE
-        elif isinstance(code, int) and -code in Stop.signals and stop():
-            # Told before it could listen.
+        elif isinstance(code, int) and -code in Stop.signals and self.stop():
+            # It was told to save before it could listen.
             code = INTERRUPTED
-        codes[code] += 1
+        self.codes[code] += 1
         if code not in (COMPLETE, INTERRUPTED, None):
-            failed[member.number] = _why(folder, member, code)
-            log.warning("member %06d %s", member.number, failed[member.number])
-        bar.set_postfix_str(f"{len(failed)} failed")
+            self.failed[member.number] = _why(self.folder, member, code)
+            log.warning("member %06d %s", member.number, self.failed[member.number])
+        self.bar.set_postfix_str(f"{len(self.failed)} failed")
         if code not in (INTERRUPTED, None):
-            bar.update()
-        if bar.disable and code == COMPLETE:
-            log.info("member %06d complete, %d of %d", member.number, codes[COMPLETE], len(left))
+            self.bar.update()
+        if self.bar.disable and code == COMPLETE:
+            log.info("member %06d complete, %d of %d", member.number, self.codes[COMPLETE], self.left)
 
-    Local(folder, jobs, stop).run(left, ended)
-    bar.close()
-    unfinished = codes[INTERRUPTED] + codes[None]
-    complete = len(members) - unfinished - len(failed)
-    lines = [f"{folder.sweep.config.name}: {complete} of {_counted(len(members))} complete in {folder.path}"]
-    lines += [f"  member {number:06d} {reason}" for number, reason in sorted(failed.items())]
-    if unfinished:
-        why = f"{stop.reason}: " if stop() else ""
-        are = "is" if unfinished == 1 else "are"
-        lines.append(f"{why}{_counted(unfinished)} {are} unfinished; the same command goes on")
-    print("\n".join(lines))
-    return INTERRUPTED if unfinished else FAILED if failed else COMPLETE
+    @property
+    def unfinished(self) -> int:
+        """Members that were stopped, or not even started."""
+        return self.codes[INTERRUPTED] + self.codes[None]
+
+    def report(self) -> list[str]:
+        """What came out, line by line."""
+        name, complete = self.folder.sweep.config.name, self.members - self.unfinished - len(self.failed)
+        lines = [f"{name}: {complete} of {_counted(self.members)} complete in {self.folder.path}"]
+        lines += [f"  member {number:06d} {reason}" for number, reason in sorted(self.failed.items())]
+        if self.unfinished:
+            why = f"{self.stop.reason}: " if self.stop() else ""
+            are = "is" if self.unfinished == 1 else "are"
+            lines.append(f"{why}{_counted(self.unfinished)} {are} unfinished; the same command goes on")
+        return lines
 
 
 def _counted(number: int, what: str = "member") -> str:
@@ -165,6 +184,7 @@ def _counted(number: int, what: str = "member") -> str:
 
 
 def _why(folder: SweepFolder, member: Member, code: Ended) -> str:
+    """Why a member has failed, in words, from its exit code and from its log."""
     if not isinstance(code, int):
         return f"could not be started ({code}); the same command tries again"
     if code < 0:
@@ -174,7 +194,7 @@ def _why(folder: SweepFolder, member: Member, code: Ended) -> str:
 
 
 def _list(folder: SweepFolder, members: list[Member], arguments) -> int:
-    """Members and their states; what the whole takes."""
+    """Prints the members with their states, and what is left to do takes; returns the exit code."""
     folder.check()
     states = [folder.state(member).status for member in members]
     for member, status in zip(members, states, strict=True):
@@ -187,7 +207,7 @@ def _list(folder: SweepFolder, members: list[Member], arguments) -> int:
 
 
 def _estimate(folder: SweepFolder, members: list[Member], states: list[str], arguments) -> str:
-    """Time and memory from a trial of the median member, others in proportion to points, endosomes and duration."""
+    """What is left to do takes, in words: a trial of the median member, the others in proportion to their work."""
     work = np.array([_work(member) for member in members])
     median = members[int(np.argsort(work)[len(work) // 2])]
     with tempfile.TemporaryDirectory() as temporary:
@@ -209,14 +229,17 @@ def _estimate(folder: SweepFolder, members: list[Member], states: list[str], arg
 
 
 def _work(member: Member) -> float:
-    """Points times endosomes times duration."""
+    """The work of a member, to which its time is proportional: grid points times endosomes times duration."""
     config = member.config
     points = np.prod([side / config.geometry.spacing_nm for side in config.geometry.box_nm])
     return float(points * config.endosomes * config.duration_s)
 
 
 def _submit(folder: SweepFolder, members: list[Member], arguments) -> int:
-    """The tasks that have something left to do, as one job array."""
+    """Submits as one job array the tasks that have something left to do, or writes its script.
+
+    Returns the exit code.
+    """
     tasks = arguments.tasks or min(len(members), cluster.MOST_TASKS)
     states = [folder.state(member).status for member in members]
     left = {m.number % tasks for m, status in zip(members, states, strict=True) if status not in ("complete", "failed")}

@@ -12,15 +12,9 @@ from contextlib import nullcontext
 import numpy as np
 
 from membrane.archive import ArchiveError, read
-from membrane.outcome.table import KINDS, MECHANISMS
+from membrane.outcome.table import WORDS
 from membrane.paths import path
 from membrane.program.console import BAD_INPUT, COMPLETE, command
-
-WORDS = {
-    "kind": {number: word for word, number in KINDS.items()},
-    "mechanism": {number: word for word, number in MECHANISMS.items()},
-}
-"""Columns that hold numbers for words."""
 
 
 def main(argv: list[str]) -> int:

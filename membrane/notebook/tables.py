@@ -7,17 +7,11 @@ import numpy as np
 from membrane.archive import Frames, RunRecord
 from membrane.extras import needed
 from membrane.notebook.folder import TemporaryFolder
-from membrane.outcome.table import KINDS, MECHANISMS
+from membrane.outcome.table import WORDS
 
 if TYPE_CHECKING:
     import pandas
     import xarray
-
-WORDS = {
-    "kind": {number: word for word, number in KINDS.items()},
-    "mechanism": {number: word for word, number in MECHANISMS.items()},
-}
-"""Columns of the table of events that are numbers in an archive and words here."""
 
 
 def event_table(events: np.ndarray) -> "pandas.DataFrame":

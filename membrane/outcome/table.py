@@ -113,6 +113,13 @@ def event_row(
     return np.array(tuple(values[name] for name in EVENT_DTYPE.names), EVENT_DTYPE)
 
 
+WORDS = {
+    "kind": {number: word for word, number in KINDS.items()},
+    "mechanism": {number: word for word, number in MECHANISMS.items()},
+}
+"""Columns that are numbers in an archive and words in a table for people: the word of each number."""
+
+
 def is_ilv(events: np.ndarray | np.void) -> np.ndarray | np.bool_:
     """Which rows of the table are intraluminal vesicles, that is, scissions into the lumen; also of a single row."""
     return (events["kind"] == KINDS["scission"]) & (events["direction"] > 0)
