@@ -46,7 +46,8 @@ def test_membrane(words, capsys):
     used = {word.partition("=")[0] for word in rest if re.match(r"--?[a-z]", word)}
     assert used <= known
     changes = [rest[at + 1] for at, word in enumerate(rest) if word == "--set"]
-    if rest and rest[0] in files():
+    # The tutorial on laws adds the law "neck" first.
+    if rest and rest[0] in files() and "budding.law=neck" not in changes:
         load(files()[rest[0]], changes)
 
 
