@@ -14,8 +14,6 @@ from membrane.vesicle.topology import find_topology
 RIGIDITY = 85.6
 LIPIDS = Lipids.from_wall(line_tension=5.0, interface_width=4.5)
 
-pytestmark = pytest.mark.usefixtures("fast_compilation")
-
 
 def budding(dtype="float64", centre=None) -> tuple[Membrane, VesicleState]:
     """A sphere whose cap wants to bud, in a small box that is neither cubic nor a power of two."""
@@ -38,6 +36,7 @@ def one(n: int = 1):
     return jnp.asarray(n)
 
 
+@pytest.mark.usefixtures("fast_compilation")
 @pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 def test_every_step_lowers_the_energy_and_keeps_area_and_lipids(dtype):
     """60 trials: F falls with each step taken and stays with each refused; area to 0.1 %; int W phi to rounding; a step
@@ -85,6 +84,7 @@ def test_a_run_does_not_know_where_it_stands():
     assert energies[2] == pytest.approx(energies[0], rel=1e-4)
 
 
+@pytest.mark.usefixtures("fast_compilation")
 def test_steps_do_not_feel_the_area_modulus():
     """Twenty times the modulus takes at most half as many trials more to a pseudo-time; F is the same there to 2e-3."""
     trials, energies = [], []
@@ -293,6 +293,7 @@ def test_area_and_lipids_over_5000_steps():
     assert np.all(np.diff(energies) < 1e-5 * energies[0])
 
 
+@pytest.mark.usefixtures("fast_compilation")
 @pytest.mark.parametrize("strain", [0.01, -0.01])
 def test_a_strained_vesicle_relaxes(strain):
     """An area that is 1 % off its relaxed value, twenty times what a step may add, comes back to 0.1 % within 40
