@@ -75,6 +75,22 @@ WITHIN = {
         "series": "books budding domains model",
         "replica": "books budding plane series simulate stepper",
     },
+    # checkpoint, rows and replica take more through the package itself.
+    "vesicle": {
+        "surface": "",
+        "initial": "",
+        "topology": "",
+        "necks": "topology",
+        "energy": "surface",
+        "composition": "energy surface",
+        "shape": "composition energy surface",
+        "mobility": "energy shape surface",
+        "fission": "energy shape surface topology",
+        "evolve": "composition energy fission shape surface",
+        "checkpoint": "necks",
+        "rows": "energy necks surface topology",
+        "replica": "checkpoint evolve necks rows shape topology",
+    },
 }
 """Within these rooms: file, the lower before the higher, and the files of the room that it imports."""
 
