@@ -39,7 +39,7 @@ def sphere(spacing: float, eps: float, dtype="float64", c0: float = 0.0, lipids=
 
 @eqx.filter_jit
 def stepped(transport, model, psi, fields, conserved, dt):
-    """Transport.step. What is large is given, for the compiler computes with what is enclosed."""
+    """Transport.step, with everything large as an argument: the compiler computes with what a function encloses."""
     return transport.step(model, psi, fields, conserved, dt)
 
 
@@ -50,7 +50,7 @@ def energy(model, psi, fields, conserved):
 
 
 def growth_rates(degrees, spacing: float, eps: float) -> list[float]:
-    """Growth rates over M of small harmonics, after what is not constant along normals has died out."""
+    """Growth rates over M of small harmonics, once their variation along normals has died out."""
     model, psi, cosine = sphere(spacing, eps)
     transport, weight = Transport(1e6, tolerance=1e-7, iterations=500), model.weight(psi)
     conserved = model.conserved(psi.value, jnp.zeros(model.grid.shape))
@@ -69,7 +69,7 @@ def growth_rates(degrees, spacing: float, eps: float) -> list[float]:
 
 
 def exact_rate(degree: int) -> float:
-    """-q^2 (-b + K q^2) with q^2 = l(l+1)/R^2."""
+    """Rate over M of a harmonic on a sphere: -q^2 (-b + K q^2) with q^2 = l(l+1)/R^2."""
     q2 = degree * (degree + 1) / RADIUS**2
     return -q2 * (-LIPIDS.well + LIPIDS.gradient * q2)
 
@@ -100,7 +100,8 @@ def test_decay_of_short_harmonics_converges_with_eps():
 
 
 def test_surface_laplacian_of_harmonics():
-    """Rayleigh quotient of S and W is l(l+1)/R^2: 1.5 % for l = 1 to 4 at eps = R/9, zero for l = 0, zero in sum."""
+    """The Rayleigh quotient of S and W is l(l+1)/R^2: to 1.5 % for l = 1 to 4 at eps = R/9. It is zero for l = 0,
+    and S of a field has the sum zero."""
     model, psi, cosine = sphere(3.0, 4.5)
     weight = model.weight(psi)
     conserved = model.conserved(psi.value, jnp.zeros(model.grid.shape))

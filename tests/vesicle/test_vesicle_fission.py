@@ -51,8 +51,8 @@ def run(model: Membrane, state: VesicleState, rounds: int, eps: float = 4.5):
 
 
 def test_a_domain_leaves_as_one_vesicle_of_its_own_size():
-    """One fission within 600 trials; F falls in every round; the vesicle encloses cytosol and has D = L to 2 % by
-    area and by volume; area and Lo lipids kept."""
+    """One fission within 600 trials. F falls in every round. The ILV encloses cytosol and has D = L to 2 % by area
+    and by volume. Area and Lo lipids are kept."""
     model, first = endosome()
     energy, events, last = np.inf, [], None
     for last in run(model, first, 60):

@@ -53,7 +53,7 @@ def test_a_cap_has_its_solid_angle(angle):
 
 
 def test_a_torus_has_none_but_its_outer_half_has():
-    """A whole torus in Lo: 0; its outer half, where K > 0: 4 pi, at any radii: 2 %."""
+    """int K over a whole torus in Lo is 0; over its outer half, where K > 0, it is 4 pi at any radii: to 2 %."""
     grid = Grid((34, 68, 69), (93.5, 187.0, 189.75), "float64")
     psi = initial.profile(initial.torus(grid, 50.0, 26.0), 4.0, grid)
     assert gaussian_energy(grid, psi, jnp.ones(grid.shape), 1.0) == pytest.approx(0.0, abs=0.02 * 4 * np.pi)
@@ -86,7 +86,8 @@ def test_derivative_is_that_of_the_free_energy():
 
 
 def test_what_tells_only_the_topology_is_booked_with_the_fission():
-    """An even kappa_G is not in F, but 4 pi kappa_G stands in the event; what no membrane bears is refused."""
+    """The same kappa_G in both phases is not in F, but 4 pi kappa_G stands in the event. A contrast that no membrane
+    can bear is refused."""
     grid = Grid((40, 44, 45), (140.0, 154.0, 157.5), "float64")
     model, bare = membrane(grid, (-77.0, -77.0), 4.5), membrane(grid, (0.0, 0.0), 4.5)
     psi = initial.profile(

@@ -16,11 +16,11 @@ pytestmark = pytest.mark.usefixtures("fast_compilation")
 
 
 def excess(angle: float, width: float, spacing: float) -> tuple[float, float]:
-    """(mu at equilibrium over the exact, largest deviation of mu on the membrane over mu) of a Lo cap of polar angle
-    ``angle``, with eps = xi = ``width``.
+    """(mu at equilibrium over the exact one, largest deviation of mu on the membrane over mu) for a Lo cap.
 
-    mu d(int phi) = lambda d(length) at fixed shape of the rim: mu = lambda k_g/2, for phi jumps by 2 across it, with
-    k_g = cot(angle)/R. Both phases give way to mu by mu/(2 b), what remains of int W phi tells the angle.
+    ``angle`` is its polar angle and ``width`` is eps = xi. At fixed shape of the rim mu d(int phi) = lambda d(length).
+    phi jumps by 2 across the rim, so mu = lambda k_g/2 with k_g = cot(angle)/R. In both phases phi changes by mu/(2 b);
+    the rest of int W phi tells the angle.
     """
     n = int(np.ceil((2 * RADIUS + 9 * width) / spacing))
     grid = Grid((n, n, n + 1), (spacing * n, spacing * n, spacing * (n + 1)), "float64")
@@ -54,7 +54,7 @@ def excess(angle: float, width: float, spacing: float) -> tuple[float, float]:
 
 @pytest.mark.parametrize("degrees", [55.0, pytest.param(40.0, marks=pytest.mark.slow)])
 def test_rim_potential(degrees):
-    """Exact to 2 % at eps = xi = R/9, where mu has become even to a fiftieth."""
+    """Exact to 2 % at eps = xi = R/9. mu is then the same all over the membrane, to a fiftieth."""
     ratio, spread = excess(np.radians(degrees), RADIUS / 9, RADIUS / 11.5)
     assert spread < 0.02
     assert ratio == pytest.approx(1.0, abs=0.02)

@@ -58,7 +58,7 @@ def moved(shift, n: int = 30):
 
 
 def test_a_shift_by_whole_points_is_a_shift():
-    """Fields to 1e-7, energy to 1e-10, across the side of the box."""
+    """The fields agree to 1e-7 and the energy to 1e-10, also across the side of the box."""
     energy, vesicle, psi, phi = run()
     shift = (7, -9, 16)
     there = run(centre=moved(shift))
@@ -91,8 +91,8 @@ def test_a_shift_by_less_than_a_point():
 
 @pytest.mark.usefixtures("fast_compilation")
 def test_any_turn_changes_what_the_grid_resolves():
-    """Turned obliquely F differs by less than 5e-4 at the start, by more than the power 1.4 of the spacing, for rims
-    have second order."""
+    """F of a vesicle that is turned obliquely differs by less than 5e-4 at the start. The difference decreases
+    faster than the power 1.4 of the spacing, because rims are of second order."""
     oblique, apart = (0.48, 0.6, 0.64), []
     for n in (30, 42):
         energies = []

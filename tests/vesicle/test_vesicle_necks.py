@@ -30,7 +30,8 @@ def endosome(*buds):
 
 
 def measured(psi):
-    """Necks of psi, and of -psi, where lumen is cytosol and a bud into the lumen one away from it: the same."""
+    """The necks of psi. Those of -psi, where lumen and cytosol are exchanged, are the same with the opposite
+    direction."""
     found, mirrored = (find_necks(p, GRID, EPS, find_topology(p, GRID, EPS, 1)) for p in (psi, -psi))
     # Not with ==: two dataclasses with nan in one place are not equal.
     np.testing.assert_equal(
@@ -97,7 +98,8 @@ def test_what_is_no_neck():
 
 
 def test_a_bud_that_has_closed_but_not_parted():
-    """psi = 0 closes it while what lies between is not open yet: radius 0, and the radius it was last seen with."""
+    """psi = 0 closes the bud, but what lies between is not open yet: its radius is 0, and it keeps the last open
+    radius."""
     psi = endosome(((1, 0, 0), BUD + 5.0, None))
     assert find_topology(psi, GRID, EPS, 1).count == 1
     (closed,) = measured(psi)

@@ -86,7 +86,8 @@ def test_a_run_does_not_know_where_it_stands():
 
 @pytest.mark.usefixtures("fast_compilation")
 def test_steps_do_not_feel_the_area_modulus():
-    """Twenty times the modulus takes at most half as many trials more to a pseudo-time; F is the same there to 2e-3."""
+    """With twenty times the area modulus, at most half as many trials more lead to the same pseudo-time, and F is
+    the same there to 2e-3."""
     trials, energies = [], []
     for modulus in (240.0, 5000.0):
         model, state = budding()
@@ -101,9 +102,9 @@ def test_steps_do_not_feel_the_area_modulus():
 
 @pytest.mark.parametrize(("shape", "duration", "drift"), [((36, 33, 34), 7.0, 0.01), ((50, 45, 48), 28.0, 0.002)])
 def test_a_sphere_at_rest_stays(shape, duration, drift):
-    """A sphere without spontaneous curvature: its centre moves by what the grid does not resolve only (0.01 nm in a
-    pseudo-time of 7 at 1.29 spacings an eps, 0.002 nm in 28 at 1.75), its radius within 0.05 nm, the energy within
-    0.2 % of 8 pi kappa."""
+    """A sphere without spontaneous curvature. Its centre moves only by what the grid does not resolve (0.01 nm in a
+    pseudo-time of 7 at 1.29 spacings an eps, 0.002 nm in 28 at 1.75). Its radius stays within 0.05 nm, the energy
+    within 0.2 % of 8 pi kappa."""
     grid = Grid(shape, (126.0, 115.5, 119.0), "float64")
     model = Membrane(
         grid,
@@ -127,8 +128,8 @@ def test_a_sphere_at_rest_stays(shape, duration, drift):
 
 @pytest.mark.slow
 def test_rest_in_float32_is_not_forever():
-    """300 trials on, a sphere in float32 refuses steps within its rounding, but not to a step of zero: with new
-    spontaneous curvature it moves at once."""
+    """After 300 trials a sphere in float32 refuses steps that change F by less than its rounding, but the step does
+    not shrink to zero: with a new spontaneous curvature the sphere moves at once."""
     grid = Grid((32, 30, 33), (112.0, 105.0, 115.5), "float32")
     model = Membrane(
         grid,
@@ -156,9 +157,11 @@ def settled_spheroid(volume: float, prolate: bool, eps: float, spacing: float) -
 
 
 def settled(distance, sides, volume: float, eps: float, spacing: float, smoothing: float, still: float):
-    """(E/(8 pi kappa), reduced volume) of a relaxed vesicle of the area of a sphere of 40 nm, from the signed distance
-    of a body with these half sides along and across the axis; ``smoothing``: l in eps; it rests where 50 trials lower
-    F by less than ``still`` of it."""
+    """(E/(8 pi kappa), reduced volume) of a relaxed vesicle with the area of a sphere of 40 nm.
+
+    It starts from the signed ``distance`` of a body with these half ``sides`` along and across the axis. ``smoothing``
+    is l in eps. It is at rest when 50 trials lower F by less than ``still`` of it.
+    """
     # Ten eps to the next image: closer than five, membranes see each other's tails.
     shape = tuple(
         int(np.ceil((2 * side + 10 * eps) / spacing)) + i for i, side in enumerate((sides[0], sides[1], sides[1]))

@@ -67,8 +67,11 @@ def free(solve, z, x, s, h):
 
 
 def branch(solve, heading, steps, width=0.03):
-    """(reduced volume, energy) from the sphere on: the domain is half of it (h = sqrt 2), and its rim, which is no
-    equator for long, leads the way, narrower (prolate, heading 1) or wider (oblate)."""
+    """(reduced volume, energy) along a branch of shapes that begins at the sphere.
+
+    The domain is half of the sphere (h = sqrt 2). Its rim does not stay an equator: it becomes narrower (prolate,
+    heading 1) or wider (oblate).
+    """
     h, x = np.sqrt(2.0), np.arccosh(np.sqrt(2.0))
     # The sphere loses its shape at sigma R^2/kappa = -6, that is s = -12.
     s = -12.0
@@ -83,7 +86,7 @@ def branch(solve, heading, steps, width=0.03):
 
 @pytest.mark.parametrize(("name", "heading", "steps"), [("prolate", 1, 17), ("oblate", -1, 10)])
 def test_energies_to_090(solve, name, heading, steps):
-    """E/(8 pi kappa) at v = 0.95 and 0.90 to 1e-5 (asked: 0.5 %)."""
+    """E/(8 pi kappa) at v = 0.95 and 0.90 to 1e-5."""
     found = branch(solve, heading, steps)
     for volume in (0.95, 0.90):
         assert float(found(volume)) == pytest.approx(ENERGY[name][volume], abs=1e-5)
@@ -99,8 +102,8 @@ def test_energies_to_080(solve, name, heading, steps):
 
 @pytest.mark.slow
 def test_stomatocyte(solve):
-    """A bud into the lumen from which spontaneous curvature is taken away while its host shrinks to L = R_v: what no
-    line tension holds then is the stomatocyte. E at v = 0.60 to 1e-3."""
+    """A stomatocyte: a bud into the lumen whose spontaneous curvature is taken away while its host shrinks to L =
+    R_v, until no line tension is needed to hold it. E at v = 0.60 to 1e-3."""
     at = problem(0.3, -0.4, 2.5)
     path = bud.trace(at, closed=True, resolution=RESOLUTION)
     i = int(np.argmin(np.abs(1 / np.cosh(path.x) - 0.35)))

@@ -35,9 +35,9 @@ def started(*overrides):
 
 
 def test_planes_are_one_vesicle_with_their_area_and_rim():
-    """Area and volume to 1e-6: no sphere's surplus is taken off a plane. Lo on one plane only, a disc of pi L^2
-    and the spread of its rim, pi^3 xi^2/6; the rim has line tension times length to 1 %. No reduced volume:
-    planes are not closed."""
+    """Area and volume to 1e-6: a plane has no surplus of a sphere to be taken off. Lo is on one plane only, a disc
+    of pi L^2 and what the width of its rim adds, pi^3 xi^2/6. The rim has line tension times length to 1 %. There is
+    no reduced volume, for planes are not closed."""
     physics, state, (vesicle,) = started()
     assert vesicle.area == pytest.approx(AREA, rel=1e-6)
     assert vesicle.volume == pytest.approx(AREA / 2 * 90.0, rel=1e-6)
@@ -54,7 +54,8 @@ def test_planes_are_one_vesicle_with_their_area_and_rim():
 
 
 def test_a_sphere_is_closed_whatever_its_curvature_says():
-    """Where an ILV touches another int K is no topology any more: a reduced volume is given none the less."""
+    """Where an ILV touches another membrane, int K does not give the topology any more. A reduced volume is reported
+    all the same."""
     physics, state, (vesicle,) = started(
         "geometry.shape={kind: sphere, diameter_nm: 90}", "geometry.box_nm=[161,161,161]"
     )

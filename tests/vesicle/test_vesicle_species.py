@@ -65,7 +65,7 @@ def quotient(energy, step):
 @pytest.mark.usefixtures("fast_compilation")
 @pytest.mark.parametrize("vesicles", [1, 2])
 def test_shape_derivative_is_that_of_the_free_energy(vesicles):
-    """dF/dpsi with five species, each of which gives way to be kept, against difference quotients: 1e-7."""
+    """dF/dpsi with five species, each corrected so that it is kept, against difference quotients: 1e-7."""
     model = membrane()
     psi, fields = capped(model)
     labels = np.broadcast_to(BOX.points[0] > 60.0, BOX.shape) if vesicles == 2 else None
@@ -168,9 +168,9 @@ def test_what_is_dilute_diffuses_as_on_the_sphere():
 
 
 def test_transport_comes_to_equilibrium():
-    """From an even start, with curvature and both ceramide and cargo: F falls at every step, contents are kept to
-    rounding, and in the end every mu is even over the membrane and ceramide is partitioned by exp(2 chi) and more, for
-    it likes the curvature of neither phase."""
+    """From an even start, with curvature and with both ceramide and cargo: F falls at every step, and contents are
+    kept to rounding. In the end every mu is the same all over the membrane. Ceramide is partitioned by more than
+    exp(2 chi), because it fits the curvature of neither phase."""
     model = membrane(coefficients=SLIGHTLY)
     psi, fields = capped(model)
     near = surface.derivatives(psi, BOX)
@@ -327,10 +327,10 @@ def test_wrong_species_are_refused():
 @pytest.mark.usefixtures("fast_compilation")
 @pytest.mark.parametrize("precision", [pytest.param("float64", marks=pytest.mark.slow), "float32"])
 def test_transport_keeps_fractions_between_close_membranes(precision):
-    """An ILV 10 nm below the limiting membrane, where W has no valley but a saddle and curvature is extreme: over six
-    steps with D that differs between the phases all ceramide stays between 0 and 1 anywhere in the box, phi within its
-    wells, and int W X is kept. (Conservation alone does not say so: the residual of a solver over W is conserved, too.)
-    """
+    """An ILV 10 nm below the limiting membrane, where W has a saddle between them and the curvature is extreme. Over
+    six steps with D that differs between the phases, ceramide stays between 0 and 1 everywhere in the box, phi
+    within its wells, and int W X is kept. (Conservation alone does not show this: the residual of a solver over W is
+    conserved, too.)"""
     grid = Grid((40, 36, 42), (140.0, 126.0, 147.0), precision)
     coefficients = {CYTOSOLIC: 0.185, LUMINAL: -0.185}
     model = membrane(grid, ceramide=Ceramide(KT, 10.0, 2.0), cargo=None, coefficients=coefficients)

@@ -21,9 +21,9 @@ pytestmark = pytest.mark.usefixtures("fast_compilation")
 def exact_rate(degree: int) -> float:
     """Rate of a harmonic of a sphere in the periodic box, in kappa/(eta R^3), without local inextensibility.
 
-    A normal displacement a P_l is resisted by the pressure kappa (l-1) l (l+1) (l+2) a P_l/R^4. The fluid's answer to
-    a normal force P_l delta(r - R) is <f, M f>, whose part across k is j_l(kR)/(kR) dP_l/dtheta: summed over k it is
-    m_l R/eta, m_l = 2 l (l+1)/((2l-1)(2l+1)(2l+3)) in a box without end.
+    A normal displacement a P_l is resisted by the pressure kappa (l-1) l (l+1) (l+2) a P_l/R^4. The fluid answers a
+    normal force P_l delta(r - R) with <f, M f>, whose part across k is j_l(kR)/(kR) dP_l/dtheta. Summed over k it is
+    m_l R/eta, with m_l = 2 l (l+1)/((2l-1)(2l+1)(2l+3)) in an infinite box.
     """
     n = 40
     k = np.stack(np.meshgrid(*[2 * np.pi / SIDE * np.arange(-n, n + 1)] * 3, indexing="ij")).reshape(3, -1)
@@ -36,7 +36,7 @@ def exact_rate(degree: int) -> float:
 
 
 def found_rate(degree: int, eps: float, duration: float) -> float:
-    """The same, of a sphere deformed by 0.5 nm, over the second half of ``duration``."""
+    """The rate of a sphere that is deformed by 0.5 nm, over the second half of ``duration``, in the same unit."""
     n = round(SIDE / (eps / 1.366))
     grid = Grid((n, n, n), (SIDE,) * 3, "float64")
     model = Membrane(
@@ -63,7 +63,7 @@ def found_rate(degree: int, eps: float, duration: float) -> float:
 
 
 def test_exact_rates_of_a_large_box():
-    """What the box does away with: m_l = 2 l (l+1)/((2l-1)(2l+1)(2l+3)) by quadrature, 4/35 and 8/105."""
+    """Without the periodic images: m_l = 2 l (l+1)/((2l-1)(2l+1)(2l+3)) by quadrature, 4/35 and 8/105."""
     x = np.linspace(1e-6, 4000, 2_000_001)
     for degree, exact in ((2, 4 / 35), (3, 8 / 105)):
         density = degree * (degree + 1) * (spherical_jn(degree, x) / x) ** 2
@@ -103,8 +103,8 @@ def budding(dtype="float64") -> tuple[Membrane, VesicleState]:
 
 @pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 def test_energy_falls_and_what_is_enclosed_stays(dtype):
-    """50 steps, one by one: F falls, up to 64 of its roundings; volume to 1e-3 without osmosis while the shape
-    moves; area to 2e-3, which is tension over K_A."""
+    """50 steps, one by one. F falls, up to 64 units of its rounding error. Without osmosis the volume is kept to
+    1e-3 while the shape moves. The area is kept to 2e-3, which is tension over K_A."""
     model, state = budding(dtype)
     flow, first, rounding = StokesFlow(VISCOSITY), state, 128 * np.finfo(dtype).eps
     energies, taken = [], 0

@@ -75,7 +75,8 @@ def test_spectral_derivatives_converge_faster_than_any_power():
 
 @pytest.mark.parametrize("shape", ["sphere", "prolate", "oblate"])
 def test_area_and_volume(shape):
-    """Area exact to 2e-4 after Steiner's 4 pi SECOND_MOMENT eps^2, volume to 5e-4 as it is; plain, off by percents."""
+    """The area is exact to 2e-4 once Steiner's 4 pi SECOND_MOMENT eps^2 is taken off, the volume to 5e-4 as it is.
+    The plain integral of delta is off by per cents."""
     eps = 4.5
     area = 4 * np.pi * 45.0**2
     if shape == "sphere":

@@ -51,8 +51,8 @@ def exact(contrast: float, tension: float = 0.0) -> float:
 
 
 def bent(grid: Grid, slope: float, contrast: float, tension: float):
-    """Signed distances of two facing membranes, of which the upper has the exact mode of ``slope`` at the rim, and
-    along it from the rim of a domain of area pi L^2."""
+    """Signed distances of two facing membranes, and along the upper one from the rim of a domain of area pi L^2. The
+    upper membrane has the exact mode, with ``slope`` at the rim."""
     q, r = np.sqrt(exact(contrast, tension) - tension), np.linspace(0, REACH, 20001)
     tangent = slope * np.where(r < 1, j1(q * r) / j1(q), host(tension)[0](np.maximum(r, 0.5)))
     height = cumulative_trapezoid(tangent, r, initial=0)
@@ -111,7 +111,8 @@ def threshold(eps: float, contrast: float, tension: float = 0.0, slope: float = 
 @pytest.mark.slow
 @pytest.mark.parametrize(("contrast", "tension"), [(0.0, 0.0), (-0.72, 0.0), (0.5, 0.0), (0.0, MILD), (0.0, HIGHEST)])
 def test_threshold_of_the_flat_domain(contrast, tension):
-    """lambda L/kappa to 1 % from the parabola through three eps, at each of which it is too high, and less at less."""
+    """lambda L/kappa is exact to 1 % from the parabola through three eps. At each eps it is too high, and less so at
+    a smaller one."""
     widths, critical = np.array([6.0, 4.5, 3.5]), exact(contrast, tension)
     found = np.array([threshold(eps, contrast, tension) for eps in widths])
     assert np.polyfit(widths, found, 2)[-1] == pytest.approx(critical, rel=0.01)

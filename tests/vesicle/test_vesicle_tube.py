@@ -11,7 +11,8 @@ RIGIDITY = 85.6
 
 
 def membrane(grid: Grid, eps: float) -> Membrane:
-    """One material; an area modulus so soft that the area gives way by percents, and lipids that leave it to that."""
+    """One material. The area modulus is so soft that the area changes by per cents, and the lipids do not hinder
+    that."""
     lipids = Lipids.from_wall(line_tension=1e-4, interface_width=eps)
     return Membrane(
         grid,
@@ -25,8 +26,9 @@ def membrane(grid: Grid, eps: float) -> Membrane:
 
 @pytest.mark.parametrize("start", [28.0, 36.0])
 def test_radius_and_force(start):
-    """A periodic tube with too little area for its length: r = sqrt(kappa/(2 sigma)), and the force, dF over the length
-    of the box, f = 2 pi sqrt(2 kappa sigma), sigma what the tube has come to; 1 % at r = 10 eps."""
+    """A periodic tube with too little area for its length: r = sqrt(kappa/(2 sigma)), and the force f = 2 pi sqrt(2
+    kappa sigma), the derivative of F with respect to the length of the box. sigma is the tension that the tube has
+    reached. Both to 1 % at r = 10 eps."""
     eps, spacing = 3.2, 2.5
     grid = Grid((9, 44, 45), (9 * spacing, 44 * spacing, 45 * spacing), "float64")
     model = membrane(grid, eps)

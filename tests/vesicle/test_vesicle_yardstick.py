@@ -14,8 +14,8 @@ RIGIDITY, LINE_TENSION, CURVATURE, RADIUS, DOMAIN = 85.6, 3.0, 0.03, 60.0, 45.0
 
 
 def errors(eps: float) -> tuple[float, float]:
-    """(energy over kappa, rim radius over L) of the relaxed vesicle less those of the exact dimple, at the tension that
-    the vesicle has come to; both with the volume of the undisturbed sphere."""
+    """(energy over kappa, rim radius over L) of the relaxed vesicle less those of the exact dimple at the same
+    tension; both have the volume of the undisturbed sphere."""
     spacing = eps / 1.286
     shape = tuple(int(np.ceil((2 * RADIUS + 9 * eps) / spacing)) + i for i in (0, 0, 1))
     grid = Grid(shape, tuple(spacing * n for n in shape), "float64")
@@ -57,8 +57,9 @@ def errors(eps: float) -> tuple[float, float]:
 
 @pytest.mark.slow
 def test_a_dimple_converges_to_the_exact_one():
-    """Energy over that of the undisturbed sphere: of first order in eps (the wall's width), to 0.03 kappa extrapolated.
-    Rim radius (of |phi| < 1/2): at least of first order. At eps = L/14 alone they are off by 0.8 kappa and 0.06 L."""
+    """The energy over that of the undisturbed sphere converges in first order in eps (because of the width of the
+    wall), to 0.03 kappa when extrapolated. The rim radius (where |phi| < 1/2) converges at least in first order. At
+    eps = L/14 alone they are off by 0.8 kappa and 0.06 L."""
     coarse, fine = errors(3.2), errors(2.3)
     ratio = 3.2 / 2.3
     assert abs(ratio * fine[0] - coarse[0]) / (ratio - 1) < 0.03
