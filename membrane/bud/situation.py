@@ -1,8 +1,10 @@
 """The situation of the domains of a configuration, and what a bud law predicts for domains of many sizes in it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from membrane.bud.landscape import BudAnswer, Domain, Host
 
@@ -54,7 +56,7 @@ class Situation:
             radius=self.host_radius,
         )
 
-    def domains(self, diameters) -> Domain:
+    def domains(self, diameters: ArrayLike) -> Domain:
         """Domains that make vesicles of these diameters (nm)."""
         size = np.asarray(diameters, float)
         full = lambda value: np.full(size.shape, value)
@@ -115,7 +117,7 @@ class Prediction:
         return float(self.diameters[np.argmax(holds)]) if holds.any() else np.nan
 
 
-def crossing(diameters, waiting_s, seconds: float) -> float:
+def crossing(diameters: ArrayLike, waiting_s: np.ndarray, seconds: float) -> float:
     """Smallest diameter whose waiting time is at most ``seconds``; nan: there is none.
 
     Between two diameters the logarithm of the time is interpolated.
@@ -133,7 +135,9 @@ def crossing(diameters, waiting_s, seconds: float) -> float:
     return float(np.interp(np.log(seconds), ends, [diameters[at], diameters[at - 1]]))
 
 
-def predict_situation(situation: Situation, law, diameters, duration_s: float) -> Prediction:
+def predict_situation(
+    situation: Situation, law: Callable[[Domain, Host], BudAnswer], diameters: ArrayLike, duration_s: float
+) -> Prediction:
     """What a bud law predicts for domains in a situation.
 
     Arguments:

@@ -1,6 +1,7 @@
 """From a configuration to what the bud law predicts of its domains."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from membrane.bud.situation import DIAMETERS_NM, Prediction, Situation, predict_situation
 from membrane.builder.law import bud_law, host_radius
@@ -33,7 +34,7 @@ def situation_of(config: SheetConfig) -> Situation:
     )
 
 
-def predict(config: SheetConfig, diameters=DIAMETERS_NM) -> Prediction:
+def predict(config: SheetConfig, diameters: ArrayLike = DIAMETERS_NM) -> Prediction:
     """What the bud law of a configuration predicts for domains of many sizes.
 
     Arguments:

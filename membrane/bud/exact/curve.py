@@ -362,16 +362,16 @@ def gradient(z, x, problem, closed, resolution):
 
 def problem_of(
     *,
-    area,
-    bending_rigidity,
-    host_bending_rigidity,
-    spontaneous_curvature=0.0,
-    host_spontaneous_curvature=0.0,
-    gaussian_modulus_contrast=0.0,
-    line_tension=0.0,
-    tension=0.0,
-    host_radius=jnp.inf,
-    direction=1,
+    area: ArrayLike,
+    bending_rigidity: ArrayLike,
+    host_bending_rigidity: ArrayLike,
+    spontaneous_curvature: ArrayLike = 0.0,
+    host_spontaneous_curvature: ArrayLike = 0.0,
+    gaussian_modulus_contrast: ArrayLike = 0.0,
+    line_tension: ArrayLike = 0.0,
+    tension: ArrayLike = 0.0,
+    host_radius: ArrayLike = jnp.inf,
+    direction: ArrayLike = 1,
 ) -> tuple[Problem, jax.Array, jax.Array]:
     """From quantities with units to the dimensionless problem.
 

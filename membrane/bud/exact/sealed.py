@@ -17,6 +17,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from membrane.bud.exact.curve import Problem, Resolution, arcs, gradient, lagrangian
 from membrane.bud.exact.newton import FIRST_STEPS, LAST_CORRECTION, RIGHT_ANGLE, cap_in_catenoid, newton
@@ -81,7 +82,14 @@ class Waist(NamedTuple):
     offset: float
 
 
-def vesicle_of(*, domain_share, reduced_volume, rigidity_ratio, gaussian_contrast, line_tension):
+def vesicle_of(
+    *,
+    domain_share: float,
+    reduced_volume: float,
+    rigidity_ratio: float,
+    gaussian_contrast: float,
+    line_tension: float,
+) -> tuple[Problem, float, float]:
     """From the usual numbers of a vesicle without spontaneous curvature to (problem, l, host area over the domain's).
 
     Arguments:
@@ -104,7 +112,12 @@ def vesicle_of(*, domain_share, reduced_volume, rigidity_ratio, gaussian_contras
 
 
 def sealed_at(
-    problem: Problem, line_tension, host_area, *, near: Sealed | None = None, resolution: Resolution
+    problem: Problem,
+    line_tension: ArrayLike,
+    host_area: ArrayLike,
+    *,
+    near: Sealed | None = None,
+    resolution: Resolution,
 ) -> Sealed:
     """The state of a sealed vesicle.
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from membrane.bud.exact.curve import Problem, Resolution, arcs, gradient, lagrangian, reference_energy
 from membrane.bud.exact.newton import NEWTON_STEPS, describe, neck_radius, newton
@@ -85,7 +86,7 @@ def line_tension_at(path: Path):
 
 
 @partial(jax.jit, static_argnames=("closed", "resolution"))
-def equilibria(problem: Problem, line_tension, *, closed: bool, resolution: Resolution) -> Equilibria:
+def equilibria(problem: Problem, line_tension: ArrayLike, *, closed: bool, resolution: Resolution) -> Equilibria:
     """The equilibria of one problem (scalars; use `jax.vmap` for many). They can be differentiated.
 
     Arguments:
