@@ -36,10 +36,7 @@ def main(argv: list[str]) -> int:
 
     Raises SystemExit as argparse does: with 0 after ``--help`` and ``--version``, with 2 where an argument is wrong.
     """
-    if not argv:
-        _parser().print_help(sys.stderr)
-        return BAD_INPUT
-    name, *rest = argv
+    name, *rest = argv or [""]
     if name in COMMANDS:
         return importlib.import_module(f"membrane.commands.{name}").main(rest)
     return command("membrane", lambda: _refuse(name))
@@ -47,7 +44,11 @@ def main(argv: list[str]) -> int:
 
 def _refuse(name: str) -> int:
     """What is no subcommand: ``--help`` and ``--version`` are answered, anything else is refused."""
-    _parser().parse_args([name] if name.startswith("-") else [])
+    if not name:
+        _parser().print_help(sys.stderr)
+        return BAD_INPUT
+    if name.startswith("-"):
+        _parser().parse_args([name])
     near = difflib.get_close_matches(name, COMMANDS, 1)
     hint = f"did you mean {near[0]!r}?" if near else "membrane --help lists the commands"
     print(f"membrane: there is no command {name!r}; {hint}", file=sys.stderr)

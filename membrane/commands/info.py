@@ -5,6 +5,7 @@ Exit codes: 0 told, 2 bad input.
 
 import argparse
 import sys
+import textwrap
 from collections import Counter
 
 import numpy as np
@@ -48,7 +49,7 @@ def tree(record: RunRecord) -> str:
         "time": _time(record),
         "events": _events(record),
         "sizes": _sizes(record),
-        "series": _listed([name for name in record.series if name != "time_s"], len(record.series["time_s"]), "times"),
+        "series": _listed([name for name in record.series if name != "time_s"], len(record.series["time_s"])),
         "frames": _frames(record),
     }
     if record.members:
@@ -106,8 +107,10 @@ def _frames(record: RunRecord) -> str:
         return "none"
     points = " x ".join(map(str, frames.frame(frames.field_names[0], 0).shape[::-1]))
     spacing = " x ".join(f"{side:g}" for side in record.spacing_nm[::-1]) if record.spacing_nm else "unknown"
-    return f"{_listed(frames.field_names, len(frames), 'times')}; {points} points of {spacing} nm"
+    return f"{_listed(frames.field_names, len(frames))}; {points} points of {spacing} nm"
 
 
-def _listed(names, count: int, what: str) -> str:
-    return f"{len(names)} at {count} {what}: {', '.join(names) or 'none'}"
+def _listed(names, times: int) -> str:
+    """Columns or fields: how many there are, at how many times, and as many names as a line takes."""
+    shown = textwrap.shorten(", ".join(names), 90, placeholder=" ...") or "none"
+    return f"{len(names)} at {times} times: {shown}"

@@ -14,10 +14,18 @@ UNSUPPORTED = "needs signals and file locks that Windows lacks; use WSL, the Win
 
 
 def set_up_logging(quiet: bool) -> None:
-    """Plain lines on the error stream; only warnings if ``quiet``."""
+    """Plain lines on the error stream: what this package has to say, or only warnings if ``quiet``.
+
+    Of other libraries only warnings are shown: matplotlib would name every glyph that it puts into a PDF.
+    """
     logging.basicConfig(
         level=logging.WARNING if quiet else logging.INFO, format="%(message)s", stream=sys.stderr, force=True
     )
+    logging.getLogger().handlers[0].addFilter(_is_for_users)
+
+
+def _is_for_users(record: logging.LogRecord) -> bool:
+    return record.name == "membrane" or record.levelno >= logging.WARNING
 
 
 def quiet_xla() -> None:

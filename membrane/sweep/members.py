@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import qmc
 
 from membrane.config import Config, ConfigError, SweepConfig, changed, cut, load, load_sweep, shortened
 from membrane.config.sweep import RangeConfig, SamplesConfig
@@ -23,6 +22,9 @@ class Points:
         self._axes = [[{key: value} for value in values] for key, values in vary.grid.items()]
         if vary.points:
             self._axes.append(vary.points)
+        # It takes a second to import, which --help does not wait for.
+        from scipy.stats import qmc
+
         # Each design has its own stream of random numbers, which does not depend on the number of replicas.
         for stream, (kind, section) in enumerate(((qmc.LatinHypercube, vary.latin_hypercube), (qmc.Sobol, vary.sobol))):
             if section is not None:

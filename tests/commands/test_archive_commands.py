@@ -174,6 +174,7 @@ def test_figure_by_itself(tmp_path, capsys, settings_of_main):
     """Without options: the files are named after archive and kind."""
     archive = archive_of("empty", tmp_path)
     assert main(["figure", str(archive)]) == 0
-    written = [str(tmp_path / f"empty-sizes{suffix}") for suffix in (".png", ".pdf")]
-    assert capsys.readouterr().out.splitlines() == written
+    written, said = [str(tmp_path / f"empty-sizes{suffix}") for suffix in (".png", ".pdf")], capsys.readouterr()
+    assert said.out.splitlines() == written
+    assert said.err == "--kind sizes; the others are membrane, vesicle, sweep, sensitivity\n"
     assert all(Path(file).stat().st_size > 1000 for file in written)

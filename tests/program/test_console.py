@@ -18,7 +18,7 @@ import pytest
 from membrane.archive import Archive, ArchiveError, files, owner_pid, ownership
 from membrane.archive.ownership import take_lock
 from membrane.program import backend, cores
-from membrane.program.console import COMPLETE, FAILED, INTERRUPTED, command
+from membrane.program.console import COMPLETE, FAILED, INTERRUPTED, command, set_up_logging
 from membrane.program.stop import Stop
 
 ROOT = Path(__file__).parents[2]
@@ -79,6 +79,17 @@ def test_interrupted_in_words(capsys):
 
     assert command("membrane.x", body) == INTERRUPTED
     assert capsys.readouterr().err == "membrane.x: interrupted\n"
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_only_what_users_need_is_shown(settings_of_main, capsys, quiet):
+    """Lines of this package, unless it is to be quiet; of other libraries only warnings."""
+    set_up_logging(quiet)
+    for name in ("membrane", "fontTools.subset"):
+        logging.getLogger(name).info("%s says", name)
+        logging.getLogger(name).warning("%s warns", name)
+    shown = [] if quiet else ["membrane says"]
+    assert capsys.readouterr().err.splitlines() == [*shown, "membrane warns", "fontTools.subset warns"]
 
 
 @pytest.mark.parametrize("number", Stop.signals)
