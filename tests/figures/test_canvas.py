@@ -1,6 +1,7 @@
 """Figures under any setup of the user, and what they may replace; no jax is imported."""
 
 import doctest
+import logging
 import os
 import subprocess
 import sys
@@ -130,6 +131,15 @@ def test_style_ends():
         with canvas.style(figure_dpi=77):
             assert of() == [77, 42, False, ["sans-serif"]]
         assert of() == before
+
+
+def test_a_pdf_is_written_without_messages(tmp_path, caplog):
+    """Also where a command shows messages of the level INFO."""
+    figure = canvas.Figure()
+    figure.text(0, 0, "Lo")
+    with caplog.at_level(logging.INFO):
+        canvas.save(figure, tmp_path / "a.pdf")
+    assert caplog.records == []
 
 
 def test_texts_of_users_are_plain():
