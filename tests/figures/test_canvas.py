@@ -13,7 +13,7 @@ from matplotlib import rc_context, rcParams
 
 from membrane.archive import Archive
 from membrane.commands import drawing
-from membrane.figures import canvas, style
+from membrane.figures import canvas, style, sweep
 from membrane.figures import sheet as plot
 from membrane.paths import PathError, signed
 from membrane.program import summary
@@ -148,7 +148,7 @@ def test_texts_of_users_are_plain():
     assert len(canvas.plain("x" * 5000)) == 200
 
 
-@pytest.mark.parametrize("module", [canvas, style])
+@pytest.mark.parametrize("module", [canvas, style, sweep])
 def test_examples_in_docstrings(module):
     """They give what they say; there are some."""
     result = doctest.testmod(module)
