@@ -1,8 +1,9 @@
-"""Tests run in float64 with strict shapes; float32 enters where a test builds its grid so.
+"""What all tests share. They run in float64 with strict shapes; a test that wants float32 builds its grid so.
 
-Compiled programs are kept on disk, the small ones too, for most of the time of the suite is compilation. Workers, the
-processes that tests start, and later runs share them. A program is filed under a digest of itself, its flags and the
-compiler: nothing stale is ever found. A damaged entry is compiled anew, and the folder may be deleted at any time.
+Compiled programs are kept on disk, small ones as well, because most of the time of the suite is compilation. The
+workers of pytest, the processes that tests start, and later runs share them. A program is found by a digest of itself,
+its flags and the compiler, so no outdated one is ever used. A damaged entry is compiled anew. The folder may be deleted
+at any time.
 """
 
 import logging
@@ -11,7 +12,7 @@ import os
 import platformdirs
 import pytest
 
-# Before jax is imported, and in the environment, for the processes that tests start.
+# This is set before jax is imported, and in the environment, so that the processes that tests start see it too.
 CACHE = platformdirs.user_cache_path("membrane-tests")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE / "membrane"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
@@ -43,19 +44,18 @@ LONGEST = (
     "test_sealed",
     "test_predict",
 )
-"""Files whose tests take longest, the longest first."""
+"""The files whose tests take longest, the longest first."""
 
 
 def pytest_collection_modifyitems(items):
-    """The longest files go first to the workers, so that both end together; within a file the order stays."""
+    """Give the longest files to the workers first, so that both end at the same time. The order in a file stays."""
     rank = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _clear_compiled_programs():
-    """Compiled programs of one file are of no use to the next and would fill the memory; nor is the precision that a
-    command has set in one."""
+    """Each file begins in float64, and ends without the compiled programs, which would fill the memory."""
     jax.config.update("jax_enable_x64", True)
     yield
     jax.clear_caches()
@@ -84,8 +84,10 @@ JAX_SETTINGS = (
 
 @pytest.fixture(scope="module")
 def settings_of_main():
-    """main() sets precision and cache of the whole process, and the root logger: restores them; the caches of
-    main() are those of the tests. Yields what patches for as long."""
+    """Restores what the main() of a command sets for the whole process: precision, caches and the root logger.
+
+    Programs that main() compiles go to the cache of the tests. Yields a monkeypatch that lasts as long as the file.
+    """
     before = {name: getattr(jax.config, name) for name in JAX_SETTINGS}
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
@@ -100,7 +102,7 @@ def settings_of_main():
 
 @pytest.fixture(scope="module")
 def remembered_walls(settings_of_main):
-    """The wall compiles for seconds and is the same in almost every run here."""
+    """Each wall between Lo and Ld is measured once in a file: it compiles for seconds, and most runs have the same."""
     from membrane.builder import sheet as build
 
     walls, measure = {}, build.measure_wall

@@ -6,6 +6,7 @@ installed. Our figures must not depend on either.
 
 import contextlib
 import io
+import logging
 import os
 import sys
 from pathlib import Path
@@ -35,6 +36,9 @@ if _first:
     # The backend of the user's own figures, those that a notebook shows, is his choice again.
     with contextlib.suppress(ValueError):
         matplotlib.rcParams["backend"] = _before or dict.__getitem__(matplotlib.rcParamsOrig, "backend")
+
+# It tells every step of writing a PDF, which is of no use beside the messages of a command.
+logging.getLogger("fontTools").setLevel(logging.WARNING)
 
 __all__ = [
     "AnchoredSizeBar",

@@ -1,4 +1,4 @@
-"""Figures of a collected archive: what comes out over what varies, and which parameter decides."""
+"""Figures of a collected archive: its outcomes over the parameters that vary, and which of these decide."""
 
 from dataclasses import dataclass
 
@@ -24,13 +24,19 @@ OUTCOMES = {
 }
 
 BINS = 8
-"""Of a parameter that was drawn from a range, as many classes of equally many points."""
+"""If a parameter has many values, they are taken together in this many classes of equally many points."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """``value``, its 95 % interval, NaN where there are too few endosomes for one, and how many ILVs from how many
-    endosomes it rests on: of a median or a share the ILVs of known diameter, of a yield all."""
+    """An outcome of some members of a sweep.
+
+    Args:
+        value: the outcome itself.
+        low, high: ends of its 95 % interval; NaN if there are too few endosomes for one.
+        ilvs: number of ILVs that it rests on. A median or a share counts those of known diameter, a yield counts all.
+        endosomes: number of endosomes that it rests on.
+    """
 
     value: float
     low: float
@@ -39,7 +45,7 @@ class Outcome:
     endosomes: int
 
 
-UNITS = {
+UNIT_LABELS = {
     "nPa_s_m": "nPa s m",
     "mPa_s": "mPa s",
     "um2_per_s": "µm$^2$/s",
@@ -58,11 +64,11 @@ UNITS = {
     "s": "s",
     "C": "°C",
 }
-"""What keys of a configuration end in, the longer before the shorter, and how it is written."""
+"""Units as keys of a configuration end in them, and how they are written. Longer ones stand before shorter ones."""
 
 
 def varied(record: RunRecord) -> list[str]:
-    """Keys whose numbers differ between members. Raises ValueError where there is no table of members."""
+    """Keys whose numbers differ between members. Raises ValueError if there is no table of members."""
     if not record.members:
         raise ValueError(f"{record.path} is no collected archive; collect a sweep with python -m membrane.collect")
     numbers = {
@@ -74,7 +80,7 @@ def varied(record: RunRecord) -> list[str]:
 
 
 def _complete(record: RunRecord) -> np.ndarray:
-    """Rows of the members that have come to their end: others have had less time to bud."""
+    """Rows of the members that have come to their end; the others have had less time to bud."""
     rows = np.flatnonzero(np.asarray(record.members["status"]) == "complete")
     if not len(rows):
         raise ValueError(f"no member in {record.path} is complete: run python -m membrane.ensemble to the end")
@@ -82,24 +88,29 @@ def _complete(record: RunRecord) -> np.ndarray:
 
 
 def outcomes(record: RunRecord, members: np.ndarray) -> dict[str, Outcome]:
-    """What came out of the endosomes of some ``members`` (rows of the table) together, with the intervals of
-    `membrane.intervals`. ILVs of unknown diameter count in the yield only."""
+    """The outcomes of all endosomes of some members of a sweep together, by the names of OUTCOMES.
+
+    ``members`` are rows of the table of members. Intervals are those of `membrane.outcome.intervals`. ILVs of unknown
+    diameter count in the yield only.
+    """
     table = record.members
     first, count = table["first_endosome"][members], table["endosomes"][members]
     endosomes = np.concatenate([np.arange(f, f + n) for f, n in zip(first, count)])
     ilvs = record.ilvs
     ilvs = ilvs[np.isin(ilvs["endosome"], endosomes)]
-    own = np.searchsorted(endosomes, ilvs["endosome"], sorter=(order := np.argsort(endosomes)))
-    own, diameter, n = order[own], ilvs["diameter_nm"], len(endosomes)
-    number = np.bincount(own, minlength=n)
+    order = np.argsort(endosomes)
+    # For each ILV: which of the endosomes it comes from, counted from 0.
+    owner = order[np.searchsorted(endosomes, ilvs["endosome"], sorter=order)]
+    diameter, n = ilvs["diameter_nm"], len(endosomes)
+    number = np.bincount(owner, minlength=n)
     low, high = EXOSOME_RANGE_NM
-    inside = np.bincount(own[(diameter >= low) & (diameter <= high)], minlength=n)
-    sized = np.bincount(own[np.isfinite(diameter)], minlength=n)
+    inside = np.bincount(owner[(diameter >= low) & (diameter <= high)], minlength=n)
+    sized = np.bincount(owner[np.isfinite(diameter)], minlength=n)
     known = int(sized.sum())
     median, share = (np.nanmedian(diameter), inside.sum() / known) if known else (np.nan, np.nan)
     ends = [float(end) for end in share_interval(inside, sized)]
     return {
-        "median_nm": Outcome(median, *median_interval(diameter, own, n), known, n),
+        "median_nm": Outcome(median, *median_interval(diameter, owner, n), known, n),
         "ilvs_per_endosome": Outcome(number.mean(), *mean_interval(number), len(ilvs), n),
         "fraction_40_100_nm": Outcome(share, *ends, known, n),
     }
@@ -107,11 +118,16 @@ def outcomes(record: RunRecord, members: np.ndarray) -> dict[str, Outcome]:
 
 @style()
 def sweep_figure(record: RunRecord, keys: list[str]) -> Figure:
-    """Each outcome over one parameter, or over two; members that differ in others only are taken together.
+    """Each outcome over one or two of the parameters that vary; members that differ only in others are taken together.
 
-    Over two that fill a table it is a map, with value, interval and numbers in every cell; over two whose points are
-    scattered (a Latin hypercube, a Sobol sequence) it shows the points, coloured. Raises ValueError where ``keys`` are
-    not one or two of `varied`, or nothing was collected.
+    Over two parameters whose values fill a table, each outcome is a map with value, interval and numbers in every cell.
+    Over two whose points are scattered (a Latin hypercube, a Sobol sequence), the points are shown in colours.
+
+    Args:
+        record: what was read from a collected archive.
+        keys: one or two of the keys that `varied` gives.
+
+    Raises ValueError for other keys, or if no member is complete.
     """
     known = varied(record)
     if not 1 <= len(keys) <= 2 or len(set(keys)) < len(keys) or not set(keys) <= set(known):
@@ -120,7 +136,7 @@ def sweep_figure(record: RunRecord, keys: list[str]) -> Figure:
     values = np.column_stack([record.members[key][rows] for key in keys])
     if len(keys) == 1:
         return _over_one(record, rows, values[:, 0], keys[0])
-    # Many of the cells of a table would be empty.
+    # A table would be empty in more than half of its cells.
     if 2 * len(np.unique(values, axis=0)) < np.prod([len(np.unique(column)) for column in values.T]):
         return _scattered(record, rows, values, keys)
     return _map(record, rows, values, keys)
@@ -130,15 +146,21 @@ MEASURES = {
     "partial_rank_correlation": "partial rank\ncorrelation",
     "first_order_index": "first-order\nindex",
 }
-"""How a parameter is said to decide (`membrane.outcome.sensitivity`): the direction of its effect, and the share of the
-variance that it explains alone."""
+"""Two measures of how much a parameter decides (`membrane.outcome.sensitivity`), and how they are written. The first
+tells the direction of its effect, the second the share of the variance that it explains alone."""
 
 
 @dataclass(frozen=True)
 class Screening:
-    """What decides in a sweep: the ``keys`` that vary, the ``values`` of each outcome (members,), the ``points`` of the
-    members (members,), and ``found``: by measure and outcome, a `Sensitivity` for each key. A measure is absent where
-    ``lacking`` says why."""
+    """How much each parameter of a sweep decides.
+
+    Args:
+        keys: the parameters that vary.
+        values: of each outcome, (members,).
+        points: the number of the point of each member, (members,).
+        found: by measure and outcome, a `Sensitivity` for each key.
+        lacking: why a measure is absent from ``found``; empty if none is.
+    """
 
     keys: list[str]
     values: dict[str, np.ndarray]
@@ -163,9 +185,9 @@ class Screening:
 
 
 def screening(record: RunRecord) -> Screening:
-    """Which parameter of a collected sweep decides each outcome, by both measures.
+    """How much each parameter of a collected sweep decides each outcome, by both measures.
 
-    Raises ValueError where nothing varies, or where there are too few points for so many parameters.
+    Raises ValueError if nothing varies, or if there are too few points for so many parameters.
     """
     keys, table = varied(record), record.members
     if not keys:
@@ -198,10 +220,10 @@ def screening(record: RunRecord) -> Screening:
 
 @style()
 def sensitivity_figure(record: RunRecord) -> Figure:
-    """Partial rank correlation (upper row) and first-order index (lower row) of each outcome with each parameter, with
-    95 % intervals; pale where zero is not excluded.
+    """Partial rank correlation (upper row) and first-order index (lower row) of each outcome with each parameter.
 
-    Raises ValueError where nothing varies, or where there are too few points for so many parameters.
+    Bars have 95 % intervals and are pale if the interval holds zero. Raises ValueError if nothing varies, or if there
+    are too few points for so many parameters.
     """
     of = screening(record)
     each = [found for by_outcome in of.found.values() for found in by_outcome.values()]
@@ -211,11 +233,11 @@ def sensitivity_figure(record: RunRecord) -> Figure:
     for line, (measure, by_outcome) in zip(grid, of.found.items()):
         for axes, found in zip(line, by_outcome.values(), strict=True):
             _draw_bars(axes, [found[j] for j in order], measure)
-            axes.set_yticks(range(len(of.keys)), [_words(of.keys[j]) for j in order])
+            axes.set_yticks(range(len(of.keys)), [_key_label(of.keys[j]) for j in order])
     needed = least_points(len(of.keys))
     for axes, (name, label) in zip(grid[0], OUTCOMES.items()):
         known = np.isfinite(of.values[name])
-        why = _unknown(of.values[name][known], of.known_points(name), needed) or f"{known.sum()} members"
+        why = _why_unknown(of.values[name][known], of.known_points(name), needed) or f"{known.sum()} members"
         axes.set_title(f"{label}\n{why}", fontsize=7)
     note = (
         "line: 95 % interval over points; pale: it holds zero, so even the sign is not known\n"
@@ -228,7 +250,7 @@ def sensitivity_figure(record: RunRecord) -> Figure:
 
 
 def _draw_bars(axes, found: list[Sensitivity], measure: str) -> None:
-    """A bar with its interval for each parameter, from above; pale where the interval holds zero."""
+    """A bar with its interval for each parameter, from the top; it is pale if the interval holds zero."""
     for place, of in enumerate(found):
         sure = of.low > 0 or of.high < 0
         axes.barh(place, of.value, color=OKABE_ITO[0], alpha=1.0 if sure else 0.3)
@@ -241,15 +263,18 @@ def _draw_bars(axes, found: list[Sensitivity], measure: str) -> None:
     axes.axvline(0, color="black", lw=0.6)
 
 
-def _unknown(values, points, needed) -> str:
-    """Why there is no correlation with an outcome; empty where there may be one."""
+def _why_unknown(values, points, needed) -> str:
+    """Why there is no correlation with an outcome; empty if there may be one."""
     if points < needed:
         return f"known at {points} points, {needed} are needed"
     return "the same in all members" if np.ptp(values) == 0 else ""
 
 
 def _classes(values):
-    """(class of each value, centre of each class): the values themselves, or quantiles where there are many."""
+    """Class of each value, counted from 0, and the centre of each class.
+
+    Each value is a class of its own, or, if there are many, the classes are quantiles.
+    """
     each = np.unique(values)
     if len(each) <= 2 * BINS:
         return np.searchsorted(each, values), each
@@ -259,14 +284,15 @@ def _classes(values):
 
 
 def _groups(record, rows, places):
-    """{place: outcomes} of the members in each ``places`` (members, keys) together."""
+    """Outcomes of all members at the same place together, by place; ``places`` are (members, keys)."""
     groups = {}
     for row, place in zip(rows, places.tolist()):
         groups.setdefault(tuple(place), []).append(row)
-    return {place: outcomes(record, np.array(own)) for place, own in sorted(groups.items())}
+    return {place: outcomes(record, np.array(members)) for place, members in sorted(groups.items())}
 
 
 def _over_one(record, rows, values, key):
+    """The figure of each outcome over one parameter."""
     places, centres = _classes(values)
     found = _groups(record, rows, places[:, None])
     x = np.array([centres[place] for (place,) in found])
@@ -300,15 +326,17 @@ def _over_one(record, rows, values, key):
                 fontsize=6,
                 rotation=turned,
             )
-    panels[-1].set_xlabel(_words(key), fontsize=7.5)
+    panels[-1].set_xlabel(_key_label(key), fontsize=7.5)
     figure.supxlabel(f"bars: 95 % intervals over endosomes, where there are enough; {NUMBERS}", fontsize=6.5)
     return figure
 
 
 NUMBERS = "n / m: n ILVs from m endosomes"
+"""What the legend says of the numbers at the points and in the cells."""
 
 
 def _map(record, rows, values, keys):
+    """The figure of each outcome as a table over two parameters."""
     (i, x), (j, y) = (_classes(column) for column in values.T)
     found = _groups(record, rows, np.column_stack([i, j]))
     figure = Figure(figsize=(max(WIDTH_INCH, 1.6 + 0.62 * len(x)), 3 * max(1.5, 0.3 + 0.42 * len(y)) + 0.6))
@@ -328,13 +356,14 @@ def _map(record, rows, values, keys):
         axes.set_xticks(range(len(x)), [f"{v:.3g}" for v in x])
         axes.set_yticks(range(len(y)), [f"{v:.3g}" for v in y])
         figure.colorbar(image, ax=axes).set_label(label, fontsize=7.5)
-    figure.supylabel(_words(keys[1]), fontsize=7.5)
-    panels[-1].set_xlabel(_words(keys[0]), fontsize=7.5)
+    figure.supylabel(_key_label(keys[1]), fontsize=7.5)
+    panels[-1].set_xlabel(_key_label(keys[0]), fontsize=7.5)
     figure.supxlabel(f"in a cell: value, 95 % interval over endosomes where there are enough, {NUMBERS}", fontsize=6.5)
     return figure
 
 
 def _scattered(record, rows, values, keys):
+    """The figure of each outcome at scattered points of two parameters."""
     found = _groups(record, rows, values)
     x, y = np.array(list(found)).T
     figure = Figure(figsize=(WIDTH_INCH, 2.9))
@@ -348,9 +377,9 @@ def _scattered(record, rows, values, keys):
         for numbers, scale in ((x, axes.set_xscale), (y, axes.set_yscale)):
             if _logarithmic(numbers):
                 scale("log")
-        axes.set_xlabel(_words(keys[0]), fontsize=7.5)
+        axes.set_xlabel(_key_label(keys[0]), fontsize=7.5)
         figure.colorbar(points, ax=axes, location="top", label=label)
-    figure.supylabel(_words(keys[1]), fontsize=7.5)
+    figure.supylabel(_key_label(keys[1]), fontsize=7.5)
     ilvs = [each["ilvs_per_endosome"] for each in found.values()]
     between = lambda numbers: f"{min(numbers)}\N{EN DASH}{max(numbers)}" if len({*numbers}) > 1 else f"{min(numbers)}"
     figure.supxlabel(
@@ -362,8 +391,11 @@ def _scattered(record, rows, values, keys):
 
 
 def _range(name, found) -> tuple[float, float]:
-    """Limits of a colour scale: a share lies in 0 to 1, a yield begins at 0, and a median spans at least its usual
-    interval, and a tenth of itself, so that no colour tells of chance."""
+    """Limits of the colours of an outcome.
+
+    A share lies between 0 and 1, and a yield begins at 0. The colours of a median span at least its usual interval and
+    a tenth of its value, so that chance makes no contrast.
+    """
     values = np.array([o.value for o in found])
     values = values[np.isfinite(values)]
     if name == "fraction_40_100_nm" or not values.size:
@@ -377,13 +409,18 @@ def _range(name, found) -> tuple[float, float]:
     return middle - half, middle + half
 
 
-def _logarithmic(x):
+def _logarithmic(x) -> bool:
+    """Whether values are so far apart that a logarithmic axis shows them better."""
     return x.min() > 0 and x.max() > 30 * x.min()
 
 
-def _words(key: str) -> str:
-    """A dotted key as a label: its section where the name does not say it, the name, the unit it ends in."""
+def _key_label(key: str) -> str:
+    """A dotted key as a label: its name with its unit, after its section if the name does not contain that.
+
+    >>> _key_label("membrane.tension_uN_per_m")
+    'membrane: tension (µN/m)'
+    """
     *sections, name = key.split(".")
-    unit = next((u for u in UNITS if name.endswith(f"_{u}")), None)
-    words = name.removesuffix(f"_{unit}").replace("_", " ") + (f" ({UNITS[unit]})" if unit else "")
+    unit = next((u for u in UNIT_LABELS if name.endswith(f"_{u}")), None)
+    words = name.removesuffix(f"_{unit}").replace("_", " ") + (f" ({UNIT_LABELS[unit]})" if unit else "")
     return words if not sections or sections[-1] in words else f"{sections[-1]}: {words}"

@@ -160,6 +160,8 @@ def test_wall_time(behave, here, capsys):
     behave |= {0: "wait", 1: "wait", 2: "wait"}
     assert start("--jobs", 3, "--max-wall-time", 3) == 75
     assert "--max-wall-time reached: 3 members are unfinished" in capsys.readouterr().out
+    # On a busy machine a member may have been stopped before it had a checkpoint; it would wait again.
+    behave.clear()
     assert start("--jobs", 3) == 0
 
 

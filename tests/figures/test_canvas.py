@@ -1,6 +1,7 @@
 """Figures under any setup of the user, and what they may replace; no jax is imported."""
 
 import doctest
+import logging
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from matplotlib import rc_context, rcParams
 
 from membrane.archive import Archive
 from membrane.commands import drawing
-from membrane.figures import canvas, style
+from membrane.figures import canvas, style, sweep
 from membrane.figures import sheet as plot
 from membrane.paths import PathError, signed
 from membrane.program import summary
@@ -132,13 +133,22 @@ def test_style_ends():
         assert of() == before
 
 
+def test_a_pdf_is_written_without_messages(tmp_path, caplog):
+    """Also where a command shows messages of the level INFO."""
+    figure = canvas.Figure()
+    figure.text(0, 0, "Lo")
+    with caplog.at_level(logging.INFO):
+        canvas.save(figure, tmp_path / "a.pdf")
+    assert caplog.records == []
+
+
 def test_texts_of_users_are_plain():
     """No formula, no second line, an end."""
     assert canvas.plain("a$b_c$\n\0d") == r"a\$b_c\$ d"
     assert len(canvas.plain("x" * 5000)) == 200
 
 
-@pytest.mark.parametrize("module", [canvas, style])
+@pytest.mark.parametrize("module", [canvas, style, sweep])
 def test_examples_in_docstrings(module):
     """They give what they say; there are some."""
     result = doctest.testmod(module)
