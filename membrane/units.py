@@ -1,12 +1,18 @@
-"""Units: nm, pN and s inside; energies in pN nm; every conversion of a configuration key stands here."""
+"""Units: nm, pN and s are used inside, energies are in pN nm. Here are the factors from the units of people.
+
+A key or a column of another unit carries that unit in its name. Keys are converted where physics is built
+(``membrane.builder``), columns where a row is written.
+"""
 
 BOLTZMANN = 0.01380649
 """Boltzmann constant in pN nm / K (exact, SI 2019)."""
 
 NM2_PER_UM2 = 1e6
-"""nm^2/s in one um^2/s."""
+"""nm^2 in one um^2."""
 
 PN_PER_NM_PER_MN_PER_M = 1.0
+"""pN/nm in one mN/m."""
+
 PN_PER_NM_PER_UN_PER_M = 1e-3
 """pN/nm in one uN/m."""
 

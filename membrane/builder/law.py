@@ -5,8 +5,9 @@ import math
 from membrane.bud.cap import CapLaw
 from membrane.bud.exact_law import SEARCH_LIMIT_KT, ExactLaw
 from membrane.bud.landscape import Gate
+from membrane.builder.elasticity import elasticity
 from membrane.config import SheetConfig
-from membrane.units import PN_S_PER_NM2_PER_MPA_S, PN_S_PER_NM_PER_NPA_S_M, thermal_energy
+from membrane.units import PN_S_PER_NM2_PER_MPA_S, PN_S_PER_NM_PER_NPA_S_M
 
 
 def solvent_viscosity(config: SheetConfig) -> float:
@@ -30,7 +31,7 @@ def bud_law(config: SheetConfig, *, search_limit_kT: float = SEARCH_LIMIT_KT) ->
     budding, aid = config.budding, config.budding.scission_aid
     gate = Gate(
         neck_radius=budding.neck_radius_nm,
-        thermal_energy=thermal_energy(config.temperature_C),
+        thermal_energy=elasticity(config).thermal_energy,
         constriction_force=aid.constriction_force_pN if aid else 0.0,
     )
     viscosities = {

@@ -4,11 +4,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from membrane.bud.situation import DIAMETERS_NM, Prediction, Situation, predict_situation
+from membrane.builder.elasticity import elasticity
 from membrane.builder.law import bud_law, host_radius
 from membrane.builder.sheet import build_sheet
 from membrane.config import SheetConfig
 from membrane.energy.wall import measure_wall
-from membrane.units import PN_PER_NM_PER_UN_PER_M, thermal_energy
+from membrane.units import PN_PER_NM_PER_UN_PER_M
 
 
 def situation_of(config: SheetConfig) -> Situation:
@@ -18,19 +19,18 @@ def situation_of(config: SheetConfig) -> Situation:
         ValueError: the mixture has no two phases.
     """
     sheet = build_sheet(config)
-    wall, kT = measure_wall(sheet.mixture, sheet.mean_fields), thermal_energy(config.temperature_C)
+    wall, elastic = measure_wall(sheet.mixture, sheet.mean_fields), elasticity(config)
     curvature = lambda phi, rest: float(sheet.helfrich.spontaneous_curvature({"phi": phi, **rest}))
-    membrane = config.membrane
     return Situation(
         line_tension=wall.line_tension,
         curvature_inside=curvature(wall.phi_lo, wall.lo),
         curvature_outside=curvature(wall.phi_ld, wall.ld),
-        rigidity_inside=membrane.bending_rigidity_lo_kBT * kT,
-        rigidity_outside=membrane.bending_rigidity_ld_kBT * kT,
-        gaussian_contrast=membrane.gaussian_modulus_contrast_kBT * kT,
-        tension=membrane.tension_uN_per_m * PN_PER_NM_PER_UN_PER_M,
+        rigidity_inside=elastic.bending_rigidity_lo,
+        rigidity_outside=elastic.bending_rigidity_ld,
+        gaussian_contrast=elastic.gaussian_modulus_contrast,
+        tension=config.membrane.tension_uN_per_m * PN_PER_NM_PER_UN_PER_M,
         host_radius=host_radius(config),
-        thermal_energy=kT,
+        thermal_energy=elastic.thermal_energy,
     )
 
 

@@ -6,6 +6,7 @@ from functools import partial
 import jax.numpy as jnp
 import numpy as np
 
+from membrane.builder.elasticity import elasticity
 from membrane.builder.law import bud_law, host_radius, solvent_viscosity
 from membrane.builder.species import diffusion_pair, dissolved, equilibrium_cargo, molecular_areas
 from membrane.config import SheetConfig
@@ -17,7 +18,7 @@ from membrane.energy.wall import measure_wall
 from membrane.lattice.grid import Grid
 from membrane.replica import Schedule
 from membrane.sheet.agitation import ThermalFlow
-from membrane.sheet.budding import Buddings
+from membrane.sheet.budding import BuddingRules
 from membrane.sheet.hydrodynamics import MembraneFlow
 from membrane.sheet.noise import FilteredNoise
 from membrane.sheet.plane import Sheet
@@ -27,7 +28,6 @@ from membrane.units import (
     PN_PER_NM_PER_MN_PER_M,
     PN_PER_NM_PER_UN_PER_M,
     PN_S_PER_NM_PER_NPA_S_M,
-    thermal_energy,
 )
 
 NOISE_CUTOFF = 0.5
@@ -35,7 +35,7 @@ NOISE_CUTOFF = 0.5
 
 
 def build_grid(config: SheetConfig) -> Grid:
-    """The grid nearest to the spacing asked for."""
+    """The grid whose spacing is nearest to that of the configuration."""
     shape = [round(side / config.geometry.spacing_nm) for side in config.geometry.box_nm]
     return Grid((shape[1], shape[0]), (config.geometry.box_nm[1], config.geometry.box_nm[0]), config.numerics.precision)
 
@@ -52,7 +52,7 @@ def sheet_physics(config: SheetConfig) -> SheetPhysics:
         model=model,
         stepper=_stepper(config),
         rules=_rules(config, wall),
-        fusion=_fusion(config, model),
+        supply=_supply(config, model),
         tension_law=(law := _tension_law(config)),
         new_endosome=partial(_endosome, config, law),
         wall=wall,
@@ -73,7 +73,7 @@ def _stepper(config) -> Bdf2:
 
 
 def _schedule(config) -> Schedule:
-    """Intervals are whole numbers of the largest step, so that every step ends on them."""
+    """Intervals are whole multiples of the longest step, so that every one of them is the end of a step."""
     tick_s, largest, output = config.numerics.tick_us * 1e-6, largest_step_ticks(config), config.output
     ticks = lambda seconds: max(1, math.ceil(seconds / (tick_s * largest) - 1e-9)) * largest
     look = ticks(config.budding.look_interval_ms * 1e-3)
@@ -90,18 +90,18 @@ def _schedule(config) -> Schedule:
 
 
 def largest_step_ticks(config: SheetConfig) -> int:
-    """The largest power of two of ticks within numerics.max_step_us."""
+    """The longest step: the largest power of two of ticks within numerics.max_step_us."""
     return 2 ** int(math.log2(config.numerics.max_step_us / config.numerics.tick_us))
 
 
 def build_sheet(config: SheetConfig) -> Sheet:
-    """The sheet with its energies, mobilities, flow and noise."""
-    grid, energy = build_grid(config), thermal_energy(config.temperature_C)
+    """The sheet with its energies, transport, flow and noise."""
+    grid, elastic = build_grid(config), elasticity(config)
     lipids = Lipids.from_wall(
         line_tension=config.lipids.line_tension_pN, interface_width=config.lipids.interface_width_nm
     )
     order = config.lipids.mean_order
-    solutes = dissolved(config.ceramide, config.cargo, order, energy)
+    solutes = dissolved(config.ceramide, config.cargo, order, elastic.thermal_energy)
     # Tension is a traced value: it may change from chunk to chunk without a recompilation.
     tension = jnp.asarray(config.membrane.tension_uN_per_m * PN_PER_NM_PER_UN_PER_M, grid.dtype)
     return Sheet(
@@ -110,13 +110,13 @@ def build_sheet(config: SheetConfig) -> Sheet:
         diffusion={"phi": diffusion_pair(config.lipids)} | solutes.diffusion,
         mean_fields={"phi": order} | solutes.means,
         helfrich=Helfrich(
-            config.membrane.bending_rigidity_ld_kBT * energy,
+            elastic.bending_rigidity_ld,
             tension,
             solutes.coefficients,
             config.membrane.spontaneous_curvature_other_per_nm,
         ),
         flow=(flow := _flow(config)),
-        noise=(noise := _noise(config, grid, energy)),
+        noise=(noise := _noise(config, grid, elastic.thermal_energy)),
         thermal_flow=_thermal_flow(config, flow, noise),
         initial_noise=config.numerics.initial_noise,
     )
@@ -130,10 +130,10 @@ def _flow(config) -> MembraneFlow | None:
     return MembraneFlow(viscosity, solvent_viscosity(config))
 
 
-def _noise(config, grid, energy) -> FilteredNoise | None:
+def _noise(config, grid, kT) -> FilteredNoise | None:
     if not config.numerics.thermal_noise:
         return None
-    return FilteredNoise(grid, NOISE_CUTOFF / config.lipids.interface_width_nm, energy)
+    return FilteredNoise(grid, NOISE_CUTOFF / config.lipids.interface_width_nm, kT)
 
 
 def _thermal_flow(config, flow, noise) -> ThermalFlow | None:
@@ -144,13 +144,13 @@ def _thermal_flow(config, flow, noise) -> ThermalFlow | None:
     return ThermalFlow(flow, noise, interval, tick_us * 1e-6)
 
 
-def _rules(config, wall) -> Buddings:
-    energy, budding = thermal_energy(config.temperature_C), config.budding
-    return Buddings(
+def _rules(config, wall) -> BuddingRules:
+    elastic, budding = elasticity(config), config.budding
+    return BuddingRules(
         law=bud_law(config),
-        bending_rigidity_lo=config.membrane.bending_rigidity_lo_kBT * energy,
-        bending_rigidity_ld=config.membrane.bending_rigidity_ld_kBT * energy,
-        gaussian_modulus_contrast=config.membrane.gaussian_modulus_contrast_kBT * energy,
+        bending_rigidity_lo=elastic.bending_rigidity_lo,
+        bending_rigidity_ld=elastic.bending_rigidity_ld,
+        gaussian_modulus_contrast=elastic.gaussian_modulus_contrast,
         line_tension=wall.line_tension,
         interface_width=config.lipids.interface_width_nm,
         circularity=budding.circularity,
@@ -162,7 +162,7 @@ def _rules(config, wall) -> Buddings:
     )
 
 
-def _fusion(config, model: Sheet) -> VesicleSupply:
+def _supply(config, model: Sheet) -> VesicleSupply:
     section, means = config.supply, dict(model.mean_fields)
     means["phi"] = section.order
     if section.ceramide_cytosolic_fraction is not None:
@@ -179,10 +179,10 @@ def _fusion(config, model: Sheet) -> VesicleSupply:
 
 
 def _tension_law(config) -> TensionLaw:
-    section, energy = config.endosome, thermal_energy(config.temperature_C)
+    section, elastic = config.endosome, elasticity(config)
     law = TensionLaw(
-        bending_rigidity=config.membrane.bending_rigidity_ld_kBT * energy,
-        thermal_energy=energy,
+        bending_rigidity=elastic.bending_rigidity_ld,
+        thermal_energy=elastic.thermal_energy,
         area_modulus=section.area_modulus_mN_per_m * PN_PER_NM_PER_MN_PER_M,
         shortest_length=section.shortest_undulation_nm,
         rest_tension=config.membrane.tension_uN_per_m * PN_PER_NM_PER_UN_PER_M,

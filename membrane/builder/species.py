@@ -13,8 +13,14 @@ from membrane.units import NM2_PER_UM2
 
 
 class Dissolved(NamedTuple):
-    """``ceramide`` and ``cargo``, None where there is none, and of each of their species by name: mean area fraction,
-    D (nm^2/s) in Ld and in Lo, and, where it bends, its curvature coefficient C_i (1/nm)."""
+    """What is dissolved in the membrane.
+
+    ceramide: its energy; None where there is none
+    cargo: its energy; None where there is none
+    means: mean area fraction of each species, by name
+    diffusion: D in Ld and in Lo of each species, in nm^2/s
+    coefficients: C_i in 1/nm of each species that bends the membrane
+    """
 
     ceramide: Ceramide | None
     cargo: Cargo | None
@@ -24,7 +30,13 @@ class Dissolved(NamedTuple):
 
 
 def dissolved(ceramide, cargo, order: float, energy: float) -> Dissolved:
-    """From the two sections (or None), the mean order phi and kT in pN nm."""
+    """What the two sections of a configuration describe.
+
+    ceramide: its section, or None
+    cargo: its section, or None
+    order: mean phi at the start
+    energy: kT, in pN nm
+    """
     parts: list = [None, None]
     means, diffusion, coefficients = {}, {}, {}
     if ceramide is not None:
@@ -45,9 +57,12 @@ def dissolved(ceramide, cargo, order: float, energy: float) -> Dissolved:
 
 
 def equilibrium_cargo(cargo: Cargo, total: float, order: float) -> dict[str, float]:
-    """Monomer and n-mer fractions of ``total`` at mean order phi, in equilibrium on a flat membrane.
+    """Area fractions of monomers and n-mers in equilibrium on a flat membrane, by name.
 
-    Root in ln u1 of u1 + u1^n exp[(n-1)(1+eps) + (chi_n - n chi_1) p] = total.
+    u1 is the root of u1 + u1^n exp[(n-1)(1+eps) + (chi_n - n chi_1) p] = total, and the rest are n-mers.
+
+    total: area fraction of all cargo
+    order: phi
     """
     if cargo.oligomers is None:
         return {MONOMER: total}
@@ -60,7 +75,7 @@ def equilibrium_cargo(cargo: Cargo, total: float, order: float) -> dict[str, flo
 
 
 def diffusion_pair(section) -> tuple[float, float]:
-    """D in Ld and in Lo, nm^2/s."""
+    """D in Ld and in Lo, in nm^2/s, from the section of a species."""
     return section.diffusion_ld_um2_per_s * NM2_PER_UM2, section.diffusion_lo_um2_per_s * NM2_PER_UM2
 
 

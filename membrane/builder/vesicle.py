@@ -1,4 +1,4 @@
-"""From the configuration of a vesicle to physics: its model, its descent, its lipids' clock and where it starts."""
+"""From the configuration of a vesicle to its physics, in nm, pN and s: model, descent, transport, and the start."""
 
 import math
 from functools import partial
@@ -7,13 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from membrane.builder.elasticity import elasticity
 from membrane.builder.species import Dissolved, diffusion_pair, dissolved, molecular_areas
 from membrane.config import VesicleConfig
 from membrane.energy import Lipids, Mixture
 from membrane.energy.wall import measure_wall
 from membrane.lattice.grid import Grid
 from membrane.replica import Schedule
-from membrane.units import PN_PER_NM2_PER_KPA, PN_PER_NM_PER_MN_PER_M, PN_S_PER_NM2_PER_MPA_S, thermal_energy
+from membrane.units import PN_PER_NM2_PER_KPA, PN_PER_NM_PER_MN_PER_M, PN_S_PER_NM2_PER_MPA_S
 from membrane.vesicle import Membrane, Relaxation, StokesFlow, Transport, VesicleState, initial, surface
 from membrane.vesicle.replica import VesiclePhysics
 from membrane.vesicle.shape import AbstractDescent
@@ -74,8 +75,8 @@ def build_descent(numerics, interface_width: float) -> AbstractDescent:
 
 
 def build_solutes(config: VesicleConfig) -> Dissolved:
-    """Ceramide and cargo; n-mers at the start are those of the mean order."""
-    return dissolved(config.ceramide, config.cargo, mean_order(config), thermal_energy(config.temperature_C))
+    """Ceramide and cargo. Monomers and n-mers start in equilibrium at the mean order."""
+    return dissolved(config.ceramide, config.cargo, mean_order(config), elasticity(config).thermal_energy)
 
 
 def mean_order(config: VesicleConfig) -> float:
@@ -88,10 +89,10 @@ def mean_order(config: VesicleConfig) -> float:
 
 def build_membrane(config: VesicleConfig, solutes: Dissolved) -> Membrane:
     """The free energy of the closed membrane and what is dissolved in it."""
-    section, energy, points = config.membrane, thermal_energy(config.temperature_C), config.geometry.points
+    section, elastic, points = config.membrane, elasticity(config), config.geometry.points
     grid = Grid(points[::-1], config.geometry.box_nm[::-1], config.numerics.precision, config.numerics.devices)
     _fits(config, grid)
-    contrast = section.gaussian_modulus_contrast_kBT * energy
+    contrast = elastic.gaussian_modulus_contrast
     osmotic = None
     if section.osmosis is not None:
         enclosed = surface.volume(initial.profile(_distance(config, grid), section.interface_width_nm, grid), grid)
@@ -102,7 +103,7 @@ def build_membrane(config: VesicleConfig, solutes: Dissolved) -> Membrane:
     return Membrane(
         grid,
         interface_width=section.interface_width_nm,
-        bending_rigidity=(section.bending_rigidity_ld_kBT * energy, section.bending_rigidity_lo_kBT * energy),
+        bending_rigidity=(elastic.bending_rigidity_ld, elastic.bending_rigidity_lo),
         spontaneous_curvature=(section.spontaneous_curvature_ld_per_nm, section.spontaneous_curvature_lo_per_nm),
         lipids=Lipids.from_wall(
             line_tension=config.lipids.line_tension_pN, interface_width=config.lipids.interface_width_nm

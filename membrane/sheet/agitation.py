@@ -1,10 +1,10 @@
-"""Thermal agitation of the membrane fluid: random area-preserving displacements that carry every field along.
+"""Thermal agitation of the membrane fluid: random displacements, which preserve area and carry every field along.
 
-A stream function drawn with variance 2 kT T/[q^2 (eta_m q^2 + (eta_cyt + eta_lum) q)] per mode moves each point over an
-interval T by the flow of d = curl Psi, which is followed exactly enough to preserve area (Runge-Kutta of order
-four). All fields are carried by one map, so that local equilibria are not disturbed, however far it moves them;
-explicit advection by a random velocity would need steps of a microsecond, because a membrane of 3 nPa s m moves by
-3 nm in 16 us.
+For every interval T a stream function is drawn with the variance 2 kT T/[q^2 (eta_m q^2 + (eta_cyt + eta_lum) q)] per
+mode. Each point moves along the flow of d = curl Psi. The flow is followed by a Runge-Kutta step of order four, exactly
+enough to preserve area. One map carries all fields, so that local equilibria are not disturbed, however far it moves
+them. Explicit advection by a random velocity would need steps of a microsecond: a membrane of 3 nPa s m moves by 3 nm
+in 16 us.
 """
 
 import equinox as eqx
@@ -19,8 +19,13 @@ from membrane.sheet.noise import FilteredNoise
 
 
 class ThermalFlow(eqx.Module):
-    """Random displacement every ``interval_ticks`` ticks of ``tick_s`` seconds; balances the drag of ``flow``
-    (fluctuation-dissipation)."""
+    """A random displacement at fixed intervals, whose size balances the drag of the flow (fluctuation-dissipation).
+
+    flow: the membrane and its solvents
+    noise: draws the modes
+    interval_ticks: ticks between two displacements
+    tick_s: length of a tick, in s
+    """
 
     flow: MembraneFlow
     noise: FilteredNoise
@@ -33,7 +38,7 @@ class ThermalFlow(eqx.Module):
         return self.noise.grid
 
     def displacement(self, key):
-        """(d_y, d_x) on the grid in units of its spacing, (2, n_y, n_x), divergence-free."""
+        """A random displacement (d_y, d_x) in units of the spacing, (2, n_y, n_x), without divergence."""
         noise, grid = self.noise, self.grid
         ky, kx = noise.k
         k2 = jnp.asarray(ky**2 + kx**2, grid.dtype)
@@ -45,10 +50,11 @@ class ThermalFlow(eqx.Module):
         return fft.inverse(modes, grid.shape)
 
     def carry(self, fields, displacement):
-        """Fields (species, n_y, n_x) moved along the flow of ``displacement``; their means are kept.
+        """Fields (species, n_y, n_x) moved along the flow of ``displacement`` for unit time; their means are kept.
 
-        Departure points by one Runge-Kutta step backwards in the steady flow, values by cubic Lagrange interpolation,
-        whose small change of each mean (about 1e-5 of the field's variation) is spread evenly.
+        Each point of the grid is followed backwards in the steady flow by one Runge-Kutta step, and the value there is
+        found by cubic Lagrange interpolation. That changes the mean of a field a little, by about 1e-5 of its
+        variation; the change is spread evenly.
         """
         y, x = (jnp.asarray(np.arange(n), fields.dtype) for n in self.grid.shape)
         start = jnp.stack(jnp.broadcast_arrays(y[:, None], x[None, :]))
@@ -63,12 +69,12 @@ class ThermalFlow(eqx.Module):
 
 
 def linear_weights(t):
-    """Weights of the points 0, 1 at 0 <= t < 1, and the offset of the first."""
+    """Weights of the points 0 and 1 for a value at 0 <= t < 1, and the offset of the first point."""
     return (1 - t, t), 0
 
 
 def cubic_weights(t):
-    """Lagrange weights of the points -1, 0, 1, 2 at 0 <= t < 1, and the offset of the first."""
+    """Lagrange weights of the points -1, 0, 1, 2 for a value at 0 <= t < 1, and the offset of the first point."""
     return (
         -t * (t - 1) * (t - 2) / 6,
         (t + 1) * (t - 1) * (t - 2) / 2,
@@ -78,7 +84,11 @@ def cubic_weights(t):
 
 
 def interpolate(fields, position, weights):
-    """Periodic interpolation of fields (c, n_y, n_x) at ``position`` (2, n_y, n_x) in units of the spacing."""
+    """Periodic interpolation of fields (c, n_y, n_x).
+
+    position: where, (2, n_y, n_x), in units of the spacing
+    weights: :func:`linear_weights` or :func:`cubic_weights`
+    """
     ny, nx = fields.shape[-2:]
     # Channels last: one gather then fetches all fields of a point.
     table = jnp.moveaxis(fields, 0, -1).reshape(ny * nx, -1)

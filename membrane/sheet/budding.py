@@ -1,29 +1,29 @@
-"""Budding events: the watcher that turns domains into rows of the event table."""
+"""Budding on the sheet: domains are put to the bud law, vesicles leave, and each becomes a row of the event table."""
 
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, replace
 
-import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 
 from membrane.bud.landscape import BudAnswer, Domain, Host, bud_direction
 from membrane.endosome.budget import Endosome, VesicleSupply
 from membrane.outcome.density import shell_density
 from membrane.outcome.table import MolecularAreas, event_row
-from membrane.sheet.books import Books, content
 from membrane.sheet.domains import Domains, find_domains, removal_masks
-from membrane.sheet.model import AbstractModel, State
+from membrane.sheet.fate import DomainAnswer, Fate, OpenBud, fate_of_domain, fate_of_open_bud
+from membrane.sheet.ledger import Ledger, content
+from membrane.sheet.plane import Sheet
+from membrane.sheet.state import SheetState
 from membrane.units import PN_PER_NM_PER_UN_PER_M
 
 SHELL_THICKNESS = 5.0
-"""Thickness of a vesicle's wall in nm for its density; the outer diameter is the mid-plane one plus this
-(docs/cap.md)."""
+"""Thickness in nm of the shell of a vesicle, from which its density follows (docs/cap.md). The outer diameter is that
+of the mid-plane plus this."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Buddings:
-    """What turns domains into events: the bud law, the mechanics that the sheet cannot see, and the rules.
+class BuddingRules:
+    """What decides on budding: the bud law, the mechanics that the sheet does not contain, and the stated rules.
 
     law: energies, barriers and rates of domains in a host
     bending_rigidity_lo, bending_rigidity_ld: of the two phases, in pN nm
@@ -50,35 +50,41 @@ class Buddings:
     shell_density: float
     lumen_density: float
 
-
-@dataclass(frozen=True)
-class OpenBud:
-    """A bud whose neck is open: where its domain was last seen (nm), since when (s), over which barrier it came."""
-
-    y: float
-    x: float
-    since_s: float
-    barrier_kBT: float
+    def density_of(self, diameter: float) -> float:
+        """Buoyant density in g/ml of a vesicle of this diameter (nm, mid-plane); NaN where it has no lumen."""
+        outer = diameter + SHELL_THICKNESS
+        if outer <= 2 * SHELL_THICKNESS:
+            return float("nan")
+        return float(shell_density(outer, shell_g_per_ml=self.shell_density, lumen_g_per_ml=self.lumen_density))
 
 
 class BudWatcher:
-    """Looks at one endosome every ``interval`` ticks: settles its budget, labels domains, asks the law, draws, removes,
-    books.
+    """Looks at one endosome at fixed intervals, lets vesicles leave, and keeps the accounts.
 
-    A domain becomes a bud with probability 1 - exp(-k dt), k its rate and dt the time since the last look. If its neck
-    closes by itself it leaves at once; else it stays, an open bud, until it leaves over the hill before scission, with
-    the aid's help once that has come, or opens again; an open bud that stops being a round domain is forgotten. Domains
-    that are not round or percolate are not asked; those that find no membrane left are refused and counted in
-    ``without_membrane`` at the last look. Random numbers are functions of (seed, endosome, tick).
+    At every look the budget of the endosome is brought up to date and the domains are found. Round ones are put to the
+    bud law, and their fates are drawn. Domains that percolate or are not round are left alone. A domain that would
+    leave, but finds no membrane for its vesicle, stays and is counted in ``without_membrane``. An open bud is forgotten
+    where its domain is round no more. Random numbers are functions of (seed, endosome, tick).
+
+    rules: of budding
+    supply: vesicles that bring new membrane
+    budget: area and volume of the endosome
+    ledger: contents of the sheet
+    sheet_area: in nm^2
+    endosome: its number
+    seed: of the run
+    tick_s: length of a tick, in s
+    interval: ticks between two looks
+    tick: the present one
     """
 
     def __init__(
         self,
-        rules: Buddings,
-        fusion: VesicleSupply,
-        budget: Endosome,
-        books: Books,
         *,
+        rules: BuddingRules,
+        supply: VesicleSupply,
+        budget: Endosome,
+        ledger: Ledger,
         sheet_area: float,
         endosome: int,
         seed: int,
@@ -86,7 +92,7 @@ class BudWatcher:
         interval: int,
         tick: int,
     ):
-        self.rules, self.fusion, self.budget, self.books = rules, fusion, budget, books
+        self.rules, self.supply, self.budget, self.ledger = rules, supply, budget, ledger
         self.sheet_area, self.endosome, self.seed = sheet_area, endosome, seed
         self.tick_s, self.interval = tick_s, interval
         self.next_tick = (tick // interval + 1) * interval
@@ -94,12 +100,12 @@ class BudWatcher:
         self.open_buds: list[OpenBud] = []
         self.without_membrane = 0
 
-    def advanced(self, reacted: np.ndarray) -> None:
-        """Books what reactions added to the means."""
-        self.books.reacted += reacted * self.sheet_area
+    def add_reacted(self, reacted: np.ndarray) -> None:
+        """Enter into the ledger what reactions added to the means of the fields, (species,)."""
+        self.ledger.reacted += reacted * self.sheet_area
 
     def as_arrays(self) -> dict[str, np.ndarray]:
-        """For a checkpoint."""
+        """Arrays for a checkpoint."""
         buds = np.array([astuple(bud) for bud in self.open_buds]).reshape(-1, 4)
         return {"open_buds": buds, "without_membrane": np.array(self.without_membrane)}
 
@@ -108,69 +114,76 @@ class BudWatcher:
         self.open_buds = [OpenBud(*map(float, bud)) for bud in arrays["open_buds"]]
         self.without_membrane = int(arrays["without_membrane"])
 
-    def see(self, model: AbstractModel, state: State) -> tuple[AbstractModel, State]:
-        """Remove every domain that leaves now, one event row each in ``rows``; the model gets the new tension."""
+    def see(self, model: Sheet, state: SheetState) -> tuple[Sheet, SheetState]:
+        """Let every vesicle leave that leaves now, one event row each; the sheet gets the new tension."""
         tick, dt = int(state.tick), self.interval * self.tick_s
         self.next_tick = tick + self.interval
         self.without_membrane = 0
         arrivals = np.random.default_rng([self.seed, self.endosome, tick, 1])
-        self.budget.advance(dt, self.fusion.arrivals(arrivals, dt))
-        fields, time = np.asarray(state.fields), tick * self.tick_s
+        self.budget.advance(dt, self.supply.arrivals(arrivals, dt))
+        fields = np.asarray(state.fields)
         domains = find_domains(fields[0], model.grid)
-        asked = np.nonzero(is_round(domains, self.rules.circularity))[0]
-        known, self.open_buds = _matched(self.open_buds, domains, asked, model.grid), []
+        candidates = np.nonzero(is_round(domains, self.rules.circularity))[0]
+        known, self.open_buds = _nearest_domains(self.open_buds, domains, candidates, model.grid), []
         draws = np.random.default_rng([self.seed, self.endosome, tick]).random((len(domains), 2))
-        if len(asked):
-            domain, host = self._mechanics(model, domains, fields, asked, known)
-            answer = self.rules.law(domain, host)
-        for row, index in enumerate(map(int, asked)):
-            bud, at = known.get(index), _Case(index, row, domain, host, answer, time)
-            fate = self._fate(bud, at, dt, draws[index])
-            if fate in ("leaves", "leaves with aid", "opens up") and not self._can_release(at):
-                self.without_membrane += 1
-            elif fate in ("leaves", "leaves with aid"):
-                barrier = max(bud.barrier_kBT, at("scission_barrier_kBT")) if bud else at("barrier_kBT")
-                state = self._release(model, state, domains, at, barrier, aided=fate == "leaves with aid")
-                continue
-            elif fate == "opens up":
-                bud = OpenBud(*map(float, domains.centroid[index]), time, at("barrier_kBT"))
-            if bud and fate != "closes down":
-                y, x = map(float, domains.centroid[index])
-                self.open_buds.append(replace(bud, y=y, x=x))
-        return with_tension(model, self.budget.tension), state
+        for candidate in self._candidates(model, domains, fields, candidates, known, tick):
+            fate = self._fate(candidate, dt, draws[candidate.index])
+            state = self._carry_out(fate, candidate, model, state, domains)
+        return model.with_tension(self.budget.tension), state
 
-    def _fate(self, bud, at, dt, draws) -> str | None:
-        """What happens to a domain within ``dt``, or None: nothing. Competing rates are drawn together."""
+    def _candidates(self, model, domains, fields, candidates, known, tick) -> list["Candidate"]:
+        """The domains with the numbers ``candidates`` after the bud law has been asked; ``known``: open buds by the
+        number of their domain."""
+        if not len(candidates):
+            return []
+        domain, host = self.mechanics(model, domains, fields, candidates, known)
+        answer, time = self.rules.law(domain, host), tick * self.tick_s
+        found = []
+        for row, index in enumerate(map(int, candidates)):
+            y, x = map(float, domains.centroid[index])
+            area, tension = float(domain.area[row]), float(host.tension[row])
+            found.append(Candidate(index, time, y, x, area, tension, DomainAnswer.of(answer, row), known.get(index)))
+        return found
+
+    def _fate(self, candidate: "Candidate", dt: float, draws) -> Fate:
+        """Drawn from the rates, with two random ``draws``."""
+        answer, bud = candidate.answer, candidate.bud
         if bud is None:
-            if draws[0] >= -np.expm1(-at("rate_per_s") * dt):
-                return None
-            return "leaves" if at("neck_closed") or np.isinf(at("scission_rate_per_s")) else "opens up"
-        if at("neck_closed"):
-            return "leaves"
-        if np.isnan(at("neck_radius_nm")):
-            return "closes down"
-        aided = at.time - bud.since_s >= self.rules.aid_waiting_time
-        leaving, opening = at("aided_rate_per_s" if aided else "scission_rate_per_s"), at("opening_rate_per_s")
-        if draws[0] >= -np.expm1(-(leaving + opening) * dt):
-            return None
-        if draws[1] * (leaving + opening) >= leaving:
-            return "closes down"
-        return "leaves with aid" if aided else "leaves"
+            return fate_of_domain(answer, dt, draws)
+        aided = candidate.time_s - bud.since_s >= self.rules.aid_waiting_time
+        return fate_of_open_bud(answer, dt, draws, aided=aided)
 
-    def _mechanics(self, model, domains, fields, asked, known) -> tuple[Domain, Host]:
-        """The domains ``asked``, open buds if ``known``, and their host, each at the tension that its own vesicle would
-        meet."""
-        rules, n = self.rules, len(asked)
+    def _carry_out(self, fate: Fate, candidate: "Candidate", model, state, domains) -> SheetState:
+        """The state after a fate has come true, in which open buds are remembered."""
+        bud = candidate.bud
+        if fate.is_departure or fate is Fate.BECOMES_OPEN_BUD:
+            answer = candidate.answer
+            if not self.budget.can_release(candidate.area, answer.diameter_nm, answer.direction):
+                self.without_membrane += 1
+            elif fate.is_departure:
+                return self._release(model, state, domains, candidate, aided=fate is Fate.LEAVES_WITH_AID)
+            else:
+                bud = OpenBud(candidate.y, candidate.x, candidate.time_s, answer.barrier_kBT)
+        if bud and fate is not Fate.FLATTENS:
+            self.open_buds.append(replace(bud, y=candidate.y, x=candidate.x))
+        return state
+
+    def mechanics(self, model, domains: Domains, fields, candidates, known) -> tuple[Domain, Host]:
+        """What the bud law is told of the domains with the numbers ``candidates`` and of their host.
+
+        Each domain is put to the law at the tension that its own vesicle would meet while it forms.
+        """
+        rules, n = self.rules, len(candidates)
         named = {name: np.asarray(f, float) for name, f in model.named(fields).items()}
         curvature = model.helfrich.spontaneous_curvature(named) * np.ones(fields.shape[1:])
         outside = domains.labels == 0
         domain = Domain(
-            area=domains.area[asked],
-            spontaneous_curvature=domains.mean(curvature)[asked],
+            area=domains.area[candidates],
+            spontaneous_curvature=domains.mean(curvature)[candidates],
             line_tension=np.full(n, rules.line_tension),
             bending_rigidity=np.full(n, rules.bending_rigidity_lo),
             gaussian_modulus_contrast=np.full(n, rules.gaussian_modulus_contrast),
-            open_bud=np.isin(asked, list(known)),
+            open_bud=np.isin(candidates, list(known)),
         )
         mean = float(curvature[outside].mean()) if outside.any() else 0.0
         host = Host(
@@ -183,103 +196,100 @@ class BudWatcher:
         tension = [self._tension_of(float(area), float(size), int(side)) for area, size, side in release]
         return domain, replace(host, tension=np.array(tension))
 
-    def _tension_of(self, area, diameter, direction) -> float:
+    def _tension_of(self, area: float, diameter: float, direction: int) -> float:
+        """Mean tension in pN/nm while a vesicle forms; that of now where there is no membrane for it."""
         possible = self.budget.can_release(area, diameter, direction)
         return self.budget.mean_tension(area, diameter, direction) if possible else self.budget.tension
 
-    def _can_release(self, at) -> bool:
-        return self.budget.can_release(at.area, at("diameter_nm"), int(at("direction")))
-
-    def _release(self, model, state, domains, at, barrier, *, aided) -> State:
-        """One scission: the vesicle takes the domain's area, the rim of its wall heals with new membrane across the
-        hole."""
-        grid, rules = model.grid, self.rules
+    def _release(self, model, state, domains, candidate: "Candidate", *, aided: bool) -> SheetState:
+        """One scission: the vesicle takes the domain's area, and new membrane heals the hole."""
+        grid, rules, answer = model.grid, self.rules, candidate.answer
         fields = np.asarray(state.fields, float)
-        vesicle, hole = removal_masks(domains, at.index, grid, rules.interface_width)
+        vesicle, hole = removal_masks(domains, candidate.index, grid, rules.interface_width)
         taken = content(vesicle * fields, grid.cell_area)
         rim = content((hole - vesicle) * fields, grid.cell_area)
-        given = at.area * self.fusion.composition
+        given = candidate.area * self.supply.composition
         plug = (rim + given) / (hole.sum() * grid.cell_area)
         state = model.remove(state, hole, plug)
-        self.books.removed += taken
-        self.books.supplied += given
-        self.rows.append(self._row(model, domains, at, barrier, aided, taken))
-        self.budget.release(at.area, at("diameter_nm"), int(at("direction")))
+        self.ledger.removed += taken
+        self.ledger.supplied += given
+        self.rows.append(self._row(model, candidate, taken, aided=aided))
+        self.budget.release(candidate.area, answer.diameter_nm, answer.direction)
         return state
 
-    def _row(self, model, domains, at, barrier, aided, taken) -> np.ndarray:
-        rules, area, diameter = self.rules, at.area, at("diameter_nm")
-        named = dict(zip(model.species, taken / area, strict=True))
-        y, x = domains.centroid[at.index]
-        density = float("nan")
-        outer = diameter + SHELL_THICKNESS
-        if outer > 2 * SHELL_THICKNESS:
-            density = shell_density(outer, shell_g_per_ml=rules.shell_density, lumen_g_per_ml=rules.lumen_density)
+    def _row(self, model, candidate: "Candidate", taken, *, aided: bool) -> np.ndarray:
+        """The event row of a vesicle that holds ``taken``, (species,) in nm^2."""
+        rules, answer, area = self.rules, candidate.answer, candidate.area
+        named, barrier = dict(zip(model.species, taken / area, strict=True)), candidate.crossed_barrier_kBT
         return event_row(
             kind="scission",
             mechanism="aided_scission" if aided else "barrier_free" if barrier <= 0 else "activated",
-            direction=int(at("direction")),
-            time_s=at.time,
+            direction=answer.direction,
+            time_s=candidate.time_s,
             endosome=self.endosome,
-            x_nm=x,
-            y_nm=y,
-            diameter_nm=diameter,
+            x_nm=candidate.x,
+            y_nm=candidate.y,
+            diameter_nm=answer.diameter_nm,
             area_nm2=area,
             lo_fraction=float(np.clip(0.5 * (1 + named["phi"]), 0, 1)),
             contents_nm2=dict(zip(model.species, taken, strict=True)),
             areas=rules.areas,
             spontaneous_curvature_per_nm=float(model.helfrich.spontaneous_curvature(named)),
             line_tension_pN=rules.line_tension,
-            tension_uN_per_m=at.tension / PN_PER_NM_PER_UN_PER_M,
-            neck_radius_nm=at("neck_radius_nm"),
+            tension_uN_per_m=candidate.tension / PN_PER_NM_PER_UN_PER_M,
+            neck_radius_nm=answer.neck_radius_nm,
             barrier_kBT=barrier,
-            density_g_per_ml=float(density),
+            density_g_per_ml=rules.density_of(answer.diameter_nm),
         )
 
 
 @dataclass(frozen=True)
-class _Case:
-    """One domain before the law: ``at("barrier_kBT")`` is its entry of the answer."""
+class Candidate:
+    """A round domain at a look.
+
+    index: its number among the domains
+    time_s: of the look, in s
+    y, x: its centre, in nm
+    area: in nm^2
+    tension: at which it was put to the bud law, in pN/nm
+    answer: of the bud law
+    bud: the open bud that it is already, or None
+    """
 
     index: int
-    row: int
-    domain: Domain
-    host: Host
-    answer: BudAnswer
-    time: float
-
-    def __call__(self, name: str) -> float:
-        return float(getattr(self.answer, name)[self.row])
-
-    @property
-    def area(self) -> float:
-        return float(self.domain.area[self.row])
+    time_s: float
+    y: float
+    x: float
+    area: float
+    tension: float
+    answer: DomainAnswer
+    bud: OpenBud | None
 
     @property
-    def tension(self) -> float:
-        return float(self.host.tension[self.row])
+    def crossed_barrier_kBT(self) -> float:
+        """The highest barrier on its way out: into the bud, or from the open bud to scission."""
+        if self.bud is None:
+            return self.answer.barrier_kBT
+        return max(self.bud.barrier_kBT, self.answer.scission_barrier_kBT)
 
 
-def with_tension(model: AbstractModel, tension: float) -> AbstractModel:
-    """``model`` at another ``tension`` (pN/nm): the same compiled program."""
-    before = model.helfrich.tension
-    return eqx.tree_at(lambda m: m.helfrich.tension, model, jnp.asarray(tension, before.dtype))
-
-
-def _matched(buds, domains, asked, grid) -> dict[int, OpenBud]:
-    """{domain: bud}: to every bud the nearest of the domains ``asked``, if the bud lay within that domain's radius."""
+def _nearest_domains(buds, domains: Domains, candidates, grid) -> dict[int, OpenBud]:
+    """Open buds by the number of the domain that each of them is now: the nearest of ``candidates``, if the bud was
+    last seen within the radius of that domain."""
     found = {}
-    for bud in buds if len(asked) else []:
-        offset = domains.centroid[asked] - [bud.y, bud.x]
+    for bud in buds if len(candidates) else []:
+        offset = domains.centroid[candidates] - [bud.y, bud.x]
         offset -= grid.extent * np.round(offset / grid.extent)
         distance = np.hypot(*offset.T)
         nearest = int(np.argmin(distance))
-        if distance[nearest] ** 2 < domains.area[asked[nearest]] / np.pi:
-            found.setdefault(int(asked[nearest]), bud)
+        if distance[nearest] ** 2 < domains.area[candidates[nearest]] / np.pi:
+            found.setdefault(int(candidates[nearest]), bud)
     return found
 
 
 def is_round(domains: Domains, circularity: float) -> np.ndarray:
-    """The stated rule: a domain goes to the bud law if it does not percolate and A/(2 pi tr M2) reaches
-    ``circularity``."""
+    """Which domains are put to the bud law: those that do not percolate and are round enough, (domains,) boolean.
+
+    circularity: least value of A/(2 pi tr M2), where A is the area and M2 the second moments; a disc has 1
+    """
     return ~domains.percolating & (np.nan_to_num(domains.circularity) >= circularity)

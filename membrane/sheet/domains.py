@@ -1,4 +1,4 @@
-"""Domains of the Lo phase on a periodic plane: labelling, size, shape, and masks for their removal."""
+"""Domains of the Lo phase on a periodic plane: how they are found, their size and shape, and masks to remove them."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,14 @@ from membrane.lattice.grid import Grid
 
 @dataclass(frozen=True)
 class Domains:
-    """Connected regions phi > 0; arrays of one entry a domain, in order of their first point.
+    """Connected regions in which phi > 0. Arrays have one entry for each domain, in the order of their first points.
 
-    ``labels`` (n_y, n_x) is 0 in Ld and i + 1 in domain i. ``area`` (nm^2) is sub-pixel, ``perimeter`` (nm) from
-    Cauchy-Crofton counts in four directions, ``centroid`` (domains, 2) as (y, x) in the box, ``circularity`` is
-    A/(2 pi trace of the second moments): 1 for a disc, smaller for anything else. A ``percolating`` domain meets its
-    own image across the box; its centroid and circularity are NaN.
+    labels: (n_y, n_x), 0 in Ld and i + 1 in domain i
+    area: in nm^2, more exact than a count of pixels
+    perimeter: in nm, counted along lines in four directions (Cauchy-Crofton)
+    centroid: (domains, 2) as (y, x) in nm, within the box
+    circularity: area over 2 pi times the trace of the second moments; 1 for a disc, smaller for anything else
+    percolating: whether the domain meets its own periodic image; its centroid and circularity are then NaN
     """
 
     labels: np.ndarray
@@ -29,13 +31,13 @@ class Domains:
         return len(self.area)
 
     def mean(self, field) -> np.ndarray:
-        """Mean of a field (n_y, n_x) over each domain."""
+        """Mean of a field (n_y, n_x) over each domain, (domains,)."""
         index = np.arange(1, len(self) + 1)
         return np.asarray(ndimage.mean(field, self.labels, index)) if len(self) else np.zeros(0)
 
 
 def find_domains(phi: np.ndarray, grid: Grid) -> Domains:
-    """All Lo domains of ``phi`` (n_y, n_x)."""
+    """All Lo domains of the order parameter ``phi`` (n_y, n_x)."""
     phi = np.asarray(phi, float)
     labels, offsets, percolating = _label_periodic(phi > 0)
     n = len(percolating)
@@ -59,11 +61,13 @@ def find_domains(phi: np.ndarray, grid: Grid) -> Domains:
 
 
 def removal_masks(domains: Domains, index: int, grid: Grid, interface_width: float) -> tuple[np.ndarray, np.ndarray]:
-    """(vesicle, hole) masks of domain ``index``, smooth, in [0, 1], (n_y, n_x), vesicle <= hole.
+    """Smooth masks (n_y, n_x) of the vesicle that takes a domain away and of the hole that it leaves, between 0 and 1.
 
-    Both are (1 - tanh(d/w))/2 of the signed distance d from the rim, w = interface_width/2 (nm): the vesicle's with
-    d shifted such that its integral is the domain's area, the hole's 2.5 interface widths further out, where the
-    wall has ended.
+    Both are (1 - tanh(2 d/xi))/2 of the signed distance d from the rim. That of the vesicle is shifted until its
+    integral is the area of the domain. That of the hole lies 2.5 xi further out, where the wall has ended.
+
+    index: number of the domain
+    interface_width: xi, in nm
     """
     inside = domains.labels == index + 1
     shift = [int(n // 2 - c / h) for n, c, h in zip(grid.shape, domains.centroid[index], grid.spacing, strict=True)]
@@ -84,7 +88,11 @@ def removal_masks(domains: Domains, index: int, grid: Grid, interface_width: flo
 
 
 def _label_periodic(mask):
-    """(labels, offset of the image of each point (n_y, n_x, 2), percolating per domain) with 4-neighbours, periodic."""
+    """Label connected points of a periodic ``mask`` (n_y, n_x); each point has four neighbours.
+
+    Returns the labels, the offset in boxes of the image of each point that makes a domain one piece (n_y, n_x, 2), and
+    which domains percolate.
+    """
     pieces, n = ndimage.label(mask)
     links = {i: [] for i in range(1, n + 1)}
     for axis in (0, 1):
@@ -113,19 +121,19 @@ def _label_periodic(mask):
 
 
 def _grown(labels):
-    """Labels extended by one point, so that boundary pixels outside count for the domain they touch."""
+    """Labels extended by one point, so that a pixel on the boundary counts for the domain that it touches."""
     around = np.maximum.reduce([np.roll(labels, s, a) for a in (0, 1) for s in (1, -1)])
     return np.where(labels > 0, labels, around)
 
 
 def _covered(phi):
-    """Share of each pixel where phi > 0, from the local plane."""
+    """The share of each pixel in which phi > 0, from the local slope."""
     slope = sum(0.5 * np.abs(np.roll(phi, -1, a) - np.roll(phi, 1, a)) for a in (0, 1))
     return np.clip(0.5 + phi / np.maximum(slope, 1e-12), 0, 1)
 
 
 def _perimeter(labels, n, grid):
-    """Cauchy-Crofton: P = (1/2) sum over 4 directions of (angle weight) x (line spacing) x crossings."""
+    """Perimeters by Cauchy-Crofton: half the sum over four directions of angle weight x line spacing x crossings."""
     dy, dx = grid.spacing
     angle = np.arctan2(dy, dx)
     diagonal = dx * dy / np.hypot(dx, dy)

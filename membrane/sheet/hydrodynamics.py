@@ -5,20 +5,22 @@ import jax.numpy as jnp
 
 
 class MembraneFlow(eqx.Module):
-    """Stream function of the force curl w: Psi_q = w_q / [q^2 (eta_m q^2 + (eta_cyt + eta_lum) q)], Psi_0 = 0.
+    """The stream function of a force whose curl is w, Psi_q = w_q / [q^2 (eta_m q^2 + (eta_cyt + eta_lum) q)].
 
-    ``membrane_viscosity`` eta_m in pN s/nm, ``solvent_viscosity`` = eta_cyt + eta_lum in pN s/nm^2; v = (d_y Psi,
-    -d_x Psi).
+    The velocity is v = (d_y Psi, -d_x Psi), and Psi_0 = 0.
+
+    membrane_viscosity: eta_m, in pN s/nm
+    solvent_viscosity: eta_cyt + eta_lum, of cytosol and lumen together, in pN s/nm^2
     """
 
     membrane_viscosity: float
     solvent_viscosity: float
 
     def drag(self, k):
-        """eta_m k^2 + (eta_cyt + eta_lum) k in pN s/nm^3, k in 1/nm."""
+        """eta_m k^2 + (eta_cyt + eta_lum) k, in pN s/nm^3, of wavenumbers ``k`` in 1/nm."""
         return self.membrane_viscosity * k**2 + self.solvent_viscosity * k
 
     def response(self, k2):
-        """1/[q^2 drag(q)] in nm^5/(pN s); zero at q = 0."""
+        """1/[q^2 drag(q)] in nm^5/(pN s) of ``k2``, q^2 in 1/nm^2; zero at q = 0."""
         safe = jnp.where(k2 > 0, k2, 1.0)
         return jnp.where(k2 > 0, 1.0 / (safe * self.drag(jnp.sqrt(safe))), 0.0)

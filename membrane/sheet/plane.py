@@ -1,11 +1,11 @@
-"""The Sheet: conserved fields on the limiting membrane, unrolled onto a periodic plane.
+"""The sheet: conserved fields on the limiting membrane of an endosome, unrolled onto a periodic plane.
 
     dX_i/dt = div(M_i grad mu_i) - div(v X_i) + reaction_i + noise_i,     mu_i = dF/dX_i,
     v = curl Psi,  Psi_q = [curl sum_i (mu_i grad X_i)]_q / [q^2 (eta_m q^2 + (eta_cyt + eta_lum) q)].
 
-F is the free energy of membrane.energy; every mu is its automatic derivative. Composition-dependent mobilities use a
-finite-volume flux whose gradient and divergence are adjoint, so that the discrete energy falls exactly as the
-continuous one; a single field of constant mobility without flow is diagonal and treated spectrally.
+F is the free energy of membrane.energy, and every mu is its automatic derivative. Mobilities depend on composition. The
+flux is therefore one of finite volumes, whose gradient and divergence are adjoint, so that the discrete energy falls as
+the continuous one does. A single field of constant mobility without flow is treated spectrally.
 """
 
 import equinox as eqx
@@ -21,16 +21,24 @@ from membrane.lattice.grid import Grid
 from membrane.lattice.spectral import X, Y
 from membrane.sheet.agitation import ThermalFlow
 from membrane.sheet.hydrodynamics import MembraneFlow
-from membrane.sheet.model import AbstractModel, State
 from membrane.sheet.noise import FilteredNoise
+from membrane.sheet.state import SheetState
 
 
-class Sheet(AbstractModel):
+class Sheet(eqx.Module):
     """A periodic plane of membrane with one to five fields.
 
-    ``diffusion`` maps each species to (D in Ld, D in Lo), nm^2/s; ``mean_fields`` to its initial mean. Mobilities are
-    D/(2b) for phi and D c(1-c) a/kT and its like for lattice fields. ``initial_noise`` is the standard deviation of
-    the white noise that phi starts from.
+    grid: the plane
+    mixture: the free energy of the lipids and of what is dissolved in them, and the mobilities
+    diffusion: D in Ld and in Lo of each species by name, in nm^2/s
+    mean_fields: mean of each field at the start, by name
+    helfrich: bending energy and tension; None for a plane that does not bend
+    flow: in-plane flow of the membrane; None without
+    noise: thermal noise of phi; None without
+    thermal_flow: thermal agitation of the flow; None without
+    initial_noise: standard deviation of the white noise that phi starts from
+
+    Raises ValueError where ``diffusion`` or ``mean_fields`` name other species than the mixture has.
     """
 
     grid: Grid = eqx.field(static=True)
@@ -76,22 +84,25 @@ class Sheet(AbstractModel):
         """The fields by name."""
         return self.mixture.named(fields)
 
-    def initial_state(self, key, step_ticks: int) -> State:
-        """Means plus small white noise in phi; totals are those of ``mean_fields`` to rounding. ``key``:
-        jax.random.key."""
+    def initial_state(self, key, step_ticks: int) -> SheetState:
+        """The mean fields with white noise in phi, which leaves its mean as it is, to rounding.
+
+        key: of all random numbers of this endosome, from jax.random.key
+        step_ticks: length of the first step
+        """
         start, run = jax.random.split(key)
         shape, real = self.grid.shape, self.grid.dtype
         ripple = jax.random.normal(start, shape, real) * jnp.asarray(self.initial_noise, real)
         fields = jnp.stack([jnp.full(shape, self.mean_fields[name], real) for name in self.species])
         return self.state_of(fields.at[0].add(ripple - jnp.mean(ripple)), run, step_ticks)
 
-    def state_of(self, fields, key, step_ticks: int, tick: int = 0) -> State:
-        """A state of given fields (species, n_y, n_x) without history."""
+    def state_of(self, fields, key, step_ticks: int, tick: int = 0) -> SheetState:
+        """The state of given fields (species, n_y, n_x), without a history of the scheme."""
         hat = jnp.zeros((len(self.species), *self.grid.spectral_shape), self.grid.complex_dtype)
         block = jnp.zeros(self.noise.shape if self.noise is not None else (0, 0), self.grid.complex_dtype)
         integer = lambda n: jnp.asarray(n, jnp.int32)
         combinations = jax.eval_shape(self.projected, hat)
-        return State(
+        return SheetState(
             fields=fields,
             increment_hat=hat,
             rate_hat=hat,
@@ -108,7 +119,7 @@ class Sheet(AbstractModel):
     # Energy ----------------------------------------------------------------------------------------------------
 
     def free_energy(self, fields):
-        """F in pN nm: local densities, gradient energy and relaxed bending, with the operators of the scheme itself."""
+        """F in pN nm of fields (species, n_y, n_x), with the discrete operators of the scheme itself."""
         named, k2 = self.named(fields), self._constant(self.grid.k2)
         energy = jnp.sum(self.mixture.density(named)) * self.grid.cell_area
         gradient = 0.5 * self.mixture.lipids.gradient * self._constant(self._gradient_symbol)
@@ -123,8 +134,11 @@ class Sheet(AbstractModel):
         return jax.grad(lambda f: jnp.sum(self.mixture.density(f)))(named)
 
     def chemical_potentials(self, named, projected_hat) -> dict:
-        """dF/dX_i per area in pN/nm, by name, for the finite-volume scheme; ``projected_hat``: transform of
-        :meth:`projected`."""
+        """dF/dX_i per area in pN/nm, by name, for the finite-volume scheme.
+
+        named: the fields by name
+        projected_hat: transform of :meth:`projected`
+        """
         mu = self.local_potentials(named)
         mu["phi"] = mu["phi"] - self.mixture.lipids.gradient * spectral.laplacian(named["phi"], self.grid.spacing)
         if self.helfrich is not None:
@@ -134,8 +148,13 @@ class Sheet(AbstractModel):
             mu = {name: mu[name] + coupling[name] for name in mu}
         return mu
 
+    def with_tension(self, tension: float) -> "Sheet":
+        """The same sheet at another tension (pN/nm). No program is compiled anew."""
+        traced = jnp.asarray(tension, self.helfrich.tension.dtype)
+        return eqx.tree_at(lambda sheet: sheet.helfrich.tension, self, traced)
+
     def height(self, fields):
-        """Relaxed height in nm, positive toward the cytosol, (n_y, n_x); its mean is zero."""
+        """The relaxed height (n_y, n_x) in nm, positive toward the cytosol; its mean is zero."""
         if self.helfrich is None:
             return jnp.zeros(self.grid.shape, self.grid.dtype)
         c0_hat = fft.forward(self.helfrich.spontaneous_curvature(self.named(fields)))
@@ -146,12 +165,16 @@ class Sheet(AbstractModel):
 
     @property
     def is_diagonal(self) -> bool:
-        """One field of constant mobility, no flow: the whole transport is diagonal in Fourier space."""
+        """Whether the transport is diagonal in Fourier space: one field, constant mobility, no flow."""
         ld, lo = self.diffusion["phi"]
         return len(self.species) == 1 and self.flow is None and ld == lo
 
     def rates(self, fields, projected_hat):
-        """Transform of dX/dt (1/s) and the largest advection rate |v_x|/dx + |v_y|/dy (1/s)."""
+        """Transform of dX/dt (species, n_y, k_x) and the largest advection rate |v_x|/dx + |v_y|/dy, both in 1/s.
+
+        fields: (species, n_y, n_x)
+        projected_hat: transform of :meth:`projected`
+        """
         if self.is_diagonal:
             return self._diagonal_rates(fields, projected_hat[0]), jnp.zeros((), self.grid.dtype)
         named = self.named(fields)
@@ -184,19 +207,27 @@ class Sheet(AbstractModel):
         return rate_hat, advection
 
     def projected(self, fields):
-        """The linear combinations of the fields (or their transforms) whose transforms the rates need: phi or c0 -
-        offset."""
+        """The linear combination of the fields whose transform :meth:`rates` needs, (1, n_y, n_x).
+
+        It is c0 less its offset, or phi where the sheet is diagonal or does not bend. Being linear it may be taken of
+        the transforms of the fields as well.
+        """
         if self.is_diagonal or self.helfrich is None:
             return fields[:1]
         named = self.named(fields)
         return sum((c * named[name] for name, c in self.helfrich.coefficients.items()), 0.0 * named["phi"])[None]
 
     def implicit_solve(self, right_hat, shift):
-        """Solve (shift + L) x = right_hat; L stabilises, couples monomers with n-mers, and is zero at q = 0.
+        """Solve (shift + L) x = right_hat, where L stabilises the scheme.
 
-        The two-step scheme is stable for L >= 3/4 of the stiffest rate less 2/3 of the shift; what L exceeds the
-        true rate by, is error. Where it suffices L is the rate of what moves: that of a tanh wall, M (K q^2 - b/2)
-        q^2, without noise, and that of the fluctuating bulk, M (K q^2 + 2 b) q^2, with noise, whose variance it keeps.
+        L is diagonal in Fourier space, except that it couples monomers with n-mers; at q = 0 it is zero. The two-step
+        scheme is stable for L of at least 3/4 of the stiffest rate less 2/3 of the shift. The excess of L over the true
+        rate is an error. Therefore L of phi is, wherever that suffices, the rate of what moves: without noise that of a
+        tanh wall, M (K q^2 - b/2) q^2; with noise that of the fluctuating bulk, M (K q^2 + 2 b) q^2, which keeps the
+        variance of the fluctuations.
+
+        right_hat: (species, n_y, k_x)
+        shift: in 1/s
         """
         moving, stiffest, others = (self._constant(part) for part in self._stabilisation)
         phi = jnp.maximum(jnp.maximum(moving, -0.1 * shift), 0.75 * stiffest - 0.53 * shift)
@@ -212,7 +243,10 @@ class Sheet(AbstractModel):
         return solution.at[j].set((a * right_hat[j] + forward * right_hat[i]) / determinant)
 
     def wiener_increment(self, key, dt):
-        """Compact increment over dt of the conserved noise of phi: 2 kT M q^2 per time, at the mean mobility."""
+        """Increment over ``dt`` (s) of the conserved noise of phi, a compact block; variance 2 kT M q^2 per time.
+
+        M is the mobility at the mean composition.
+        """
         noise = self.noise
         symbol = sum(
             k**2 if self.is_diagonal else (2 * np.sin(k * h / 2) / h) ** 2 for k, h in zip(noise.k, self.grid.spacing)
@@ -221,13 +255,13 @@ class Sheet(AbstractModel):
         return noise.draw(key) * jnp.sqrt(variance * dt)
 
     def add_noise(self, rates_hat, block):
-        """Adds the noise of phi to the transform of the rates."""
+        """``rates_hat`` plus the noise of phi, a compact ``block``."""
         return rates_hat.at[0].add(self.noise.embed(block))
 
     def agitate(self, fields, projected_hat, key, tick):
-        """Every ``thermal_flow.interval_ticks``: all fields carried along a random area-preserving displacement.
+        """Every ``thermal_flow.interval_ticks`` a random displacement, which preserves area, carries all fields along.
 
-        Returns (fields, transform of their projection).
+        Returns the fields and the transform of :meth:`projected` of them; unchanged at other ticks.
         """
         thermal = self.thermal_flow
         if thermal is None:
@@ -241,26 +275,26 @@ class Sheet(AbstractModel):
         return jax.lax.cond(tick % thermal.interval_ticks == 0, move, stay, fields, projected_hat)
 
     def resolved(self, fields_hat):
-        """The modes on which the error of a step is judged: all, or those below the noise filter."""
+        """Only those modes on which the error of a step is judged: all, or with noise those below its filter."""
         if self.noise is None:
             return fields_hat
         return fields_hat * self._constant(self.grid.k2 < self.noise.cutoff**2)
 
     # Events ----------------------------------------------------------------------------------------------------
 
-    def remove(self, state: State, mask, plug) -> State:
-        """X <- (1 - mask) X + mask plug, with the scheme restarted: the one place that edits fields and history
-        together.
+    def remove(self, state: SheetState, mask, plug) -> SheetState:
+        """X <- (1 - mask) X + mask plug, after which the scheme starts without a history.
 
-        ``mask`` (n_y, n_x) in [0, 1]; ``plug`` (species,), the composition that fills the hole.
+        mask: the hole, (n_y, n_x) between 0 and 1
+        plug: composition that fills the hole, (species,)
         """
         mask, plug = jnp.asarray(mask, self.grid.dtype), jnp.asarray(plug, self.grid.dtype)
         fields = (1 - mask) * state.fields + mask * plug[:, None, None]
         none = jnp.zeros_like(state.history_ticks)
         return eqx.tree_at(lambda s: (s.fields, s.history_ticks, s.chunk_steps), state, (fields, none, none))
 
-    def observables(self, state: State) -> dict[str, float]:
-        """Free energy (pN nm), structure-factor length (nm), time step (ticks) and mean fields."""
+    def observables(self, state: SheetState) -> dict[str, float]:
+        """For the time series: free energy (pN nm), length of the structure factor (nm), and the mean fields."""
         means = np.asarray(state.fields, np.float64).mean(axis=(1, 2))
         return {
             "free_energy_pN_nm": float(self.free_energy(state.fields)),
@@ -302,8 +336,10 @@ class Sheet(AbstractModel):
         return (ld + (lo - ld) * share) / (2 * self.mixture.lipids.well)
 
     def _velocity(self, fields, potential):
-        """Face velocities (v_y, v_x) in nm/s, discretely free of divergence; empty without flow. Arguments are
-        ghosted."""
+        """Velocities on faces (v_y, v_x) in nm/s, without divergence in the discrete sense; empty without flow.
+
+        Both arguments carry ghost points.
+        """
         if self.flow is None:
             return ()
         hy, hx = self.grid.spacing
@@ -321,8 +357,8 @@ class Sheet(AbstractModel):
 
     @property
     def _stabilisation(self) -> tuple:
-        """Rates in 1/s: of the moving wall and the stiffest of phi, (n_y, k_x) each, and L of the others (species -
-        1, n_y, k_x)."""
+        """Rates in 1/s: of phi that of a moving wall and the stiffest one, (n_y, k_x) each, and L of all others,
+        (species - 1, n_y, k_x)."""
         k2, k = self.grid.k2, np.sqrt(self.grid.k2)
         well, gradient = self.mixture.lipids.well, self.mixture.lipids.gradient
         curvature = -0.5 * well if self.noise is None else 2 * well
@@ -337,8 +373,10 @@ class Sheet(AbstractModel):
         return moving, stiffest, np.reshape(others, (len(others), *k2.shape))
 
     def _exchange_rates(self) -> tuple[float, float]:
-        """Linearised rates (monomer -> n-mer, back) in 1/s at the mean composition, tenfold enriched in Lo, for the
-        implicit part."""
+        """Linearised rates in 1/s, from monomers to n-mers and back, for the implicit part.
+
+        They are those of the mean composition, tenfold enriched, as it is in Lo.
+        """
         if not self.mixture.has_oligomers:
             return 0.0, 0.0
         off, n = self.mixture.cargo.oligomers.dissociation_rate, self.mixture.cargo.oligomers.size

@@ -15,8 +15,8 @@ from membrane.endosome.tension import TensionLaw
 from membrane.energy.wall import Wall
 from membrane.lattice.grid import Grid
 from membrane.replica import NumericalFailure, Schedule, frame_arrays, restored, waiting_frames
-from membrane.sheet.books import Books, content
-from membrane.sheet.budding import Buddings, BudWatcher, with_tension
+from membrane.sheet.budding import BuddingRules, BudWatcher
+from membrane.sheet.ledger import Ledger, content
 from membrane.sheet.plane import Sheet
 from membrane.sheet.series import UNITS, Cadence, FrameRecorder, SeriesRecorder
 from membrane.sheet.simulate import simulate
@@ -32,7 +32,7 @@ class SheetPhysics:
     model: the membrane, with its energies and its transport
     stepper: the scheme in time
     rules: of budding, the bud law among them
-    fusion: vesicles that bring new membrane
+    supply: vesicles that bring new membrane
     tension_law: tension of an endosome from its area and volume
     new_endosome: makes the area and volume budget of an endosome at the start
     wall: the wall between Lo and Ld, measured for the mixture
@@ -43,8 +43,8 @@ class SheetPhysics:
 
     model: Sheet
     stepper: Bdf2
-    rules: Buddings
-    fusion: VesicleSupply
+    rules: BuddingRules
+    supply: VesicleSupply
     tension_law: TensionLaw
     new_endosome: Callable[[], Endosome]
     wall: Wall
@@ -121,18 +121,18 @@ class SheetReplica:
         self.physics, self.index = physics, index
         self.state = physics.initial_state(index)
         if saved is None:
-            books = Books.open(content(self.state.fields, physics.model.grid.cell_area))
+            ledger = Ledger.open(content(self.state.fields, physics.model.grid.cell_area))
             budget = physics.new_endosome()
         else:
             arrays = {name: restored(saved, name, getattr(self.state, name)) for name in STATE_ARRAYS}
             arrays["key"] = jax.random.wrap_key_data(jnp.asarray(saved["key"]))
             self.state = dataclasses.replace(self.state, **arrays)
-            books, budget = Books.from_arrays(saved), Endosome.from_arrays(physics.tension_law, saved)
+            ledger, budget = Ledger.from_arrays(saved), Endosome.from_arrays(physics.tension_law, saved)
         self.buds = BudWatcher(
-            physics.rules,
-            physics.fusion,
-            budget,
-            books,
+            rules=physics.rules,
+            supply=physics.supply,
+            budget=budget,
+            ledger=ledger,
             sheet_area=physics.model.grid.area,
             endosome=index,
             seed=physics.seed,
@@ -158,36 +158,40 @@ class SheetReplica:
     @property
     def model(self):
         """The sheet at this endosome's tension."""
-        return with_tension(self.physics.model, self.buds.budget.tension)
+        return self.physics.model.with_tension(self.buds.budget.tension)
 
     @property
     def tick(self) -> int:
-        """How far it has come."""
+        """The tick that the state has reached."""
         return int(self.state.tick)
 
     @property
     def events(self) -> list:
-        """Its rows of the event table."""
+        """Rows of the event table so far."""
         return self.buds.rows
 
     @property
     def rows(self) -> list:
-        """Its rows of the series."""
+        """Rows of the time series so far."""
         return self._series.rows
 
     @property
     def frames(self) -> dict[int, dict[str, np.ndarray]]:
-        """Its frames that nobody has taken yet."""
+        """Frames that are not written yet: fields by name, by tick."""
         return self._frames.frames
 
     @property
     def columns(self) -> list[str]:
-        """Columns of the series."""
+        """Names of the columns of the time series."""
         return self._series.names or list(self._series.row(self.model, self.state))
 
     def advance(self, until_tick: int, should_stop, chunk=None) -> None:
-        """To ``until_tick``, a look, or until asked to stop, by ``chunk`` where it is given. Raises NumericalFailure
-        with the last good state kept."""
+        """Go on to ``until_tick``, the tick of a look, or to the first end of a chunk where ``should_stop`` is True.
+
+        chunk: advances the state in place of the stepper's own, see :func:`membrane.sheet.simulate.simulate`
+
+        Raises NumericalFailure; the state is then the last good one.
+        """
         try:
             self.state = self._simulate(self.buds, (self._series, self._frames), until_tick, should_stop, chunk)
         except NumericalFailure as failure:
@@ -195,13 +199,13 @@ class SheetReplica:
             raise
 
     def ending(self, last_tick: int, should_stop, chunk=None) -> tuple[list, dict] | None:
-        """Rows and frames later than its tick, up to ``last_tick``, which need not be a look and has one of each.
+        """Rows and frames after ``tick`` up to ``last_tick``, which need not be the tick of a look and has one of each.
 
-        What lies beyond its last look is gone through as in a longer run, but kept by nobody: the endosome itself
-        stays at its look, from which that longer run goes on. None where asked to stop before ``last_tick``.
+        The time after the last look is computed as in a longer run, but its states are dropped. The endosome itself
+        stays at the last look, from which a longer run goes on. None where ``should_stop`` was True before the end.
         """
         buds, look = copy.copy(self.buds), self.physics.schedule.look_ticks
-        buds.books, buds.next_tick = copy.deepcopy(self.buds.books), last_tick + look + 1
+        buds.ledger, buds.next_tick = copy.deepcopy(self.buds.ledger), last_tick + look + 1
         series, frames = self._recorders(buds, None, last=last_tick)
         if self.tick == last_tick:
             for recorder in (series, frames):
@@ -230,14 +234,14 @@ class SheetReplica:
         )
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All that a checkpoint keeps."""
+        """All that a checkpoint keeps, by name."""
         state = {name: np.asarray(getattr(self.state, name)) for name in STATE_ARRAYS}
         key = np.asarray(jax.random.key_data(self.state.key))
-        watched = self.buds.as_arrays() | self.buds.books.as_arrays() | self.buds.budget.as_arrays()
+        watched = self.buds.as_arrays() | self.buds.ledger.as_arrays() | self.buds.budget.as_arrays()
         return state | {"key": key, "series": np.array(self.rows)} | watched | frame_arrays(self.frames)
 
     def _picture(self, fields) -> dict[str, np.ndarray]:
-        """What a frame shows: the species and the height."""
+        """What a frame shows of fields (species, n_y, n_x): the species and the height, by name."""
         model = self.physics.model
         named = dict(zip(model.species, np.asarray(fields), strict=True))
         return named | {"height": np.asarray(model.height(fields))}

@@ -1,13 +1,14 @@
-"""What is recorded of one endosome: rows of the time series, and frames."""
+"""What is recorded of one endosome on the sheet: rows of the time series, and frames."""
 
 from collections.abc import Callable
 
 import numpy as np
 
-from membrane.sheet.books import content
 from membrane.sheet.budding import BudWatcher, is_round
 from membrane.sheet.domains import find_domains
-from membrane.sheet.model import AbstractModel, State
+from membrane.sheet.ledger import content
+from membrane.sheet.plane import Sheet
+from membrane.sheet.state import SheetState
 from membrane.units import PN_PER_NM_PER_UN_PER_M
 
 UNITS = {
@@ -36,28 +37,37 @@ UNITS = {
     "outward_count": "1",
     "step_us": "us",
 }
-"""Units of the columns of /series; means of fields and relative balances are dimensionless."""
+"""Units of the columns of the time series, by name. Means of fields and balances are pure numbers."""
 
 
 class Cadence:
-    """The whole multiples of ``interval`` ticks and, where it is given, the tick ``last``; none lies after that."""
+    """At which ticks something is recorded: multiples of an interval, and perhaps a last tick.
+
+    interval: in ticks
+    last: the last tick at which something is recorded, a multiple or not; None where there is no end
+    """
 
     def __init__(self, interval: int, last: int | None = None):
         self.interval, self.last = interval, last
 
     def due(self, after: int, until: int) -> list[int]:
-        """Its ticks later than ``after``, up to ``until``."""
+        """The ticks later than ``after``, up to ``until``, in ascending order."""
         end = until if self.last is None else min(until, self.last)
         ticks = set(range((after // self.interval + 1) * self.interval, end + 1, self.interval))
         return sorted(ticks | ({self.last} if self.last is not None and after < self.last <= until else set()))
 
 
 class SeriesRecorder:
-    """Appends one row of observables to ``rows`` (rows, columns) at the ticks of a ``cadence``; ``names`` of columns.
+    """Appends a row of the time series to ``rows`` at the ticks of a cadence.
 
-    ``balance_*`` is what the books leave unaccounted for, relative to what the sheet held at the start (for phi, to its
-    area); ``balance_cargo`` that of monomers and n-mers together; ``balance_area`` and ``balance_volume`` those of the
-    endosome's budget. ``exhausted`` is 1 while not even the least vesicle finds membrane.
+    buds: the watcher that keeps the accounts of the endosome
+    cadence: when a row is due
+    tick_s: length of a tick, in s
+    rows: those recorded before, (rows, columns)
+
+    The columns ``balance_*`` are relative residuals of the accounts and 0 to rounding: of a species over its content at
+    the start (of phi: over the area of the sheet), of monomers and n-mers together (``balance_cargo``), and of the area
+    and the volume of the endosome. ``exhausted`` is 1 while there is no membrane even for the smallest vesicle.
     """
 
     def __init__(self, buds: BudWatcher, cadence: Cadence, *, tick_s: float, rows: np.ndarray | None = None):
@@ -66,14 +76,17 @@ class SeriesRecorder:
         self.names: list[str] = []
         self.rows = [] if rows is None else list(rows)
 
-    def observe(self, model: AbstractModel, state: State, reacted: np.ndarray | float = 0.0) -> None:
-        """Appends a row; ``reacted``: what the books have not been told yet."""
+    def observe(self, model: Sheet, state: SheetState, reacted: np.ndarray | float = 0.0) -> None:
+        """Append a row.
+
+        reacted: what reactions have added to the means of the fields and the ledger does not hold yet, (species,)
+        """
         row = self.row(model, state, reacted)
         self.names = list(row)
         self.rows.append(np.array(list(row.values()), float))
 
-    def row(self, model: AbstractModel, state: State, reacted: np.ndarray | float = 0.0) -> dict[str, float]:
-        """All columns at ``state``."""
+    def row(self, model: Sheet, state: SheetState, reacted: np.ndarray | float = 0.0) -> dict[str, float]:
+        """All columns at ``state`` by name; ``reacted`` as in :meth:`observe`."""
         grid, time = model.grid, int(state.tick) * self.tick_s
         budget, rules = self.buds.budget, self.buds.rules
         phi = np.asarray(state.fields[0], float)
@@ -110,10 +123,10 @@ class SeriesRecorder:
         }
 
     def _balances(self, model, state, reacted) -> dict[str, float]:
-        species, books = model.species, self.buds.books
-        left = books.residual(content(state.fields, model.grid.cell_area)) - reacted * model.grid.area
+        species, ledger = model.species, self.buds.ledger
+        left = ledger.residual(content(state.fields, model.grid.cell_area)) - reacted * model.grid.area
         residual = dict(zip(species, left, strict=True))
-        initial = dict(zip(species, books.initial, strict=True)) | {"phi": model.grid.area}
+        initial = dict(zip(species, ledger.initial, strict=True)) | {"phi": model.grid.area}
         balances = {f"balance_{name}": residual[name] / initial[name] for name in species}
         cargo = [name for name in species if name.startswith("cargo")]
         if cargo:
@@ -122,14 +135,18 @@ class SeriesRecorder:
 
 
 class FrameRecorder:
-    """Keeps ``frames``, {tick: fields by name}, at the ticks of a ``cadence`` until they are taken; ``picture`` of
-    fields (species, n_y, n_x) gives what a frame shows."""
+    """Keeps frames at the ticks of a cadence, until somebody takes them out of ``frames``.
+
+    picture: makes what a frame shows, fields by name, from fields (species, n_y, n_x)
+    cadence: when a frame is due
+    frames: those kept before, fields by name, by tick
+    """
 
     def __init__(self, picture: Callable, cadence: Cadence, frames: dict[int, dict] | None = None):
         self.picture, self.cadence = picture, cadence
         self.due = cadence.due
         self.frames: dict[int, dict[str, np.ndarray]] = frames or {}
 
-    def observe(self, model: AbstractModel, state: State, reacted: np.ndarray | float = 0.0) -> None:
-        """Keeps the frame of ``state``."""
+    def observe(self, model: Sheet, state: SheetState, reacted: np.ndarray | float = 0.0) -> None:
+        """Keep the frame of ``state``."""
         self.frames[int(state.tick)] = self.picture(state.fields)

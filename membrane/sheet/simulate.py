@@ -1,5 +1,4 @@
-"""The host loop: compiled chunks of steps between the ticks at which somebody may change the state, and what observers
-see on the way."""
+"""The loop in time: compiled chunks of steps, between which watchers may change the state and observers look at it."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
@@ -10,44 +9,48 @@ import jax.numpy as jnp
 import numpy as np
 
 from membrane.replica import NumericalFailure
-from membrane.sheet.model import AbstractModel, State
+from membrane.sheet.plane import Sheet
+from membrane.sheet.state import SheetState
 from membrane.sheet.stepper import Bdf2
 
 CHUNK_STEPS = 32
-"""Most steps between two looks at error and Courant number."""
+"""The most steps in a chunk, after which error and Courant number are read."""
 
 
 @runtime_checkable
 class Watcher(Protocol):
-    """Somebody who wants to see the state at certain ticks and may return a changed one (a bud removed), and the model
-    with other values of its traced parameters (tension)."""
+    """It sees the state at certain ticks and may change it, for example where a vesicle leaves.
+
+    It may also change the traced parameters of the sheet, such as its tension.
+    """
 
     next_tick: int
 
-    def see(self, model: AbstractModel, state: State) -> tuple[AbstractModel, State]:
-        """Called when ``state.tick`` reaches ``next_tick``; sets the next one."""
+    def see(self, model: Sheet, state: SheetState) -> tuple[Sheet, SheetState]:
+        """Called when ``state.tick`` reaches ``next_tick``; sets ``next_tick`` anew and returns what it has changed."""
 
-    def advanced(self, reacted: np.ndarray) -> None:
-        """Told after each accepted chunk what reactions added to the means of the fields (species,), float64."""
+    def add_reacted(self, reacted: np.ndarray) -> None:
+        """Called after every accepted chunk with what reactions added to the means of the fields, (species,)."""
 
 
 @runtime_checkable
 class Observer(Protocol):
-    """Somebody who sees the state at certain ticks and changes nothing: whatever is observed, the run is the same to
-    the last bit."""
+    """It sees the state at certain ticks and changes nothing: the run is the same to the last bit without it."""
 
     def due(self, after: int, until: int) -> list[int]:
-        """The ticks later than ``after``, up to ``until``, at which it wants to see the state, ascending."""
+        """The ticks later than ``after``, up to ``until``, at which it wants to see the state, in ascending order."""
 
-    def observe(self, model: AbstractModel, state: State, reacted: np.ndarray) -> None:
-        """Called at each of them; ``reacted``: what reactions have added to the means of the fields (species,) since
-        watchers were last told, float64."""
+    def observe(self, model: Sheet, state: SheetState, reacted: np.ndarray) -> None:
+        """Called at each of these ticks.
+
+        reacted: what reactions have added to the means of the fields since watchers were last told of it, (species,)
+        """
 
 
 def simulate(
-    model: AbstractModel,
+    model: Sheet,
     stepper: Bdf2,
-    state: State,
+    state: SheetState,
     *,
     until_tick: int,
     watchers: Sequence[Watcher] = (),
@@ -55,17 +58,23 @@ def simulate(
     should_stop: Callable[[], bool] = lambda: False,
     reached: Callable[[int], None] = lambda tick: None,
     chunk: Callable | None = None,
-) -> State:
-    """Advance to ``until_tick`` (a multiple of 2^max_exponent), or to the first chunk boundary at which
-    ``should_stop``. ``reached`` is told the tick at each boundary. ``chunk`` advances in place of ``stepper.chunk``,
-    several states at a time say (Batch).
+) -> SheetState:
+    """Advance a state to ``until_tick``, or to the first end of a chunk at which ``should_stop`` answers True.
 
-    The partition into chunks and the steps are functions of the state, of ``until_tick`` and of the ticks of watchers,
-    so that a run resumed from any state towards the same ticks equals the uninterrupted one. Observers have no part in
-    it: where one is due inside a chunk, the chunk is cut in parts that give the same bits, and it sees the state once
-    the whole chunk is accepted. A chunk whose error or Courant number is far beyond its limit, or whose fields are no
-    longer sound, is done again from its start with half the step. Raises NumericalFailure when the smallest step does
-    not help.
+    until_tick: a multiple of the longest step
+    watchers: they may change the state
+    observers: they only look
+    should_stop: asked at the end of every chunk
+    reached: told the tick at the end of every chunk
+    chunk: in place of ``stepper.chunk``; a batch advances several endosomes with one
+
+    A chunk whose error or Courant number is far beyond its limit, or whose fields are no longer sound, is done again
+    from its start with half the step. Raises NumericalFailure where the smallest step does not help.
+
+    Chunks and steps are functions of the state, of ``until_tick`` and of the ticks of watchers. So a run that is
+    resumed from any state towards the same ticks equals the uninterrupted one. Observers have no influence: where one
+    is due within a chunk, the chunk is cut into parts, which give the same bits, and the observer sees the state after
+    the whole chunk has been accepted.
     """
     chunk = chunk or stepper.chunk
     while int(state.tick) < until_tick and not should_stop():
@@ -73,11 +82,9 @@ def simulate(
         horizon = min([until_tick, *(w.next_tick for w in watchers)])
         end = tick + min(CHUNK_STEPS, (horizon - tick) // step_ticks) * step_ticks
         due = {observer: observer.due(tick, end) for observer in observers}
-        new, parts, begun = state, [], tick
-        for stop in sorted({end, *(t for ticks in due.values() for t in ticks)}):
-            new, report = chunk(model, new, jnp.asarray((stop - begun) // step_ticks, jnp.int32))
-            parts.append((stop, new, report))
-            begun = stop
+        stops = sorted({end, *(t for ticks in due.values() for t in ticks)})
+        parts = _chunk_in_parts(chunk, model, state, stops)
+        _, new, report = parts[-1]
         report = jax.device_get(report)
         error, courant = float(report.error), float(report.courant)
         if not report.sound or stepper.strain(error, courant) > stepper.rejection:
@@ -92,7 +99,7 @@ def simulate(
         reacted = np.asarray(report.reacted, np.float64)
         state = _with_step(new, stepper.next_step_ticks(end, step_ticks, error, courant))
         for watcher in watchers:
-            watcher.advanced(reacted)
+            watcher.add_reacted(reacted)
         for watcher in watchers:
             if watcher.next_tick <= end:
                 model, state = watcher.see(model, state)
@@ -103,9 +110,11 @@ def simulate(
     return state
 
 
-def rollout(model: AbstractModel, stepper: Bdf2, state: State, steps: int) -> State:
-    """The same steps as a pure function of fixed length, reverse-mode differentiable (memory grows with
-    sqrt(steps))."""
+def rollout(model: Sheet, stepper: Bdf2, state: SheetState, steps: int) -> SheetState:
+    """So many steps as a pure function, through which gradients can be taken in reverse mode.
+
+    Its memory grows with the square root of ``steps``.
+    """
     inner = max(1, int(steps**0.5))
 
     def one(state, _):
@@ -119,8 +128,18 @@ def rollout(model: AbstractModel, stepper: Bdf2, state: State, steps: int) -> St
     return jax.lax.scan(one, state, None, length=steps % inner)[0]
 
 
-def _with_step(state: State, step_ticks: int) -> State:
-    """At the beginning of a chunk of steps of ``step_ticks``."""
+def _chunk_in_parts(chunk, model, state, stops) -> list[tuple]:
+    """Tick, state and report at each of the ticks ``stops``, the last of which is the end of the chunk."""
+    parts, tick, step_ticks = [], int(state.tick), int(state.step_ticks)
+    for stop in stops:
+        state, report = chunk(model, state, jnp.asarray((stop - tick) // step_ticks, jnp.int32))
+        parts.append((stop, state, report))
+        tick = stop
+    return parts
+
+
+def _with_step(state: SheetState, step_ticks: int) -> SheetState:
+    """The state at the beginning of a chunk whose steps last ``step_ticks``."""
     integers = jnp.asarray(step_ticks, jnp.int32), jnp.zeros_like(state.chunk_steps)
     return eqx.tree_at(lambda s: (s.step_ticks, s.chunk_steps), state, integers)
 

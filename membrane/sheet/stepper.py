@@ -5,12 +5,18 @@ import jax
 import jax.numpy as jnp
 
 from membrane.lattice import fft
-from membrane.sheet.model import AbstractModel, State
+from membrane.sheet.plane import Sheet
+from membrane.sheet.state import SheetState
 
 
-class Report(eqx.Module):
-    """What a chunk tells the host: estimated local error, Courant number, whether all fields are sound (below 2 in
-    size), and what reactions have added to the mean of each field (species,) since the chunk began."""
+class ChunkReport(eqx.Module):
+    """What a chunk of steps tells the host.
+
+    error: estimated local error of the last step, the largest of all fields and points
+    courant: Courant number of the last step
+    sound: whether all fields are finite and below 2 in size
+    reacted: what reactions have added to the mean of each field since the chunk began, (species,)
+    """
 
     error: jax.Array
     courant: jax.Array
@@ -19,20 +25,25 @@ class Report(eqx.Module):
 
 
 class Bdf2(eqx.Module):
-    """Stabilised variable-step BDF2 in Fourier space; increments are carried, so that float32 survives.
+    """Stabilised BDF2 with variable steps, in Fourier space.
 
-    With G the rate, dX the last increment, w the ratio of this step to the last and L the model's implicit operator,
+    It carries the increments of the fields along, so that single precision suffices. With the rate G, the last
+    increment dX, the ratio w of this step to the last, and the implicit operator L of the sheet,
 
         delta = [(1+w) G^n - w G^(n-1) - (w/dt) dX + noise] / [(1+2w)/((1+w) dt) + L]
         dX <- w dX + delta,   X <- X + dX,
 
-    of second order for w > 0 (Ascher, Ruuth & Wetton 1995, SIAM J. Numer. Anal. 32:797); w = 0 is the first-order
-    start, used at tick 0 and after the fields have been edited. The noise [(1+2w) W^n - w^2 W^(n-1)]/((1+w) dt) is
-    the same difference quotient of a Wiener path, so that no variance is lost (plain noise keeps 0.74 of it at
-    omega dt = 0.5). Random displacements of the membrane (``model.agitate``) carry the fields before a step; the
-    history stays behind, which displaces one step's small change by the same amount. ``tick_s`` is the unit of time in
-    seconds; steps are 2^k ticks, k <= ``max_exponent``. A chunk that exceeds ``tolerance`` or ``max_courant`` by
-    the factor ``rejection`` is to be done again.
+    It is of second order for w > 0 (Ascher, Ruuth & Wetton 1995, SIAM J. Numer. Anal. 32:797). The first step, and the
+    first after the fields have been edited, has w = 0 and is of first order. The noise is the same difference quotient
+    of a Wiener path W, [(1+2w) W^n - w^2 W^(n-1)]/((1+w) dt), so that no variance is lost: plain noise keeps 0.74 of it
+    at omega dt = 0.5. Random displacements of the membrane (``Sheet.agitate``) carry the fields along before a step.
+    They do not carry the history along, which misplaces the small change of one step.
+
+    tick_s: length of a tick, in s
+    max_exponent: the longest step is 2^max_exponent ticks
+    tolerance: limit of the estimated error
+    max_courant: limit of the Courant number
+    rejection: a chunk that exceeds a limit by this factor is done again with half the step
     """
 
     tick_s: float = eqx.field(static=True)
@@ -41,14 +52,14 @@ class Bdf2(eqx.Module):
     max_courant: float = eqx.field(static=True, default=0.3)
     rejection: float = eqx.field(static=True, default=2.0)
 
-    def begin(self, model: AbstractModel, state: State) -> State:
-        """The state as its next step needs it: where a chunk begins, ``projected_hat`` and ``reacted`` do as well."""
+    def begin(self, model: Sheet, state: SheetState) -> SheetState:
+        """The state as its next step needs it: where a chunk begins, ``projected_hat`` and ``reacted`` begin anew."""
         begun = state.chunk_steps > 0
         projected_hat = jnp.where(begun, state.projected_hat, fft.forward(model.projected(state.fields)))
         reacted = jnp.where(begun, state.reacted, jnp.zeros_like(state.reacted))
         return eqx.tree_at(lambda s: (s.projected_hat, s.reacted), state, (projected_hat, reacted))
 
-    def step(self, model: AbstractModel, state: State) -> State:
+    def step(self, model: Sheet, state: SheetState) -> SheetState:
         """One step of a state that :meth:`begin` has prepared."""
         real = state.fields.dtype
         dt = state.step_ticks.astype(real) * jnp.asarray(self.tick_s, real)
@@ -62,7 +73,7 @@ class Bdf2(eqx.Module):
             wiener = model.wiener_increment(key, dt)
             right = model.add_noise(right, ((1 + 2 * w) * wiener - w**2 * state.wiener) / ((1 + w) * dt))
         increment_hat = w * state.increment_hat + model.implicit_solve(right, (1 + 2 * w) / ((1 + w) * dt))
-        return State(
+        return SheetState(
             fields=fields + fft.inverse(increment_hat, state.fields.shape[-2:]),
             increment_hat=increment_hat,
             rate_hat=rate_hat,
@@ -78,18 +89,19 @@ class Bdf2(eqx.Module):
         )
 
     @eqx.filter_jit
-    def chunk(self, model: AbstractModel, state: State, steps) -> tuple[State, Report]:
-        """``steps`` equal steps (a traced number: one compilation serves all), then the report; no host sync inside.
+    def chunk(self, model: Sheet, state: SheetState, steps) -> tuple[SheetState, ChunkReport]:
+        """A chunk of equal steps, or a part of one that goes on after ``state.chunk_steps`` steps, and its report.
 
-        A chunk, or a part of one that goes on from ``state.chunk_steps`` steps.
+        steps: number of steps, a traced integer, so that one compiled program serves any number
         """
         state = jax.lax.fori_loop(0, steps, lambda _, s: self.step(model, s), self.begin(model, state))
         return state, self.report(model, state)
 
-    def report(self, model: AbstractModel, state: State) -> Report:
-        """Embedded estimate: first- against second-order rate, |G(X^n) - G(X^(n-1))|/(3/(2 dt) + L), noise apart.
+    def report(self, model: Sheet, state: SheetState) -> ChunkReport:
+        """Estimate the error of the last step: |G(X^n) - G(X^(n-1))|/(3/(2 dt) + L), without the noise.
 
-        With noise on, the estimate is read on the modes below the noise filter; stiffer ones follow it adiabatically.
+        That is the difference between the step of second order and one of first order. With noise only the modes below
+        its filter are judged; stiffer ones follow them adiabatically.
         """
         real = state.fields.dtype
         dt = state.step_ticks.astype(real) * jnp.asarray(self.tick_s, real)
@@ -105,16 +117,16 @@ class Bdf2(eqx.Module):
         error = jnp.max(jnp.abs(fft.inverse(model.resolved(difference), shape)))
         # Order parameters and fractions beyond 2 are the start of a blow-up, not physics; NaN compares false.
         sound = jnp.all(jnp.abs(state.fields) < 2.0)
-        return Report(error, courant=advection[0] * dt, sound=sound, reacted=state.reacted / state.fields[0].size)
+        return ChunkReport(error, courant=advection[0] * dt, sound=sound, reacted=state.reacted / state.fields[0].size)
 
     def strain(self, error: float, courant: float) -> float:
-        """How far the last chunk went towards its limits; 1 at the first of them."""
+        """Error or Courant number over its limit, whichever is larger; 1 where the first of the limits is reached."""
         return max(error / self.tolerance, courant / self.max_courant)
 
     def next_step_ticks(self, tick: int, step_ticks: int, error: float, courant: float) -> int:
-        """The next step: halved while error or Courant number exceed their limits, doubled where both leave room.
+        """Length of the next step: half where a limit is exceeded, double where both leave room.
 
-        Doubling waits for a tick that the doubled step divides, so that every step starts on its own grid.
+        It is doubled only at a tick that the doubled step divides, so that every step begins at a multiple of itself.
         """
         strain = self.strain(error, courant)
         if strain > 1 and step_ticks > 1:

@@ -66,7 +66,7 @@ def test_shipped_configuration_parses_and_builds(path):
     assert schedule.checkpoint_ticks % schedule.look_ticks == 0
     for ticks in (schedule.look_ticks, schedule.series_ticks, schedule.frame_ticks, schedule.checkpoint_ticks):
         assert ticks % 2**physics.stepper.max_exponent == 0
-    assert physics.fusion.composition.shape == (len(physics.model.species),)
+    assert physics.supply.composition.shape == (len(physics.model.species),)
     dy, dx = physics.model.grid.spacing
     assert max(dy, dx) <= config.lipids.interface_width_nm
 
@@ -92,7 +92,7 @@ def test_units_are_converted_once():
     assert model.helfrich.coefficients["ceramide_cytosolic"] == pytest.approx(0.185)
     assert model.helfrich.coefficients["ceramide_luminal"] == pytest.approx(-0.185)
     assert physics.rules.bending_rigidity_lo == pytest.approx(40 * kT)
-    assert physics.fusion.composition == pytest.approx([-1.0, 0.003, 0.003])
+    assert physics.supply.composition == pytest.approx([-1.0, 0.003, 0.003])
     endosome, law = physics.new_endosome(), physics.tension_law
     assert endosome.geometric_area == pytest.approx(96 * 128)
     assert endosome.reserve == pytest.approx(0.31 * 96 * 128)

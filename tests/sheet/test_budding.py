@@ -1,4 +1,4 @@
-"""Budding events on a sheet: who buds, what a vesicle takes along, what the archive's row says of it, and the books."""
+"""Budding on a sheet: which domains bud, what a vesicle takes along, what its row says, and the ledger."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +16,10 @@ from membrane.endosome.budget import Endosome, VesicleSupply, sphere_area
 from membrane.endosome.tension import TensionLaw
 from membrane.outcome.density import shell_density
 from membrane.outcome.table import EVENT_DTYPE, MECHANISMS, MolecularAreas, is_ilv
-from membrane.sheet.books import Books, content
-from membrane.sheet.budding import Buddings, BudWatcher, OpenBud, with_tension
+from membrane.sheet.budding import BuddingRules, BudWatcher
 from membrane.sheet.domains import find_domains
+from membrane.sheet.fate import Fate, OpenBud
+from membrane.sheet.ledger import Ledger, content
 from membrane.units import thermal_energy
 
 CONFIG = Path(__file__).parents[2] / "configs" / "ceramide.yaml"
@@ -35,7 +36,7 @@ TENSIONS = TensionLaw(
     rest_tension=1e-3,
     lysis_tension=7.0,
 )
-RULES = Buddings(
+RULES = BuddingRules(
     law=CapLaw(Gate(neck_radius=5.0, thermal_energy=KT), membrane_viscosity=3e-6, solvent_viscosity=3e-9),
     bending_rigidity_lo=KAPPA_LO,
     bending_rigidity_ld=KAPPA_LD,
@@ -85,14 +86,14 @@ def make_state(model, phi=None, composition=BUDDING, tick=0):
 
 
 def make_watcher(model, state, *, reserve=1e6, rate=0.0, seed=1, endosome=0, interval=1 << 20, rules=RULES):
-    """A watcher with books and budget (a sphere of 500 nm, ``reserve`` in nm^2, ``rate`` vesicles of 60 nm a second)
+    """A watcher with ledger and budget (a sphere of 500 nm, ``reserve`` in nm^2, ``rate`` vesicles of 60 nm a second)
     opened on ``state``; its interval of a second makes a domain without barrier certain to bud."""
     budget = Endosome.open(TENSIONS, HOST_RADIUS, reserve / sphere_area(2 * HOST_RADIUS), supply_diameter=60.0)
     return BudWatcher(
-        rules,
-        VesicleSupply(rate_per_s=rate, diameter=60.0, composition=PLUG[: len(model.species)]),
-        budget,
-        Books.open(content(state.fields, model.grid.cell_area)),
+        rules=rules,
+        supply=VesicleSupply(rate_per_s=rate, diameter=60.0, composition=PLUG[: len(model.species)]),
+        budget=budget,
+        ledger=Ledger.open(content(state.fields, model.grid.cell_area)),
         sheet_area=model.grid.area,
         endosome=endosome,
         seed=seed,
@@ -113,7 +114,7 @@ def ask(model, state, rules=RULES):
     fields = np.asarray(state.fields)
     domains = find_domains(fields[0], model.grid)
     watcher = make_watcher(model, state, rules=rules)
-    return rules.law(*watcher._mechanics(model, domains, fields, np.arange(len(domains)), {}))
+    return rules.law(*watcher.mechanics(model, domains, fields, np.arange(len(domains)), {}))
 
 
 def test_one_domain_makes_one_event(model):
@@ -132,43 +133,43 @@ def test_one_domain_makes_one_event(model):
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("float64", 1e-12), ("float32", 1e-6)])
 def test_content_is_conserved(precision, tolerance):
-    """before = after + vesicle - supply for every species, to 1e-12 (float64) and 1e-6 (float32); the books close
+    """before = after + vesicle - supply for every species, to 1e-12 (float64) and 1e-6 (float32); the ledger closes
     alike."""
     model = make_model(precision)
     state = make_state(model)
     before = content(state.fields, model.grid.cell_area)
     watcher, after = look(model, state)
-    books, now = watcher.books, content(after.fields, model.grid.cell_area)
+    ledger, now = watcher.ledger, content(after.fields, model.grid.cell_area)
     assert after.fields.dtype == precision
     scale = np.abs(before) + np.array([model.grid.area, 0, 0, 0, 0])
-    assert np.max(np.abs(before - (now + books.removed - books.supplied)) / scale) < tolerance
-    assert np.max(np.abs(books.residual(now)) / scale) < tolerance
+    assert np.max(np.abs(before - (now + ledger.removed - ledger.supplied)) / scale) < tolerance
+    assert np.max(np.abs(ledger.residual(now)) / scale) < tolerance
     row = watcher.rows[0]
-    np.testing.assert_allclose(books.supplied, float(row["area_nm2"]) * PLUG, rtol=1e-12)
+    np.testing.assert_allclose(ledger.supplied, float(row["area_nm2"]) * PLUG, rtol=1e-12)
     assert watcher.budget.area_account.ilvs == -float(row["area_nm2"])
     # The vesicle holds what stood under the stated mask (1 - tanh(2 d/xi))/2, integrated over the radius; pixels
     # allow 2 %.
     r = np.linspace(0, 100, 20001)
     mask, phi = 0.5 * (1 - np.tanh(2 * (r - RADIUS) / WIDTH)), np.tanh((RADIUS - r) / (np.sqrt(2) * WIDTH))
     integral = lambda f: np.trapezoid(mask * f * 2 * np.pi * r, r)
-    assert books.removed[0] == pytest.approx(integral(phi), rel=0.02)
-    assert books.removed[1] == pytest.approx(integral(0.05 + 0.4 * 0.5 * (1 + phi)), rel=0.02)
+    assert ledger.removed[0] == pytest.approx(integral(phi), rel=0.02)
+    assert ledger.removed[1] == pytest.approx(integral(0.05 + 0.4 * 0.5 * (1 + phi)), rel=0.02)
 
 
-def test_books_close_after_reactions_and_two_vesicles(model):
-    """Books.residual is 0 after two vesicles and a booked reaction, 1e-12; arrays and back keep every number."""
+def test_ledger_closes_after_reactions_and_two_vesicles(model):
+    """Ledger.residual is 0 after two vesicles and a booked reaction, 1e-12; arrays and back keep every number."""
     grid = model.grid
     phi = np.maximum(disc(grid, 42.0, (60.0, 60.0)), disc(grid, 45.0, (150.0, 180.0)))
     state = make_state(model, phi)
     watcher, after = look(model, state)
     assert len(watcher.rows) == 2
     gained = np.array([0.0, 1e-3, 2e-3, -1e-4, 1e-4])
-    watcher.advanced(gained)
+    watcher.add_reacted(gained)
     now = content(after.fields, grid.cell_area) + gained * grid.area
-    assert np.max(np.abs(watcher.books.residual(now))) < 1e-12 * grid.area
-    assert np.max(np.abs(watcher.books.residual(now + 1.0))) > 0.99
-    back = Books.from_arrays(watcher.books.as_arrays())
-    for name, value in vars(watcher.books).items():
+    assert np.max(np.abs(watcher.ledger.residual(now))) < 1e-12 * grid.area
+    assert np.max(np.abs(watcher.ledger.residual(now + 1.0))) > 0.99
+    back = Ledger.from_arrays(watcher.ledger.as_arrays())
+    for name, value in vars(watcher.ledger).items():
         assert np.array_equal(getattr(back, name), value)
     first, second = watcher.rows
     assert first["x_nm"] != second["x_nm"]
@@ -179,7 +180,7 @@ def test_row_of_an_event(model):
     from contents."""
     state = make_state(model, tick=5000)
     watcher, _ = look(model, state, endosome=7)
-    row, taken = watcher.rows[0], watcher.books.removed
+    row, taken = watcher.rows[0], watcher.ledger.removed
     assert row.dtype == EVENT_DTYPE
     area = float(row["area_nm2"])
     assert area == pytest.approx(np.pi * RADIUS**2, rel=0.01)
@@ -316,7 +317,7 @@ def test_tension_is_changed_without_compilation(model):
         return sheet.free_energy(state.fields)
 
     state = make_state(model)
-    values = [float(force(with_tension(model, tension), state)) for tension in (1e-3, 2e-3, 0.5)]
+    values = [float(force(model.with_tension(tension), state)) for tension in (1e-3, 2e-3, 0.5)]
     assert len(traced) == 1
     assert len(set(values)) == 3
 
@@ -389,7 +390,7 @@ def test_competing_rates_of_an_open_bud(model):
         watcher = make_watcher(model, state, seed=seed, rules=rules)
         watcher.open_buds = [OpenBud(*map(float, CENTRE), 0.0, 5.0)]
         fate = draw(watcher, model, state)
-        left, opened = left + (fate == "leaves"), opened + (fate == "closes down")
+        left, opened = left + (fate is Fate.LEAVES), opened + (fate is Fate.FLATTENS)
     gone = -np.expm1(-(a + b) * dt)
     for count, share in ((left, gone * a / (a + b)), (opened, gone * b / (a + b))):
         assert abs(count - 600 * share) < 4 * np.sqrt(600 * share * (1 - share))
@@ -397,9 +398,13 @@ def test_competing_rates_of_an_open_bud(model):
 
 def draw(watcher, model, state):
     """The fate of the only domain, without carrying it out."""
-    fates = []
-    decide = watcher._fate
-    watcher._fate = lambda *case: fates.append(decide(*case))
+    fates, decide = [], watcher._fate
+
+    def noted(*case):
+        fates.append(decide(*case))
+        return Fate.UNCHANGED
+
+    watcher._fate = noted
     watcher.see(model, state)
     return fates[0]
 

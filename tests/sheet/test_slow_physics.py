@@ -109,7 +109,7 @@ class Lengths:
         self.next_tick = int(state.tick) + max(4096, int(state.tick) // 6 // 4096 * 4096)
         return model, state
 
-    def advanced(self, reacted):
+    def add_reacted(self, reacted):
         """Nothing to keep."""
 
 

@@ -188,7 +188,7 @@ class Log:
         self.next_tick += self.interval
         return model, state
 
-    def advanced(self, reacted):
+    def add_reacted(self, reacted):
         """Nothing to keep."""
 
 

@@ -1,4 +1,4 @@
-"""The books of a sheet: what of each species it began with, gained, lost and was given."""
+"""The ledger of a sheet: how much of each species it began with, gained, lost and was given."""
 
 from dataclasses import dataclass
 
@@ -6,11 +6,13 @@ import numpy as np
 
 
 @dataclass
-class Books:
-    """Content of the sheet in float64, species x nm^2: what it began with, gained by reactions, lost to vesicles,
-    was given.
+class Ledger:
+    """Contents of the sheet, arrays (species,) in nm^2, in float64. A content is the integral of a field.
 
-    ``residual`` closes to rounding: content now - (initial + reacted + supplied - removed).
+    initial: at the start
+    reacted: gained by reactions
+    removed: lost to vesicles
+    supplied: given by new membrane
     """
 
     initial: np.ndarray
@@ -19,25 +21,25 @@ class Books:
     supplied: np.ndarray
 
     @classmethod
-    def open(cls, content: np.ndarray) -> "Books":
-        """Books of a sheet that holds ``content`` (species,)."""
+    def open(cls, content: np.ndarray) -> "Ledger":
+        """The ledger of a sheet that holds ``content`` (species,) at the start."""
         zero = np.zeros_like(content)
         return cls(content.copy(), zero.copy(), zero.copy(), zero.copy())
 
     def residual(self, content: np.ndarray) -> np.ndarray:
-        """What is unaccounted for, species x nm^2."""
+        """content - (initial + reacted + supplied - removed), in nm^2: what is unaccounted for, 0 to rounding."""
         return content - (self.initial + self.reacted + self.supplied - self.removed)
 
     def as_arrays(self) -> dict[str, np.ndarray]:
-        """For a checkpoint."""
+        """Arrays for a checkpoint, which calls them books."""
         return {f"books_{name}": np.asarray(value) for name, value in vars(self).items()}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Books":
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Ledger":
         """Inverse of :meth:`as_arrays`."""
         return cls(**{name: np.asarray(arrays[f"books_{name}"]) for name in cls.__dataclass_fields__})
 
 
 def content(fields, cell_area: float) -> np.ndarray:
-    """Integral of each field (species, n_y, n_x) over the sheet, float64, nm^2."""
+    """Integral of each field (species, n_y, n_x) over the sheet, (species,) in nm^2, in float64."""
     return np.asarray(fields).sum(axis=(1, 2), dtype=np.float64) * cell_area
