@@ -6,8 +6,7 @@
         + sum_i (K_A/2) (A_i - A0_i)^2/A0_i                                                           stretch
         + (K_V/2) (V - V0)^2/V0 + p V                                                                 osmosis
 
-The lines are the bending energy, that of the Gaussian curvature K, that of the composition (where K is the gradient
-coefficient of phi), of stretching each closed membrane i, and of osmosis and pressure.
+In the second line K is the Gaussian curvature, in the third the gradient coefficient of phi. i counts closed membranes.
 
 - X are the fields on the membrane: phi (Lo and Ld) and, as on the sheet and with the same density f
   (:mod:`membrane.energy`), ceramide in both leaflets and cargo. They are fields of the whole box, and in equilibrium

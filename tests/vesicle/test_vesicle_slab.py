@@ -50,7 +50,7 @@ def test_planes_are_one_vesicle_with_their_area_and_rim():
     lo = (np.asarray(state.phi) > 0) & (np.abs(np.asarray(state.psi)) < 0.5)
     assert lo.any()
     assert not (lo & ~upper).any()
-    assert np.isnan(series_row(physics, state, [vesicle], [])["reduced_volume"])
+    assert np.isnan(series_row(physics.membrane, state, [vesicle], [])["reduced_volume"])
 
 
 def test_a_sphere_is_closed_whatever_its_curvature_says():
@@ -60,7 +60,7 @@ def test_a_sphere_is_closed_whatever_its_curvature_says():
         "geometry.shape={kind: sphere, diameter_nm: 90}", "geometry.box_nm=[161,161,161]"
     )
     touching = replace(vesicle, is_ilv=True, volume=0.0)
-    row = series_row(physics, state, [vesicle, touching], [])
+    row = series_row(physics.membrane, state, [vesicle, touching], [])
     assert row["euler_characteristic"] < 3
     assert row["reduced_volume"] == pytest.approx(1.0, rel=5e-3)
 
