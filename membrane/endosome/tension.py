@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 ROUNDING = 4 * np.finfo(float).eps
@@ -71,7 +70,7 @@ class TensionLaw:
         if self.rest_tension >= self.lysis_tension:
             raise ValueError(f"rest_tension {self.rest_tension:g} must lie below lysis_tension {self.lysis_tension:g}")
 
-    def stored_fraction(self, radius: ArrayLike, tension: ArrayLike):
+    def stored_fraction(self, radius: float | np.ndarray, tension: float | np.ndarray):
         """Delta, the fraction of the membrane that shape fluctuations store; 0 where the host is too small for any.
 
         Arguments:
@@ -92,7 +91,7 @@ class TensionLaw:
             )
         return stored
 
-    def needed_area(self, radius: ArrayLike, tension: ArrayLike):
+    def needed_area(self, radius: float | np.ndarray, tension: float | np.ndarray):
         """Relaxed area in nm^2 of a membrane that spans the sphere: 4 pi R^2/[(1 + sigma/K_A)(1 - Delta)].
 
         Arguments and errors are those of :meth:`stored_fraction`.
