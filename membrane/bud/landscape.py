@@ -358,7 +358,7 @@ def _opening(path: _Path, dimple: int, top: int, bud: int, kT) -> dict:
     return {"opening_barrier_kBT": float(path.energy[top] - path.energy[bud]), "opening_rate_per_s": rate}
 
 
-def mean_escape_time(x: np.ndarray, energy: np.ndarray, drag: np.ndarray, start: int | np.ndarray):
+def mean_escape_time(x: np.ndarray, energy: np.ndarray, drag: np.ndarray, start: int | np.integer | np.ndarray):
     """Mean first-passage time from x[start] to x[-1], with a reflecting wall at x[0].
 
         tau = integral_{x_start}^{x_end} dq exp(F/kT) integral_{x_0}^{q} dq' exp(-F/kT),    dq = sqrt(gamma/kT) dx

@@ -1,10 +1,9 @@
 """The situation of the domains of a configuration, and what a bud law predicts for domains of many sizes in it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from membrane.bud.landscape import BudAnswer, Domain, Host
 
@@ -56,7 +55,7 @@ class Situation:
             radius=self.host_radius,
         )
 
-    def domains(self, diameters: ArrayLike) -> Domain:
+    def domains(self, diameters: Sequence | np.ndarray) -> Domain:
         """Domains that make vesicles of these diameters (nm)."""
         size = np.asarray(diameters, float)
         full = lambda value: np.full(size.shape, value)
@@ -117,7 +116,7 @@ class Prediction:
         return float(self.diameters[np.argmax(holds)]) if holds.any() else np.nan
 
 
-def crossing(diameters: ArrayLike, waiting_s: np.ndarray, seconds: float) -> float:
+def crossing(diameters: Sequence | np.ndarray, waiting_s: np.ndarray, seconds: float) -> float:
     """Smallest diameter whose waiting time is at most ``seconds``; nan: there is none.
 
     Between two diameters the logarithm of the time is interpolated.
@@ -136,7 +135,7 @@ def crossing(diameters: ArrayLike, waiting_s: np.ndarray, seconds: float) -> flo
 
 
 def predict_situation(
-    situation: Situation, law: Callable[[Domain, Host], BudAnswer], diameters: ArrayLike, duration_s: float
+    situation: Situation, law: Callable[[Domain, Host], BudAnswer], diameters: Sequence | np.ndarray, duration_s: float
 ) -> Prediction:
     """What a bud law predicts for domains in a situation.
 

@@ -1,7 +1,8 @@
 """From a configuration to what the bud law predicts of its domains."""
 
+from collections.abc import Sequence
+
 import numpy as np
-from numpy.typing import ArrayLike
 
 from membrane.bud.situation import DIAMETERS_NM, Prediction, Situation, predict_situation
 from membrane.builder.elasticity import elasticity
@@ -34,7 +35,7 @@ def situation_of(config: SheetConfig) -> Situation:
     )
 
 
-def predict(config: SheetConfig, diameters: ArrayLike = DIAMETERS_NM) -> Prediction:
+def predict(config: SheetConfig, diameters: Sequence | np.ndarray = DIAMETERS_NM) -> Prediction:
     """What the bud law of a configuration predicts for domains of many sizes.
 
     Arguments:
