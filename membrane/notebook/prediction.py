@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from membrane.bud.situation import DIAMETERS_NM
 from membrane.bud.words import report, rows
 from membrane.config import ConfigError
@@ -51,7 +53,7 @@ class Prediction:
 def predict(
     config: Source,
     *,
-    diameters_nm: Sequence[float] = DIAMETERS_NM,
+    diameters_nm: Sequence[int | float] | np.ndarray = DIAMETERS_NM,
     set: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> Prediction:
@@ -63,6 +65,18 @@ def predict(
 
     Raises ConfigError where the configuration is not valid or not of kind ``sheet``, and ValueError where the diameters
     do not rise or are too large for the endosome, or where the mixture does not separate into two phases.
+
+    >>> import membrane as mb
+    >>> prediction = mb.predict("ceramide", diameters_nm=[40, 60, 80], tension_uN_per_m=10, law="cap")
+    >>> prediction.table[["diameter_nm", "neck_closes"]]
+       diameter_nm  neck_closes
+    0         40.0        False
+    1         60.0        False
+    2         80.0         True
+    >>> prediction.table.verdict[0]
+    'no bud state (barrier 241 kT)'
+    >>> print(f"{prediction.thresholds['no_barrier_from_nm']:.0f} nm")
+    60 nm
     """
     checked = load(config, set=set, **changes)
     if checked.kind != "sheet":

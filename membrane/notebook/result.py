@@ -165,8 +165,7 @@ class Result:
         return sensitivity_figure(self._record)
 
     def __repr__(self) -> str:
-        record = self._record
-        about, config = record.attributes, record.config
+        record, about = self._record, self._record.attributes
         endosomes = int(about["number_of_endosomes"])
         reached = record.series["time_s"][-1:] * 1e3
         branches = [
@@ -179,10 +178,20 @@ class Result:
             branches.append(("members", f"{len(record.members['member'])}"))
         branches.append(("archive", "not kept; save(path) keeps it" if self._folder else str(record.path)))
         return tree(
-            f"{about['name']}: a {config.get('kind', 'sheet')}, {about['status']}, {endosomes} "
-            f"endosome{'' if endosomes == 1 else 's'}, {reached[0] if reached.size else 0:.4g} ms",
+            f"{about['name']}: {self._kind}, {about['status']}, {endosomes} endosome{'' if endosomes == 1 else 's'}, "
+            f"{reached[0] if reached.size else 0:.4g} ms",
             branches,
         )
+
+    @property
+    def _kind(self) -> str:
+        """What the archive is of, in words."""
+        if self._record.members:
+            return "a collected sweep"
+        try:
+            return f"a {self._record.config.get('kind', 'sheet')}"
+        except ArchiveError:
+            return "a run of unknown kind"
 
 
 def read(path: str | PathLike[str]) -> Result:
@@ -191,6 +200,12 @@ def read(path: str | PathLike[str]) -> Result:
     ``path``: the archive, an HDF5 file. Of an unfinished run, what it has saved so far is read.
 
     Raises ArchiveError where there is no such archive, where the file is no archive, and where it is damaged.
+
+    >>> import membrane as mb
+    >>> small = {"endosomes": 1, "duration_s": 0.003, "box_nm": [96, 96], "law": "cap"}
+    >>> path = mb.run("ceramide", output="small.h5", progress=False, **small).path
+    >>> dict(mb.read(path).frames.phi.sizes)
+    {'time_s': 2, 'endosome': 1, 'y_nm': 24, 'x_nm': 24}
     """
     path = Path(path).expanduser()
     try:

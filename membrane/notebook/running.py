@@ -47,6 +47,18 @@ def run(
 
     Raises ConfigError where the configuration is not valid; ArchiveError where the archive exists, cannot be written or
     does not fit when it is resumed; KeyboardInterrupt where the run is interrupted, which says what is kept.
+
+    >>> import membrane as mb
+    >>> result = mb.run("ceramide", endosomes=1, duration_s=0.003, box_nm=[96, 96], law="cap", progress=False)
+    >>> result
+    ceramide: a sheet, complete, 1 endosome, 3.008 ms
+    ├─ events: 0, of which 0 made an ILV
+    ├─ sizes: no ILV of known size from 1 endosome
+    ├─ series: 4 times, 36 observables
+    ├─ frames: cargo_monomer, cargo_oligomer, ceramide_cytosolic, ceramide_luminal, height, phi
+    └─ archive: not kept; save(path) keeps it
+    >>> result.series.tension_uN_per_m.values[:, 0]
+    array([1., 1., 1., 1.])
     """
     checked = load(config, set=set, **changes)
     if output is None and (resume or overwrite):
