@@ -10,6 +10,7 @@ from membrane.bud.words import report, rows
 from membrane.config import ConfigError
 from membrane.extras import needed
 from membrane.notebook.config import Source, load
+from membrane.program.console import quiet_xla
 
 if TYPE_CHECKING:
     import pandas
@@ -81,9 +82,10 @@ def predict(
     checked = load(config, set=set, **changes)
     if checked.kind != "sheet":
         raise ConfigError(f"{checked.name}: kind {checked.kind} has no bud law; give a configuration of kind sheet")
-    # Seconds, which an import of this file does not wait for; the settings come before whatever else imports jax.
-    from membrane.notebook.settings import jax_set_up  # isort: skip
+    quiet_xla()
+    # Seconds, which an import of this file does not wait for.
     from membrane.builder.prediction import predict as ask
+    from membrane.notebook.settings import jax_set_up
 
     with jax_set_up(cache_from_s=1.0):
         return Prediction(ask(checked, diameters_nm))

@@ -16,6 +16,7 @@ from membrane.notebook.tree import tree
 
 if TYPE_CHECKING:
     import pandas
+    import pyvista
     import xarray
 
     import membrane.figures.canvas
@@ -142,6 +143,19 @@ class Result:
 
         draw = vesicle.vesicle_figure if self._record.config["kind"] == "vesicle" else sheet.membrane_figure
         return draw(self._record, endosome, frames)
+
+    def view(self, frame: int = -1, endosome: int = 0) -> "pyvista.Plotter":
+        """The membrane of one endosome as a surface to be turned: ``result.view().show()``. Returns a scene of pyvista.
+
+        ``frame``: its number, from 0 on; a negative one counts from the end.
+        ``endosome``: its number, from 0 on.
+
+        Colours are the Lo/Ld order. The limiting membrane of a vesicle is seen through. Raises ImportError where
+        pyvista is not installed, and ValueError where there is no such frame or endosome.
+        """
+        from membrane.notebook.view import scene_of
+
+        return scene_of(self._record, frame, endosome)
 
     def plot_sweep(self, *keys: str) -> "membrane.figures.canvas.Figure":
         """Draw what came out of a collected sweep over one or two of its parameters. Returns a figure of matplotlib.

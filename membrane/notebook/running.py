@@ -14,6 +14,7 @@ from membrane.notebook.config import Source, load
 from membrane.notebook.folder import TemporaryFolder
 from membrane.notebook.result import Result
 from membrane.paths import archive_name, resolve_link
+from membrane.program.console import quiet_xla
 from membrane.program.cores import cores
 from membrane.program.stop import Stop
 
@@ -91,9 +92,10 @@ def run(
 def _fill(config: Any, target: Path, options: SimpleNamespace) -> None:
     """Run ``config`` into the archive ``target``. Raises KeyboardInterrupt where it was interrupted."""
     with Stop() as stop:
+        quiet_xla()
         # Seconds, in which an interruption is heard.
-        from membrane.notebook.settings import jax_set_up  # isort: skip
         from membrane.builder import build
+        from membrane.notebook.settings import jax_set_up
         from membrane.program.launch import advance, batch_of, open_archive
 
         with jax_set_up(float64=config.numerics.precision == "float64"):
