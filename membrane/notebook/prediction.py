@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from membrane.bud.situation import DIAMETERS_NM
 from membrane.bud.words import report, rows
 from membrane.config import ConfigError
 from membrane.extras import needed
 from membrane.notebook.config import Source, load
+from membrane.program.console import quiet_xla
 
 if TYPE_CHECKING:
     import pandas
@@ -51,7 +54,7 @@ class Prediction:
 def predict(
     config: Source,
     *,
-    diameters_nm: Sequence[float] = DIAMETERS_NM,
+    diameters_nm: Sequence[int | float] | np.ndarray = DIAMETERS_NM,
     set: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> Prediction:
@@ -63,13 +66,26 @@ def predict(
 
     Raises ConfigError where the configuration is not valid or not of kind ``sheet``, and ValueError where the diameters
     do not rise or are too large for the endosome, or where the mixture does not separate into two phases.
+
+    >>> import membrane as mb
+    >>> prediction = mb.predict("ceramide", diameters_nm=[40, 60, 80], tension_uN_per_m=10, law="cap")
+    >>> prediction.table[["diameter_nm", "neck_closes"]]
+       diameter_nm  neck_closes
+    0         40.0        False
+    1         60.0        False
+    2         80.0         True
+    >>> prediction.table.verdict[0]
+    'no bud state (barrier 241 kT)'
+    >>> print(f"{prediction.thresholds['no_barrier_from_nm']:.0f} nm")
+    60 nm
     """
     checked = load(config, set=set, **changes)
     if checked.kind != "sheet":
         raise ConfigError(f"{checked.name}: kind {checked.kind} has no bud law; give a configuration of kind sheet")
-    # Seconds, which an import of this file does not wait for; the settings come before whatever else imports jax.
-    from membrane.notebook.settings import jax_set_up  # isort: skip
+    quiet_xla()
+    # Seconds, which an import of this file does not wait for.
     from membrane.builder.prediction import predict as ask
+    from membrane.notebook.settings import jax_set_up
 
     with jax_set_up(cache_from_s=1.0):
         return Prediction(ask(checked, diameters_nm))

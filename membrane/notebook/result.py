@@ -16,6 +16,7 @@ from membrane.notebook.tree import tree
 
 if TYPE_CHECKING:
     import pandas
+    import pyvista
     import xarray
 
     import membrane.figures.canvas
@@ -143,6 +144,19 @@ class Result:
         draw = vesicle.vesicle_figure if self._record.config["kind"] == "vesicle" else sheet.membrane_figure
         return draw(self._record, endosome, frames)
 
+    def view(self, frame: int = -1, endosome: int = 0) -> "pyvista.Plotter":
+        """The membrane of one endosome as a surface to be turned: ``result.view().show()``. Returns a scene of pyvista.
+
+        ``frame``: its number, from 0 on; a negative one counts from the end.
+        ``endosome``: its number, from 0 on.
+
+        Colours are the Lo/Ld order. The limiting membrane of a vesicle is seen through. Raises ImportError where
+        pyvista is not installed, and ValueError where there is no such frame or endosome.
+        """
+        from membrane.notebook.view import scene_of
+
+        return scene_of(self._record, frame, endosome)
+
     def plot_sweep(self, *keys: str) -> "membrane.figures.canvas.Figure":
         """Draw what came out of a collected sweep over one or two of its parameters. Returns a figure of matplotlib.
 
@@ -165,8 +179,7 @@ class Result:
         return sensitivity_figure(self._record)
 
     def __repr__(self) -> str:
-        record = self._record
-        about, config = record.attributes, record.config
+        record, about = self._record, self._record.attributes
         endosomes = int(about["number_of_endosomes"])
         reached = record.series["time_s"][-1:] * 1e3
         branches = [
@@ -179,10 +192,20 @@ class Result:
             branches.append(("members", f"{len(record.members['member'])}"))
         branches.append(("archive", "not kept; save(path) keeps it" if self._folder else str(record.path)))
         return tree(
-            f"{about['name']}: a {config.get('kind', 'sheet')}, {about['status']}, {endosomes} "
-            f"endosome{'' if endosomes == 1 else 's'}, {reached[0] if reached.size else 0:.4g} ms",
+            f"{about['name']}: {self._kind}, {about['status']}, {endosomes} endosome{'' if endosomes == 1 else 's'}, "
+            f"{reached[0] if reached.size else 0:.4g} ms",
             branches,
         )
+
+    @property
+    def _kind(self) -> str:
+        """What the archive is of, in words."""
+        if self._record.members:
+            return "a collected sweep"
+        try:
+            return f"a {self._record.config.get('kind', 'sheet')}"
+        except ArchiveError:
+            return "a run of unknown kind"
 
 
 def read(path: str | PathLike[str]) -> Result:
@@ -191,6 +214,12 @@ def read(path: str | PathLike[str]) -> Result:
     ``path``: the archive, an HDF5 file. Of an unfinished run, what it has saved so far is read.
 
     Raises ArchiveError where there is no such archive, where the file is no archive, and where it is damaged.
+
+    >>> import membrane as mb
+    >>> small = {"endosomes": 1, "duration_s": 0.003, "box_nm": [96, 96], "law": "cap"}
+    >>> path = mb.run("ceramide", output="small.h5", progress=False, **small).path
+    >>> dict(mb.read(path).frames.phi.sizes)
+    {'time_s': 2, 'endosome': 1, 'y_nm': 24, 'x_nm': 24}
     """
     path = Path(path).expanduser()
     try:

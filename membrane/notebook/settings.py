@@ -1,11 +1,7 @@
 """How jax is set up for a run from a notebook, and given back as it was."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-# Before jax is imported: XLA would print two long lines for each program that it finds in its cache.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import jax
 

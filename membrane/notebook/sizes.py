@@ -63,11 +63,12 @@ class Sizes:
         return pandas.DataFrame(columns)
 
     def __repr__(self) -> str:
+        endosomes = f"{self.endosomes} endosome{'' if self.endosomes == 1 else 's'}"
         if not self.n:
-            return f"no ILV of known size from {self.endosomes} endosomes"
+            return f"no ILV of known size from {endosomes}"
         share = [100 * end for end in self.fraction_interval]
         return (
-            f"{self.n} ILVs of known size from {self.endosomes} endosomes\n"
+            f"{self.n} ILV{'' if self.n == 1 else 's'} of known size from {endosomes}\n"
             f"median {self.median_nm:.1f} nm ({words(*self.interval, self.endosomes, '.1f')}), "
             f"quartiles {self.q25_nm:.1f} and {self.q75_nm:.1f} nm\n"
             f"{100 * self.fraction_40_100_nm:.0f} % in 40-100 nm ({words(*share, self.endosomes, '.0f')})"
