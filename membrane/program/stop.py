@@ -24,7 +24,7 @@ def let_interrupt_raise() -> None:
 class Stop:
     """Whether to stop at the next boundary: a signal came, or the time is up.
 
-    Used as ``with Stop() as stop:``. From :meth:`begin` on a signal is only noted, and ``stop()`` says whether one came.
+    Used as ``with Stop() as stop:``. From :meth:`begin` on a signal is only noted, and ``stop()`` then tells.
     Before that a signal ends at once what is going on: it raises KeyboardInterrupt. In a process for which
     :func:`let_interrupt_end_process` was called, it ends the process, even while a compiler runs for a minute. At the
     end of ``with`` the earlier handlers come back.
