@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from membrane.archive import ArchiveError, Collection, RunExtent, RunStatus, common_times, prune, read, run_extent
 from membrane.config import ConfigError
-from membrane.config.shipped import SWEEP_HELP, chosen
+from membrane.config.shipped import SWEEP_HELP, config_file
 from membrane.outcome.table import EVENT_DTYPE
 from membrane.paths import PathError, all_differ, archive_name, may_write, path, resolve_link, same
 from membrane.program.console import BAD_INPUT, COMPLETE, FAILED, command, set_up_logging
@@ -40,7 +40,7 @@ def _main(argv: list[str]) -> int:
     set_up_logging(arguments.quiet)
     with Stop() as stop:
         try:
-            arguments.sweep = chosen(arguments.sweep)
+            arguments.sweep = config_file(arguments.sweep)
             sweep = read_sweep(arguments.sweep)
             folder = SweepFolder(arguments.folder or Path("runs") / sweep.config.name, sweep)
             output = _output(folder, arguments)

@@ -37,11 +37,11 @@ def stem(output: Path | None, read: Sequence[Path] = (), ending: str = "") -> Pa
     if chosen.suffix.lower() in (".png", ".pdf"):
         chosen = chosen.with_name(chosen.name[: -len(chosen.suffix)])
     written = {suffix[1:].upper(): chosen.with_name(chosen.name + suffix) for suffix in (".png", ".pdf")}
-    free(written, read)
+    check_outputs(written, read)
     return chosen
 
 
-def free(outputs: dict[str, Path], read: Sequence[Path]) -> None:
+def check_outputs(outputs: dict[str, Path], read: Sequence[Path]) -> None:
     """Raises PathError unless all ``outputs`` (by what they are, in words) may be written without replacing what is
     ``read``."""
     all_differ(outputs, read)

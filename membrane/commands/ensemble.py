@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from membrane.config import ConfigError, log_remarks
-from membrane.config.shipped import SWEEP_HELP, chosen
+from membrane.config.shipped import SWEEP_HELP, config_file
 from membrane.paths import PathError, all_differ, may_write, path
 from membrane.program.console import (
     BAD_INPUT,
@@ -56,7 +56,7 @@ def _main(argv: list[str]) -> int:
     with Stop(arguments.max_wall_time) as stop:
         try:
             cluster.refuse_unused_options(arguments)
-            arguments.sweep = chosen(arguments.sweep)
+            arguments.sweep = config_file(arguments.sweep)
             sweep = read_sweep(arguments.sweep)
             folder = SweepFolder(arguments.folder or Path("runs") / sweep.config.name, sweep)
             members = _share(sweep.members, arguments)

@@ -7,7 +7,7 @@ import sys
 from typing import NoReturn
 
 from membrane.program.console import BAD_INPUT, command
-from membrane.program.stop import end_at_once
+from membrane.program.stop import let_interrupt_end_process
 from membrane.version import VERSION
 
 COMMANDS = {
@@ -27,7 +27,7 @@ COMMANDS = {
 
 def start(*words: str) -> NoReturn:
     """The program itself: runs the command line of this process after ``words``, and exits with its code."""
-    end_at_once()
+    let_interrupt_end_process()
     sys.exit(main([*words, *sys.argv[1:]]))
 
 

@@ -12,7 +12,7 @@ from membrane import archive
 from membrane.commands import drawing
 from membrane.paths import path, picture_beside
 from membrane.program.console import command
-from membrane.program.stop import raise_again
+from membrane.program.stop import let_interrupt_raise
 
 
 def main(argv: list[str]) -> int:
@@ -44,7 +44,7 @@ def _write(arguments) -> Iterable[Path]:
     from membrane.figures.mesh import surface_mesh
     from membrane.figures.vtp import write_pvd, write_vtp
 
-    raise_again()
+    let_interrupt_raise()
     folder = arguments.output or picture_beside(arguments.archive, "-surfaces")
     record = archive.read(arguments.archive)
     times = record.frames.frame_times_s
@@ -52,7 +52,7 @@ def _write(arguments) -> Iterable[Path]:
         raise ValueError(f"{arguments.archive} holds no frames; run with a cadence of frames to see the membrane")
     stem = picture_beside(arguments.archive, f"-{arguments.endosome}" if arguments.endosome else "").name
     table, files = folder / f"{stem}.pvd", [folder / f"{stem}-{index:06d}.vtp" for index in range(len(times))]
-    drawing.free({file.name: file for file in (table, *files)}, [arguments.archive])
+    drawing.check_outputs({file.name: file for file in (table, *files)}, [arguments.archive])
     for index, file in enumerate(files):
         write_vtp(file, surface_mesh(VesicleFrame(record, index, arguments.endosome)))
     return [write_pvd(table, times, files)]

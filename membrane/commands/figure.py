@@ -12,7 +12,7 @@ from membrane import archive
 from membrane.commands import drawing
 from membrane.paths import path
 from membrane.program.console import command, set_up_logging
-from membrane.program.stop import raise_again
+from membrane.program.stop import let_interrupt_raise
 
 log = logging.getLogger("membrane")
 
@@ -68,10 +68,10 @@ def _draw(arguments) -> Iterable[Path]:
     from membrane.figures import sheet, sizes, sweep, vesicle
     from membrane.figures.style import save
 
-    raise_again()
+    let_interrupt_raise()
     records = [archive.read(one) for one in arguments.archives]
     record, kind = records[0], arguments.kind or _kind(records)
-    _refuse_idle(arguments, kind)
+    _refuse_unused(arguments, kind)
     stem = drawing.stem(arguments.output, arguments.archives, f"-{kind}")
     endosome = arguments.endosome or 0
     match kind:
@@ -101,7 +101,7 @@ def _kind(records: list[archive.RunRecord]) -> str:
     return kind
 
 
-def _refuse_idle(arguments, kind: str) -> None:
+def _refuse_unused(arguments, kind: str) -> None:
     """Raises ValueError where an option, or an archive, would be passed over."""
     if kind != "sizes" and len(arguments.archives) > 1:
         raise ValueError(f"--kind {kind} draws one archive; {len(arguments.archives)} were given")

@@ -12,7 +12,7 @@ from membrane import archive
 from membrane.commands import drawing
 from membrane.paths import path, picture_beside
 from membrane.program.console import command
-from membrane.program.stop import raise_again
+from membrane.program.stop import let_interrupt_raise
 
 
 def main(argv: list[str]) -> int:
@@ -44,9 +44,9 @@ def _draw(arguments) -> Iterable[Path]:
     # matplotlib takes a second, which --help does not wait for.
     from membrane.figures import sheet, vesicle
 
-    raise_again()
+    let_interrupt_raise()
     output = arguments.output or picture_beside(arguments.archive, ".gif")
-    drawing.free({"the movie": output}, [arguments.archive])
+    drawing.check_outputs({"the movie": output}, [arguments.archive])
     record = archive.read(arguments.archive)
     geometry = vesicle if "psi" in record.frames.field_names else sheet
     return [geometry.movie(record, output, arguments.endosome, arguments.fps)]

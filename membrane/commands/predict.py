@@ -11,7 +11,7 @@ from pathlib import Path
 from membrane.bud.situation import DIAMETERS_NM
 from membrane.bud.words import as_csv, as_json, report
 from membrane.config import ConfigError, SheetConfig, load, log_remarks
-from membrane.config.shipped import CONFIG_HELP, chosen
+from membrane.config.shipped import CONFIG_HELP, config_file
 from membrane.paths import path
 from membrane.program.console import BAD_INPUT, COMPLETE, command, quiet_xla, set_up_logging
 
@@ -34,7 +34,7 @@ def _main(argv: list[str]) -> int:
     wanted = {name: given for name in WRITERS if (given := getattr(arguments, name))}
     try:
         _check_outputs(list(wanted.values()))
-        arguments.config = chosen(arguments.config)
+        arguments.config = config_file(arguments.config)
         config = load(arguments.config, arguments.set)
         if not isinstance(config, SheetConfig):
             raise ConfigError(f"{arguments.config}: kind {config.kind} has no bud law; give a configuration of a sheet")

@@ -8,7 +8,7 @@ import argparse
 import sys
 
 from membrane.config import ConfigError
-from membrane.config.shipped import CONFIG_HELP, chosen
+from membrane.config.shipped import CONFIG_HELP, config_file
 from membrane.paths import path
 from membrane.program.console import BAD_INPUT, UNSUPPORTED, command, positive, quiet_xla, seconds, set_up_logging
 from membrane.program.cores import cores
@@ -34,7 +34,7 @@ def _main(argv: list[str]) -> int:
         return BAD_INPUT
     with Stop(arguments.max_wall_time) as stop:
         try:
-            arguments.config = chosen(arguments.config)
+            arguments.config = config_file(arguments.config)
         except ConfigError as error:
             print(f"membrane run: {error}", file=sys.stderr)
             return BAD_INPUT

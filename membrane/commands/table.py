@@ -61,13 +61,13 @@ def write(events: np.ndarray, file) -> None:
     ``file``: a stream of text.
     """
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(events.dtype.names)
-    writer.writerows([_cell(name, row[name]) for name in events.dtype.names] for row in events)
+    names = events.dtype.names
+    writer.writerow(names)
+    writer.writerows(map(_cell, names, row) for row in events.tolist())
 
 
-def _cell(name: str, value) -> str | int | float:
-    """A value as it stands in the table: a word, a number in full precision, or nothing for NaN."""
-    number = value.item()
+def _cell(name: str, number: int | float) -> str | int | float:
+    """A number as it stands in the table: as a word, in full precision, or as nothing where it is NaN."""
     if name in WORDS:
         return WORDS[name].get(number, number)
     return "" if number != number else number

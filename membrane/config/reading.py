@@ -65,7 +65,7 @@ def parse(text: str, overrides: Sequence[str] = (), source: str = "configuration
     """
     raw = _mapping(text, source)
     if "vary" in raw or "base" in raw:
-        raise ConfigError(f"{source}: this is a sweep; run it with python -m membrane.ensemble {source}")
+        raise ConfigError(f"{source}: this is a sweep; run it with membrane ensemble {source}")
     settings = [_setting(override) for override in overrides]
     kind = next((value for key, value, _ in settings if key == "kind"), raw.get("kind", "sheet"))
     if isinstance(kind, str) and kind in KINDS:
@@ -88,7 +88,7 @@ def load_sweep(path: str | Path, kept: bool = False) -> SweepConfig:
     raw = _mapping(read_text(path, "configs/sweep_tension.yaml", MOST_KEPT_BYTES if kept else MOST_BYTES), str(path))
     if not {"vary", "base"} & raw.keys() and {"geometry", "lipids", "membrane", "output"} & raw.keys():
         raise ConfigError(
-            f"{path}: this is the configuration of one run; run it with python -m membrane.run {path}, or write a "
+            f"{path}: this is the configuration of one run; run it with membrane run {path}, or write a "
             "sweep such as configs/sweep_tension.yaml with this file as its base"
         )
     return _valid(raw, SweepConfig, str(path))

@@ -28,7 +28,7 @@ def near(name: str) -> str:
     return f"did you mean {found[0]!r}?" if found else f"shipped are {', '.join(known)}"
 
 
-def chosen(given: str | PathLike[str]) -> Path:
+def config_file(given: str | PathLike[str]) -> Path:
     """The YAML file that a user means by ``given``: this path, or the shipped file of this name.
 
     A bare word, without an ending and without a folder, is a name. A file ``NAME`` or ``NAME.yaml`` in the current

@@ -213,7 +213,7 @@ def _rows(record) -> list[Shown]:
     if not len(record.frames):
         raise ValueError(f"{record.path} holds no frames; run with a cadence of frames to see the membrane")
     if record.spacing_nm is not None and len(record.spacing_nm) != 2:
-        raise ValueError(f"{record.path} is a run in three dimensions; draw it with figure_vesicle or movie_vesicle")
+        raise ValueError(f"{record.path} is a run in three dimensions; draw it with --kind vesicle")
     if record.spacing_nm is None:
         raise ValueError(f"{record.path} is unfinished and does not tell its grid spacing; wait for the archive")
     rows = [row for row in ROWS if any(name in record.frames.field_names for name in row.fields)]

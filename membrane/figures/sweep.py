@@ -70,7 +70,7 @@ UNIT_LABELS = {
 def varied(record: RunRecord) -> list[str]:
     """Keys whose numbers differ between members. Raises ValueError if there is no table of members."""
     if not record.members:
-        raise ValueError(f"{record.path} is no collected archive; collect a sweep with python -m membrane.collect")
+        raise ValueError(f"{record.path} is no collected archive; collect a sweep with membrane collect")
     numbers = {
         name: values
         for name, values in record.members.items()
@@ -83,7 +83,7 @@ def _complete(record: RunRecord) -> np.ndarray:
     """Rows of the members that have come to their end; the others have had less time to bud."""
     rows = np.flatnonzero(np.asarray(record.members["status"]) == "complete")
     if not len(rows):
-        raise ValueError(f"no member in {record.path} is complete: run python -m membrane.ensemble to the end")
+        raise ValueError(f"no member in {record.path} is complete: run membrane ensemble to the end")
     return rows
 
 

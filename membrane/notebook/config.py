@@ -8,7 +8,7 @@ from membrane.config import ConfigError, SheetConfig, VesicleConfig, changed, pa
 from membrane.config import load as load_file
 from membrane.config.faults import leaves
 from membrane.config.sections import RunConfig, Section
-from membrane.config.shipped import chosen
+from membrane.config.shipped import config_file
 from membrane.config.sweep import nested
 from membrane.notebook.tree import tree
 
@@ -91,7 +91,7 @@ def load(config: Source, *, set: Mapping[str, Any] | None = None, **changes: Any
     >>> mb.load("ceramide", duration_s=0.01).duration_s
     0.01
     """
-    found = config if isinstance(config, SheetConfig | VesicleConfig) else load_file(chosen(config))
+    found = config if isinstance(config, SheetConfig | VesicleConfig) else load_file(config_file(config))
     return face(found).changed(set=set, **changes)
 
 

@@ -55,7 +55,8 @@ class Engine:
             words = f"{type(error).__name__}: {error}"
             raise ArchiveError(f"the checkpoint of {archive.path} does not fit its configuration ({words})") from error
         self.failure, self._failing, self.ended = "", False, False
-        self.progress = Progress(config.name, self.schedule.duration_ticks * self.schedule.tick_s, self._now_s(), quiet)
+        duration_s = self.schedule.duration_ticks * self.schedule.tick_s
+        self.progress = Progress(config.name, duration_s=duration_s, begun_s=self._now_s(), quiet=quiet)
         if saved is None:
             self.save()
         else:

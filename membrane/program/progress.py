@@ -33,7 +33,7 @@ class Progress:
     ``quiet``: no bar.
     """
 
-    def __init__(self, name: str, duration_s: float, begun_s: float, quiet: bool):
+    def __init__(self, name: str, *, duration_s: float, begun_s: float, quiet: bool):
         self.total_ms, self.begun_s, self.started = duration_s * 1e3, begun_s, time.monotonic()
         self.last_line = self.started
         shown = dict(unit="ms", disable=hidden(quiet), desc=name, bar_format=BAR)

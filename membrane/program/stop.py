@@ -5,7 +5,7 @@ import threading
 import time
 
 
-def end_at_once() -> None:
+def let_interrupt_end_process() -> None:
     """From now on Ctrl-C ends this process at once, without a word, as it ends most programs.
 
     Python would raise KeyboardInterrupt instead. While a library such as jax is imported, that exception appears as a
@@ -15,8 +15,8 @@ def end_at_once() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def raise_again() -> None:
-    """Undoes :func:`end_at_once`: Ctrl-C raises KeyboardInterrupt, so that temporary files are removed."""
+def let_interrupt_raise() -> None:
+    """Ctrl-C raises KeyboardInterrupt again, so that temporary files are removed: undoes the function above."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -24,9 +24,10 @@ def raise_again() -> None:
 class Stop:
     """Whether to stop at the next boundary: a signal came, or the time is up.
 
-    Used as ``with Stop() as stop:``. From :meth:`begin` on a signal is only noted, and ``stop()`` tells. Before that a
-    signal ends at once what is going on: it raises KeyboardInterrupt, or, after :func:`end_at_once`, it ends the
-    process, even while a compiler runs for a minute. The handlers of before come back at the end of ``with``.
+    Used as ``with Stop() as stop:``. From :meth:`begin` on a signal is only noted, and ``stop()`` then tells.
+    Before that a signal ends at once what is going on: it raises KeyboardInterrupt. In a process for which
+    :func:`let_interrupt_end_process` was called, it ends the process, even while a compiler runs for a minute. At the
+    end of ``with`` the earlier handlers come back.
 
     A process that was started with SIGHUP ignored (nohup) goes on ignoring it. Outside the main thread Python hears no
     signals: there only the time counts.

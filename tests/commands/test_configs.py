@@ -7,7 +7,7 @@ import pytest
 
 from membrane.commands.entry import main
 from membrane.config import ConfigError, json_schema, load, load_sweep
-from membrane.config.shipped import chosen, files
+from membrane.config.shipped import config_file, files
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -81,17 +81,17 @@ def test_names_and_files(tmp_path, monkeypatch, caplog):
     """A file here comes before a shipped configuration, and the log says which was taken; paths are left alone."""
     monkeypatch.chdir(tmp_path)
     caplog.set_level("INFO", logger="membrane")
-    assert chosen(Path("ceramide")) == files()["ceramide"]
+    assert config_file(Path("ceramide")) == files()["ceramide"]
     assert caplog.messages == [f"ceramide is the shipped configuration {files()['ceramide']}"]
     caplog.clear()
     for name, words in (("ceramide", ", not the shipped configuration of that name"), ("mine", "")):
         Path(f"{name}.yaml").write_text("")
-        assert chosen(Path(name)) == Path(f"{name}.yaml")
+        assert config_file(Path(name)) == Path(f"{name}.yaml")
         assert caplog.messages.pop() == f"{name} is the file {name}.yaml of this folder{words}"
         caplog.clear()
     Path("ceramide").write_text("")
     for given in ("ceramide", "ceramide.yaml", "missing.yaml", "folder/ceramide"):
-        assert chosen(Path(given)) == Path(given)
+        assert config_file(Path(given)) == Path(given)
     assert caplog.messages == []
 
 
@@ -104,7 +104,7 @@ def test_a_name_that_nothing_has(command, tmp_path, monkeypatch, capsys, setting
         f"membrane {command}: no_ceramid is no file here and no shipped configuration; did you mean 'no_ceramide'?\n"
     )
     with pytest.raises(ConfigError, match="shipped are ceramide, "):
-        chosen(Path("xyz"))
+        config_file(Path("xyz"))
 
 
 def test_a_sweep_and_a_run_by_name(tmp_path, monkeypatch, capsys, caplog, settings_of_main):

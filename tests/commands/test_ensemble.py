@@ -1,4 +1,4 @@
-"""The command python -m membrane ensemble: what runs, what is left alone, what is said of failures, and that nothing is
+"""The command membrane ensemble: what runs, what is left alone, what is said of failures, and that nothing is
 lost."""
 
 import json

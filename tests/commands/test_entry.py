@@ -99,7 +99,7 @@ def test_what_is_no_archive(command, tmp_path, capsys):
 def test_shells_call_the_command(place, monkeypatch):
     """Scripts and modules hand their own words and the rest of the line to ``main``, and exit with its code."""
     heard = []
-    monkeypatch.setattr(entry, "end_at_once", lambda: heard.append("end_at_once"))
+    monkeypatch.setattr(entry, "let_interrupt_end_process", lambda: heard.append("let_interrupt_end_process"))
     monkeypatch.setattr(entry, "main", lambda argv: heard.append(argv) or 7)
     monkeypatch.setattr(sys, "argv", ["here", "a.h5", "--x"])
     run, where = (runpy.run_module, f"membrane.{place}") if place in MODULES else (runpy.run_path, str(ROOT / place))
@@ -107,7 +107,7 @@ def test_shells_call_the_command(place, monkeypatch):
         run(where, run_name="__main__")
     assert left.value.code == 7
     words = MODULES[place] if place in MODULES else SCRIPTS[Path(place).stem]
-    assert heard == ["end_at_once", [*words, "a.h5", "--x"]]
+    assert heard == ["let_interrupt_end_process", [*words, "a.h5", "--x"]]
 
 
 INTERRUPTED = """

@@ -1,4 +1,4 @@
-"""The command python -m membrane run: exit codes, refusals, interruption and resumption to the bit, what it leaves
+"""The command membrane run: exit codes, refusals, interruption and resumption to the bit, what it leaves
 behind."""
 
 import os

@@ -448,12 +448,10 @@ def test_more_than_can_be_kept(settings, words):
 
 def test_a_sweep_for_a_run_and_the_reverse():
     """Each says which command it is for."""
-    with pytest.raises(
-        ConfigError, match=r"this is a sweep; run it with python -m membrane.ensemble .*sweep_tension.yaml"
-    ):
+    with pytest.raises(ConfigError, match=r"this is a sweep; run it with membrane ensemble .*sweep_tension.yaml"):
         load(FOLDER / "sweep_tension.yaml")
     for path in (CERAMIDE, BUD):
-        with pytest.raises(ConfigError, match=rf"one run; run it with python -m membrane.run .*{path.name}"):
+        with pytest.raises(ConfigError, match=rf"one run; run it with membrane run .*{path.name}"):
             load_sweep(path)
 
 

@@ -227,7 +227,7 @@ def test_strange_events_are_drawn(run, tmp_path):
 
 
 def test_three_dimensions_are_drawn_elsewhere(run):
-    with pytest.raises(ValueError, match="three dimensions; draw it with figure_vesicle"):
+    with pytest.raises(ValueError, match="three dimensions; draw it with --kind vesicle"):
         plot.membrane_figure(replace(run, spacing_nm=(1.0, 1.0, 1.0)))
 
 

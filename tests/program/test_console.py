@@ -115,7 +115,7 @@ def test_stop_has_two_phases(number):
 def test_the_process_of_a_command_ends_at_once(number):
     """Before its run begins, in the middle of whatever it does."""
     # A call into C that hears no Python handler until it is over.
-    code = "import os, re; from membrane.program.stop import Stop, end_at_once\nend_at_once()\nwith Stop():\n"
+    code = "import os, re; from membrane.program import stop\nstop.let_interrupt_end_process()\nwith stop.Stop():\n"
     code += f"    os.kill(os.getpid(), {int(number)}); re.match('(a*)*b', 'a' * 40)"
     assert python(code) == (-number, "", "")
 
@@ -123,7 +123,7 @@ def test_the_process_of_a_command_ends_at_once(number):
 def test_nohup_is_respected():
     """SIGHUP that the process was told to ignore is ignored, before and after the run begins."""
     code = "import os, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
-    code += "from membrane.program.stop import Stop, end_at_once\nend_at_once()\n"
+    code += "from membrane.program.stop import Stop, let_interrupt_end_process\nlet_interrupt_end_process()\n"
     code += "with Stop() as stop:\n    os.kill(os.getpid(), signal.SIGHUP); stop.begin()\n"
     code += "    os.kill(os.getpid(), signal.SIGHUP); print(stop())"
     assert python(code) == (0, "False\n", "")

@@ -15,7 +15,7 @@ SCRIPT = """
 import logging, sys
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
 from membrane.program.progress import Progress
-progress = Progress("demo", 0.06, 0.0, False)
+progress = Progress("demo", duration_s=0.06, begun_s=0.0, quiet=False)
 progress.show(0.0, 0)
 progress.show(0.03, 1)
 progress.saved(0.06, 3)
@@ -66,7 +66,7 @@ def test_a_long_silence_is_broken(monkeypatch, caplog):
 
     monkeypatch.setattr(progress, "LINE_EVERY_S", 0.0)
     with caplog.at_level(logging.INFO, logger="membrane"):
-        bar = progress.Progress("demo", 0.06, 0.0, False)
+        bar = progress.Progress("demo", duration_s=0.06, begun_s=0.0, quiet=False)
         bar.show(0.03, 1)
     assert [r.getMessage().split(",")[0] for r in caplog.records] == ["demo: compiling ...", "t = 30 of 60 ms"]
 
