@@ -16,7 +16,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "gallery.md"
-WIDTH, COLOURS = 1000, 128
+WIDTH = 900
 
 
 def commands(page: str) -> list[list[str]]:
@@ -36,10 +36,11 @@ def is_done(command: list[str]) -> bool:
 
 
 def shrink(source: Path, target: Path) -> None:
-    """Writes the picture ``source`` with at most WIDTH pixels a line and COLOURS colours."""
+    """Writes the picture ``source`` with at most WIDTH pixels a line."""
     with Image.open(source) as image:
-        image.thumbnail((WIDTH, 10 * WIDTH))
-        image.convert("RGB").quantize(COLOURS).save(target, optimize=True)
+        small = image.convert("RGB")
+        small.thumbnail((WIDTH, 10 * WIDTH), Image.Resampling.LANCZOS)
+        small.quantize(256, method=Image.Quantize.FASTOCTREE).save(target, optimize=True)
 
 
 def main(arguments=None) -> int:
