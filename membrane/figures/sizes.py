@@ -44,7 +44,7 @@ def size_distribution_axes(records: list[RunRecord], axes: Axes | None = None) -
     return axes
 
 
-def draw_sizes(axes, records: list[RunRecord], room: float) -> int:
+def draw_sizes(axes, records: list[RunRecord], room: int | float) -> int:
     """Draw the densities of all ``records`` and a legend above them; return how many lines the legend has.
 
     ``room`` is the width of the legend in points (72 an inch); longer names are wrapped.
@@ -97,7 +97,7 @@ def _has_band(sizes: dict) -> bool:
     return bool((sizes["ci_high"][known] > sizes["ci_low"][known]).any())
 
 
-def _label(record: RunRecord, room: float, size: float) -> str:
+def _label(record: RunRecord, room: int | float, size: int) -> str:
     """The name of a run, how many ILVs it has made, their median and quartiles, in lines of at most ``room`` points."""
     sizes, name = record.size_distribution, plain(record.attributes["name"])
     text = "no ILVs"
@@ -108,12 +108,12 @@ def _label(record: RunRecord, room: float, size: float) -> str:
     return label if _points(label, size) <= room else f"{_wrapped(name, room, size)}:\n{text}"
 
 
-def _points(text: str, size: float) -> float:
+def _points(text: str, size: int) -> float:
     """Width of a text in points."""
     return TextPath((0, 0), text, size=size).get_extents().width if text.strip() else 0.0
 
 
-def _wrapped(text: str, room: float, size: float) -> str:
+def _wrapped(text: str, room: int | float, size: int) -> str:
     """A text in lines of at most ``room`` points."""
     for width in range(100, 4, -3):
         lines = textwrap.wrap(text, width)

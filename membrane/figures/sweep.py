@@ -411,7 +411,7 @@ def _range(name, found) -> tuple[float, float]:
 
 def _logarithmic(x) -> bool:
     """Whether values are so far apart that a logarithmic axis shows them better."""
-    return x.min() > 0 and x.max() > 30 * x.min()
+    return bool(x.min() > 0 and x.max() > 30 * x.min())
 
 
 def _key_label(key: str) -> str:
