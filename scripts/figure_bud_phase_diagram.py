@@ -273,7 +273,7 @@ def main(arguments=None) -> int:
     options = parser.parse_args(arguments)
 
     def work():
-        drawing.free({"the figure": options.output}, [options.config])
+        drawing.check_outputs({"the figure": options.output}, [options.config])
         set_up_jax()
         config = load(options.config, options.set)
         exact, cap = (

@@ -1,8 +1,9 @@
 """Draws the pictures of docs/gallery.md: python scripts/gallery.py [NAME ...]
 
-The page is the recipe. Its lines that begin with ``membrane`` are run one after the other in the root of the repository,
-those that make an archive which is there already left out. Every picture ``gallery/NAME.png`` of the page is then taken
-from runs/gallery/NAME.png and made small enough for a page. With names only these pictures are replaced.
+The page is the recipe. Its lines that begin with ``membrane`` are run one after the other in the root of the
+repository. Those that make an archive which is there already are left out. Every picture ``gallery/NAME.png`` of the
+page is then taken from runs/gallery/NAME.png and made small enough for a page. With names only these pictures are
+replaced.
 """
 
 import argparse

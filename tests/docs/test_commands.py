@@ -37,7 +37,7 @@ def help_of(name, capsys):
 
 @pytest.mark.parametrize("words", pages_with(["membrane"]))
 def test_membrane(words, capsys):
-    """The subcommand and its options exist; the keys that are set are keys of the configuration, with fitting values."""
+    """The subcommand and its options exist; the keys that are set are those of a configuration, with fitting values."""
     name, *rest = words[1:]
     if name == "--help":
         return

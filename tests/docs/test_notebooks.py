@@ -21,7 +21,7 @@ def test_there_are_notebooks():
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook(path, tmp_path):
-    """Every cell runs; the last expression of a cell shows something; no file is left but archives that are asked for."""
+    """Every cell runs; the last expression of a cell shows something; the only files left are archives asked for."""
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}})
     client.execute()

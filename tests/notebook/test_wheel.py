@@ -24,7 +24,7 @@ def test_wheel(tmp_path):
     (wheel,) = tmp_path.glob("membrane_exosomes-*-py3-none-any.whl")
     with zipfile.ZipFile(wheel) as archive:
         files = {name: archive.read(name) for name in archive.namelist() if ".dist-info/" not in name}
-        metadata = [archive.read(name).decode() for name in archive.namelist() if name.endswith("METADATA")][0]
+        metadata = next(archive.read(name).decode() for name in archive.namelist() if name.endswith("METADATA"))
     expected = {path.relative_to(ROOT).as_posix(): path for path in (ROOT / "membrane").rglob("*.py")}
     expected |= {f"membrane/shipped/{path.name}": path for path in (ROOT / "configs").glob("*.yaml")}
     expected["membrane/py.typed"] = ROOT / "membrane" / "py.typed"
