@@ -51,7 +51,7 @@ def measure(shape, precision):
     config = load(source, [f"geometry.box_nm={box}", f"numerics.precision={precision}"])
     sheet = build_sheet(config)
     thermal, sheet = sheet.thermal_flow, without_displacement(sheet)
-    stepper = Bdf2(1e-6, 6, 0.1)
+    stepper = Bdf2(tick_s=1e-6, max_exponent=6, tolerance=0.1)
     state = sheet.initial_state(jax.random.key(1), 8)
     advance = lambda n: jax.block_until_ready(stepper.chunk(sheet, state, jnp.asarray(n, jnp.int32)))
     first, _ = clock(lambda: advance(STEPS))

@@ -160,8 +160,17 @@ def start(shape, precision, species, devices):
 
     grid = Grid(shape, tuple(3.5 * n for n in shape), precision, devices)
     lipids = Lipids.from_wall(line_tension=5.0, interface_width=4.5)
-    ceramide = Ceramide(4.28, 10.0, 0.5) if species > 1 else None
-    cargo = Cargo(4.28, 10.0, 1.0, Oligomers(6, 2.0, 3.0, 1000.0)) if species > 3 else None
+    ceramide = Ceramide(thermal_energy=4.28, patch_area=10.0, affinity=0.5) if species > 1 else None
+    cargo = (
+        Cargo(
+            thermal_energy=4.28,
+            site_area=10.0,
+            affinity=1.0,
+            oligomers=Oligomers(size=6, bond_energy=2.0, affinity=3.0, dissociation_rate=1000.0),
+        )
+        if species > 3
+        else None
+    )
     model = Membrane(
         grid,
         interface_width=4.5,

@@ -25,13 +25,14 @@ class NumericalFailure(RuntimeError):
 class Schedule:
     """When a run does what. Time is counted in ticks, whole numbers, so that it carries no rounding error.
 
-    tick_s: length of a tick, in s
-    duration_ticks: length of the run
-    look_ticks: interval between two looks for vesicles that leave or fuse
-    boundary_ticks: interval between two ticks at which the run may stand still; checkpoints lie only there
-    series_ticks: interval between two rows of the time series
-    frame_ticks: interval between two frames
-    checkpoint_ticks: interval between two checkpoints, a multiple of ``boundary_ticks``
+    Attributes:
+        tick_s: length of a tick, in s.
+        duration_ticks: length of the run.
+        look_ticks: interval between two looks for vesicles that leave or fuse.
+        boundary_ticks: interval between two ticks at which the run may stand still; checkpoints lie only there.
+        series_ticks: interval between two rows of the time series.
+        frame_ticks: interval between two frames.
+        checkpoint_ticks: interval between two checkpoints, a multiple of ``boundary_ticks``.
     """
 
     tick_s: float
@@ -113,8 +114,9 @@ class Physics(Protocol):
     def endosome(self, index: int, saved: dict | None = None, events: np.ndarray | None = None) -> Replica:
         """Endosome number ``index``, at its beginning or as a checkpoint has it.
 
-        saved: what :meth:`Replica.arrays` has given, or None for the beginning
-        events: rows of the event table so far, of all endosomes
+        Arguments:
+            saved: what :meth:`Replica.arrays` has given, or None for the beginning.
+            events: rows of the event table so far, of all endosomes.
         """
 
     def check(self) -> list[str]:
@@ -142,7 +144,8 @@ def restored(saved: dict[str, np.ndarray], name: str, like):
 def frame_arrays(frames: dict[int, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Frames that are not written yet, as arrays for a checkpoint; none without frames.
 
-    frames: fields by name, by tick. The arrays have the frames along their first axis.
+    Arguments:
+        frames: fields by name, by tick. The arrays have the frames along their first axis.
     """
     if not frames:
         return {}

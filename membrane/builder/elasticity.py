@@ -10,9 +10,11 @@ from membrane.units import thermal_energy
 class Elasticity:
     """Energies in pN nm.
 
-    thermal_energy: kT
-    bending_rigidity_ld, bending_rigidity_lo: of the two phases
-    gaussian_modulus_contrast: kappa_G of Lo less that of Ld
+    Attributes:
+        thermal_energy: kT.
+        bending_rigidity_ld: kappa of Ld.
+        bending_rigidity_lo: kappa of Lo.
+        gaussian_modulus_contrast: kappa_G of Lo less that of Ld.
     """
 
     thermal_energy: float

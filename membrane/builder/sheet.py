@@ -110,10 +110,10 @@ def build_sheet(config: SheetConfig) -> Sheet:
         diffusion={"phi": diffusion_pair(config.lipids)} | solutes.diffusion,
         mean_fields={"phi": order} | solutes.means,
         helfrich=Helfrich(
-            elastic.bending_rigidity_ld,
-            tension,
-            solutes.coefficients,
-            config.membrane.spontaneous_curvature_other_per_nm,
+            bending_rigidity=elastic.bending_rigidity_ld,
+            tension=tension,
+            coefficients=solutes.coefficients,
+            offset=config.membrane.spontaneous_curvature_other_per_nm,
         ),
         flow=(flow := _flow(config)),
         noise=(noise := _noise(config, grid, elastic.thermal_energy)),
@@ -127,13 +127,13 @@ def _flow(config) -> MembraneFlow | None:
     if not section.in_plane_flow:
         return None
     viscosity = section.membrane_viscosity_nPa_s_m * PN_S_PER_NM_PER_NPA_S_M
-    return MembraneFlow(viscosity, solvent_viscosity(config))
+    return MembraneFlow(membrane_viscosity=viscosity, solvent_viscosity=solvent_viscosity(config))
 
 
 def _noise(config, grid, kT) -> FilteredNoise | None:
     if not config.numerics.thermal_noise:
         return None
-    return FilteredNoise(grid, NOISE_CUTOFF / config.lipids.interface_width_nm, kT)
+    return FilteredNoise(grid, cutoff=NOISE_CUTOFF / config.lipids.interface_width_nm, thermal_energy=kT)
 
 
 def _thermal_flow(config, flow, noise) -> ThermalFlow | None:
@@ -141,7 +141,7 @@ def _thermal_flow(config, flow, noise) -> ThermalFlow | None:
         return None
     tick_us, largest = config.numerics.tick_us, largest_step_ticks(config)
     interval = max(1, round(config.hydrodynamics.agitation_interval_us / tick_us / largest)) * largest
-    return ThermalFlow(flow, noise, interval, tick_us * 1e-6)
+    return ThermalFlow(flow=flow, noise=noise, interval_ticks=interval, tick_s=tick_us * 1e-6)
 
 
 def _rules(config, wall) -> BuddingRules:

@@ -15,11 +15,12 @@ from membrane.units import NM2_PER_UM2
 class Dissolved(NamedTuple):
     """What is dissolved in the membrane.
 
-    ceramide: its energy; None where there is none
-    cargo: its energy; None where there is none
-    means: mean area fraction of each species, by name
-    diffusion: D in Ld and in Lo of each species, in nm^2/s
-    coefficients: C_i in 1/nm of each species that bends the membrane
+    Attributes:
+        ceramide: its energy; None where there is none.
+        cargo: its energy; None where there is none.
+        means: mean area fraction of each species, by name.
+        diffusion: D in Ld and in Lo of each species, in nm^2/s.
+        coefficients: C_i in 1/nm of each species that bends the membrane.
     """
 
     ceramide: Ceramide | None
@@ -32,10 +33,11 @@ class Dissolved(NamedTuple):
 def dissolved(ceramide, cargo, order: float, energy: float) -> Dissolved:
     """What the two sections of a configuration describe.
 
-    ceramide: its section, or None
-    cargo: its section, or None
-    order: mean phi at the start
-    energy: kT, in pN nm
+    Arguments:
+        ceramide: its section, or None.
+        cargo: its section, or None.
+        order: mean phi at the start.
+        energy: kT, in pN nm.
     """
     parts: list = [None, None]
     means, diffusion, coefficients = {}, {}, {}
@@ -61,8 +63,9 @@ def equilibrium_cargo(cargo: Cargo, total: float, order: float) -> dict[str, flo
 
     u1 is the root of u1 + u1^n exp[(n-1)(1+eps) + (chi_n - n chi_1) p] = total, and the rest are n-mers.
 
-    total: area fraction of all cargo
-    order: phi
+    Arguments:
+        total: area fraction of all cargo.
+        order: phi.
     """
     if cargo.oligomers is None:
         return {MONOMER: total}
@@ -111,4 +114,6 @@ def _cargo(section, energy) -> Cargo:
             affinity=oligomers.affinity_lo,
             dissociation_rate=oligomers.dissociation_rate_per_s,
         )
-    return Cargo(energy, section.footprint_nm2, section.affinity_lo, oligomers)
+    return Cargo(
+        thermal_energy=energy, site_area=section.footprint_nm2, affinity=section.affinity_lo, oligomers=oligomers
+    )

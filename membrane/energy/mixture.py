@@ -20,9 +20,10 @@ class Mixture(eqx.Module):
     Fields of a mixture are arrays with the species along the first axis, in the order of ``species``. ``named`` is
     a dictionary of the same fields by name.
 
-    lipids: double well and gradient energy of phi
-    ceramide: ceramide in the two leaflets, or None
-    cargo: cargo proteins, as monomers and perhaps as n-mers, or None
+    Attributes:
+        lipids: double well and gradient energy of phi.
+        ceramide: ceramide in the two leaflets, or None.
+        cargo: cargo proteins, as monomers and perhaps as n-mers, or None.
     """
 
     lipids: Lipids

@@ -1,11 +1,12 @@
 """The wall between Lo and Ld in a mixture: its line tension, measured rather than assumed.
 
-At given exchange potentials nu of the other species the wall is that of the effective density
+The other species s adapt to phi at given exchange potentials nu. The wall is then that of an effective density W,
 
     W(phi) = min_s [f(phi, s) - nu . s],    lambda = integral from phi- to phi+ of sqrt(2 K [W - tangent]) dphi,
 
-with phi-, phi+ the points of the common tangent. Ceramide and cargo that prefer Lo raise lambda above the bare
-(2 sqrt2/3) sqrt(K b). nu follows from the mean composition by the lever rule. The long-wave bending energy is left out.
+where phi- and phi+ are the points at which one tangent touches W twice: the two phases. Ceramide and cargo that prefer
+Lo raise lambda above that of the lipids alone, (2 sqrt2/3) sqrt(K b). nu follows from the mean composition by the lever
+rule, which says how much of each phase there is. The bending energy is left out.
 """
 
 from dataclasses import dataclass
@@ -26,7 +27,15 @@ _MIXED = (
 
 @dataclass(frozen=True)
 class Wall:
-    """Line tension (pN), order parameter of the coexisting phases, and their compositions by species name."""
+    """A planar wall and the two phases on its sides.
+
+    Attributes:
+        line_tension: in pN.
+        phi_ld: order parameter of Ld.
+        phi_lo: order parameter of Lo.
+        ld: area fraction in Ld of every species but phi, by name.
+        lo: the same in Lo.
+    """
 
     line_tension: float
     phi_ld: float
@@ -38,9 +47,10 @@ class Wall:
 def measure_wall(mixture: Mixture, means: dict[str, float], points: int = 801) -> Wall:
     """The planar wall that a mixture of given mean composition forms, computed in float64.
 
-    mixture: the free energy of the composition; nothing else of a membrane enters
-    means: mean phi and mean area fraction of every other species, by name
-    points: number of values of phi, from -1.3 to 1.3, between which W is integrated
+    Arguments:
+        mixture: the free energy of the composition; nothing else of a membrane enters.
+        means: mean phi and mean area fraction of every other species, by name.
+        points: number of values of phi, from -1.3 to 1.3, between which W is integrated.
 
     Raises ValueError where the mixture has no two phases.
     """
@@ -52,7 +62,8 @@ def measure_wall(mixture: Mixture, means: dict[str, float], points: int = 801) -
             raise ValueError(_MIXED) from error
 
 
-def _measure(mixture, means, phi):
+def _measure(mixture, means, phi) -> Wall:
+    """The wall, over the values ``phi`` (points,). nu is improved until the lever rule gives the means."""
     others = mixture.species[1:]
     mean = np.array([means[name] for name in others])
     density = lambda p, s: mixture.density({"phi": p, **dict(zip(others, s, strict=True))})
@@ -83,7 +94,7 @@ def _measure(mixture, means, phi):
 
 
 def _minimise(slope, curve, phi, s, nu):
-    """Pointwise Newton for df/ds = nu; f is convex in s, steps are cut to stay inside the simplex."""
+    """Solve df/ds = nu at every phi by Newton's method. f is convex in s, and no step uses a species up."""
     for _ in range(100):
         force = nu - np.asarray(slope(phi, s))
         step = np.linalg.solve(np.asarray(curve(phi, s)), force[..., None])[..., 0]
@@ -95,7 +106,7 @@ def _minimise(slope, curve, phi, s, nu):
 
 
 def _common_tangent(phi, w):
-    """Indices of the two contacts and the slope of the line that touches W from below on both sides of its hump."""
+    """Indices of the two points at which one line touches W from below, and its slope; ValueError without them."""
     middle = np.searchsorted(phi, 0.0)
     lowest = lambda tilt, part: np.min((w - tilt * phi)[part])
     gap = lambda tilt: lowest(tilt, slice(None, middle)) - lowest(tilt, slice(middle, None))

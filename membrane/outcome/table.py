@@ -77,11 +77,12 @@ def event_row(
 ) -> np.ndarray:
     """One row of the event table. Most arguments are its columns (docs/archive.md).
 
-    kind: a key of KINDS
-    mechanism: a key of MECHANISMS
-    contents_nm2: area that the vesicle holds of each species, by the name of its field; a species that is not there
-        is left out, and its columns are NaN
-    areas: of single molecules, from which copies follow
+    Arguments:
+        kind: a key of KINDS.
+        mechanism: a key of MECHANISMS.
+        contents_nm2: area that the vesicle holds of each species, by the name of its field; a species that is not there
+            is left out, and its columns are NaN.
+        areas: of single molecules, from which copies follow.
     """
     content = lambda name: contents_nm2.get(name, np.nan)
     values = {

@@ -7,6 +7,8 @@ them. Explicit advection by a random velocity would need steps of a microsecond:
 in 16 us.
 """
 
+from dataclasses import KW_ONLY
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -21,12 +23,14 @@ from membrane.sheet.noise import FilteredNoise
 class ThermalFlow(eqx.Module):
     """A random displacement at fixed intervals, whose size balances the drag of the flow (fluctuation-dissipation).
 
-    flow: the membrane and its solvents
-    noise: draws the modes
-    interval_ticks: ticks between two displacements
-    tick_s: length of a tick, in s
+    Attributes:
+        flow: the membrane and its solvents.
+        noise: draws the modes.
+        interval_ticks: ticks between two displacements.
+        tick_s: length of a tick, in s.
     """
 
+    _: KW_ONLY
     flow: MembraneFlow
     noise: FilteredNoise
     interval_ticks: int = eqx.field(static=True)
@@ -86,8 +90,9 @@ def cubic_weights(t):
 def interpolate(fields, position, weights):
     """Periodic interpolation of fields (c, n_y, n_x).
 
-    position: where, (2, n_y, n_x), in units of the spacing
-    weights: :func:`linear_weights` or :func:`cubic_weights`
+    Arguments:
+        position: where, (2, n_y, n_x), in units of the spacing.
+        weights: :func:`linear_weights` or :func:`cubic_weights`.
     """
     ny, nx = fields.shape[-2:]
     # Channels last: one gather then fetches all fields of a point.

@@ -25,16 +25,19 @@ of the mid-plane plus this."""
 class BuddingRules:
     """What decides on budding: the bud law, the mechanics that the sheet does not contain, and the stated rules.
 
-    law: energies, barriers and rates of domains in a host
-    bending_rigidity_lo, bending_rigidity_ld: of the two phases, in pN nm
-    gaussian_modulus_contrast: kappa_G of Lo less that of Ld, in pN nm
-    line_tension: of the wall, *measured* for the mixture, in pN
-    interface_width: xi of the wall, in nm
-    circularity: domains that are rounder are put to the law
-    least_diameter: of the smallest vesicle that can form, in nm
-    aid_waiting_time: how long after the bud the scission aid comes, in s; inf where it never comes
-    areas: of single molecules
-    shell_density, lumen_density: of a vesicle, in g/ml
+    Attributes:
+        law: energies, barriers and rates of domains in a host.
+        bending_rigidity_lo: kappa of Lo, in pN nm.
+        bending_rigidity_ld: kappa of Ld, in pN nm.
+        gaussian_modulus_contrast: kappa_G of Lo less that of Ld, in pN nm.
+        line_tension: of the wall, *measured* for the mixture, in pN.
+        interface_width: xi of the wall, in nm.
+        circularity: domains that are rounder are put to the law.
+        least_diameter: of the smallest vesicle that can form, in nm.
+        aid_waiting_time: how long after the bud the scission aid comes, in s; inf where it never comes.
+        areas: of single molecules.
+        shell_density: of a vesicle, in g/ml.
+        lumen_density: of a vesicle, in g/ml.
     """
 
     law: Callable[[Domain, Host], BudAnswer]
@@ -66,16 +69,17 @@ class BudWatcher:
     leave, but finds no membrane for its vesicle, stays and is counted in ``without_membrane``. An open bud is forgotten
     where its domain is round no more. Random numbers are functions of (seed, endosome, tick).
 
-    rules: of budding
-    supply: vesicles that bring new membrane
-    budget: area and volume of the endosome
-    ledger: contents of the sheet
-    sheet_area: in nm^2
-    endosome: its number
-    seed: of the run
-    tick_s: length of a tick, in s
-    interval: ticks between two looks
-    tick: the present one
+    Arguments:
+        rules: of budding.
+        supply: vesicles that bring new membrane.
+        budget: area and volume of the endosome.
+        ledger: contents of the sheet.
+        sheet_area: in nm^2.
+        endosome: its number.
+        seed: of the run.
+        tick_s: length of a tick, in s.
+        interval: ticks between two looks.
+        tick: the present one.
     """
 
     def __init__(
@@ -247,13 +251,15 @@ class BudWatcher:
 class Candidate:
     """A round domain at a look.
 
-    index: its number among the domains
-    time_s: of the look, in s
-    y, x: its centre, in nm
-    area: in nm^2
-    tension: at which it was put to the bud law, in pN/nm
-    answer: of the bud law
-    bud: the open bud that it is already, or None
+    Attributes:
+        index: its number among the domains.
+        time_s: of the look, in s.
+        y: of its centre, in nm.
+        x: of its centre, in nm.
+        area: in nm^2.
+        tension: at which it was put to the bud law, in pN/nm.
+        answer: of the bud law.
+        bud: the open bud that it is already, or None.
     """
 
     index: int
@@ -290,6 +296,7 @@ def _nearest_domains(buds, domains: Domains, candidates, grid) -> dict[int, Open
 def is_round(domains: Domains, circularity: float) -> np.ndarray:
     """Which domains are put to the bud law: those that do not percolate and are round enough, (domains,) boolean.
 
-    circularity: least value of A/(2 pi tr M2), where A is the area and M2 the second moments; a disc has 1
+    Arguments:
+        circularity: least value of A/(2 pi tr M2), where A is the area and M2 the second moments; a disc has 1.
     """
     return ~domains.percolating & (np.nan_to_num(domains.circularity) >= circularity)

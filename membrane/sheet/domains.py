@@ -12,12 +12,13 @@ from membrane.lattice.grid import Grid
 class Domains:
     """Connected regions in which phi > 0. Arrays have one entry for each domain, in the order of their first points.
 
-    labels: (n_y, n_x), 0 in Ld and i + 1 in domain i
-    area: in nm^2, more exact than a count of pixels
-    perimeter: in nm, counted along lines in four directions (Cauchy-Crofton)
-    centroid: (domains, 2) as (y, x) in nm, within the box
-    circularity: area over 2 pi times the trace of the second moments; 1 for a disc, smaller for anything else
-    percolating: whether the domain meets its own periodic image; its centroid and circularity are then NaN
+    Attributes:
+        labels: (n_y, n_x), 0 in Ld and i + 1 in domain i.
+        area: in nm^2, more exact than a count of pixels.
+        perimeter: in nm, counted along lines in four directions (Cauchy-Crofton).
+        centroid: (domains, 2) as (y, x) in nm, within the box.
+        circularity: area over 2 pi times the trace of the second moments; 1 for a disc, smaller for anything else.
+        percolating: whether the domain meets its own periodic image; its centroid and circularity are then NaN.
     """
 
     labels: np.ndarray
@@ -66,8 +67,9 @@ def removal_masks(domains: Domains, index: int, grid: Grid, interface_width: flo
     Both are (1 - tanh(2 d/xi))/2 of the signed distance d from the rim. That of the vesicle is shifted until its
     integral is the area of the domain. That of the hole lies 2.5 xi further out, where the wall has ended.
 
-    index: number of the domain
-    interface_width: xi, in nm
+    Arguments:
+        index: number of the domain.
+        interface_width: xi, in nm.
     """
     inside = domains.labels == index + 1
     shift = [int(n // 2 - c / h) for n, c, h in zip(grid.shape, domains.centroid[index], grid.spacing, strict=True)]

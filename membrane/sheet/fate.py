@@ -33,9 +33,11 @@ class Fate(Enum):
 class OpenBud:
     """A bud whose neck is open.
 
-    y, x: where its domain was last seen, in nm
-    since_s: when it became a bud, in s
-    barrier_kBT: the barrier that it crossed
+    Attributes:
+        y: where its domain was last seen, in nm.
+        x: where its domain was last seen, in nm.
+        since_s: when it became a bud, in s.
+        barrier_kBT: the barrier that it crossed.
     """
 
     y: float
@@ -68,9 +70,10 @@ class DomainAnswer:
 def fate_of_domain(answer: DomainAnswer, dt: float, draws) -> Fate:
     """The fate of a domain that is no bud yet.
 
-    answer: of the bud law, for this one domain
-    dt: time until the next look, in s
-    draws: two random numbers, even between 0 and 1
+    Arguments:
+        answer: of the bud law, for this one domain.
+        dt: time until the next look, in s.
+        draws: two random numbers, even between 0 and 1.
     """
     if draws[0] >= -np.expm1(-answer.rate_per_s * dt):
         return Fate.UNCHANGED

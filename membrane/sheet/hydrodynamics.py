@@ -1,5 +1,7 @@
 """In-plane flow of a fluid membrane between two solvents (Saffman & Delbrueck 1975, PNAS 72:3111)."""
 
+from dataclasses import KW_ONLY
+
 import equinox as eqx
 import jax.numpy as jnp
 
@@ -9,10 +11,12 @@ class MembraneFlow(eqx.Module):
 
     The velocity is v = (d_y Psi, -d_x Psi), and Psi_0 = 0.
 
-    membrane_viscosity: eta_m, in pN s/nm
-    solvent_viscosity: eta_cyt + eta_lum, of cytosol and lumen together, in pN s/nm^2
+    Attributes:
+        membrane_viscosity: eta_m, in pN s/nm.
+        solvent_viscosity: eta_cyt + eta_lum, of cytosol and lumen together, in pN s/nm^2.
     """
 
+    _: KW_ONLY
     membrane_viscosity: float
     solvent_viscosity: float
 

@@ -9,10 +9,11 @@ import numpy as np
 class Ledger:
     """Contents of the sheet, arrays (species,) in nm^2, in float64. A content is the integral of a field.
 
-    initial: at the start
-    reacted: gained by reactions
-    removed: lost to vesicles
-    supplied: given by new membrane
+    Attributes:
+        initial: at the start.
+        reacted: gained by reactions.
+        removed: lost to vesicles.
+        supplied: given by new membrane.
     """
 
     initial: np.ndarray

@@ -1,5 +1,7 @@
 """Thermal noise of long waves. The line tension of the phase field already contains the fluctuations of short ones."""
 
+from dataclasses import KW_ONLY
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -14,12 +16,14 @@ class FilteredNoise(eqx.Module):
     Noise without a filter would count fluctuations twice that the line tension already holds. Therefore the cutoff of a
     sheet is 1/(2 xi).
 
-    grid: the plane
-    cutoff: upper end of |q|, in 1/nm
-    thermal_energy: kT, in pN nm
+    Attributes:
+        grid: the plane.
+        cutoff: upper end of |q|, in 1/nm.
+        thermal_energy: kT, in pN nm.
     """
 
     grid: Grid = eqx.field(static=True)
+    _: KW_ONLY
     cutoff: float = eqx.field(static=True)
     thermal_energy: float
 

@@ -28,15 +28,16 @@ from membrane.sheet.state import SheetState
 class Sheet(eqx.Module):
     """A periodic plane of membrane with one to five fields.
 
-    grid: the plane
-    mixture: the free energy of the lipids and of what is dissolved in them, and the mobilities
-    diffusion: D in Ld and in Lo of each species by name, in nm^2/s
-    mean_fields: mean of each field at the start, by name
-    helfrich: bending energy and tension; None for a plane that does not bend
-    flow: in-plane flow of the membrane; None without
-    noise: thermal noise of phi; None without
-    thermal_flow: thermal agitation of the flow; None without
-    initial_noise: standard deviation of the white noise that phi starts from
+    Arguments:
+        grid: the plane.
+        mixture: the free energy of the lipids and of what is dissolved in them, and the mobilities.
+        diffusion: D in Ld and in Lo of each species by name, in nm^2/s.
+        mean_fields: mean of each field at the start, by name.
+        helfrich: bending energy and tension; None for a plane that does not bend.
+        flow: in-plane flow of the membrane; None without.
+        noise: thermal noise of phi; None without.
+        thermal_flow: thermal agitation of the flow; None without.
+        initial_noise: standard deviation of the white noise that phi starts from.
 
     Raises ValueError where ``diffusion`` or ``mean_fields`` name other species than the mixture has.
     """
@@ -87,8 +88,9 @@ class Sheet(eqx.Module):
     def initial_state(self, key, step_ticks: int) -> SheetState:
         """The mean fields with white noise in phi, which leaves its mean as it is, to rounding.
 
-        key: of all random numbers of this endosome, from jax.random.key
-        step_ticks: length of the first step
+        Arguments:
+            key: of all random numbers of this endosome, from jax.random.key.
+            step_ticks: length of the first step.
         """
         start, run = jax.random.split(key)
         shape, real = self.grid.shape, self.grid.dtype
@@ -136,8 +138,9 @@ class Sheet(eqx.Module):
     def chemical_potentials(self, named, projected_hat) -> dict:
         """dF/dX_i per area in pN/nm, by name, for the finite-volume scheme.
 
-        named: the fields by name
-        projected_hat: transform of :meth:`projected`
+        Arguments:
+            named: the fields by name.
+            projected_hat: transform of :meth:`projected`.
         """
         mu = self.local_potentials(named)
         mu["phi"] = mu["phi"] - self.mixture.lipids.gradient * spectral.laplacian(named["phi"], self.grid.spacing)
@@ -172,8 +175,9 @@ class Sheet(eqx.Module):
     def rates(self, fields, projected_hat):
         """Transform of dX/dt (species, n_y, k_x) and the largest advection rate |v_x|/dx + |v_y|/dy, both in 1/s.
 
-        fields: (species, n_y, n_x)
-        projected_hat: transform of :meth:`projected`
+        Arguments:
+            fields: (species, n_y, n_x).
+            projected_hat: transform of :meth:`projected`.
         """
         if self.is_diagonal:
             return self._diagonal_rates(fields, projected_hat[0]), jnp.zeros((), self.grid.dtype)
@@ -226,8 +230,9 @@ class Sheet(eqx.Module):
         tanh wall, M (K q^2 - b/2) q^2; with noise that of the fluctuating bulk, M (K q^2 + 2 b) q^2, which keeps the
         variance of the fluctuations.
 
-        right_hat: (species, n_y, k_x)
-        shift: in 1/s
+        Arguments:
+            right_hat: (species, n_y, k_x).
+            shift: in 1/s.
         """
         moving, stiffest, others = (self._constant(part) for part in self._stabilisation)
         phi = jnp.maximum(jnp.maximum(moving, -0.1 * shift), 0.75 * stiffest - 0.53 * shift)
@@ -285,8 +290,9 @@ class Sheet(eqx.Module):
     def remove(self, state: SheetState, mask, plug) -> SheetState:
         """X <- (1 - mask) X + mask plug, after which the scheme starts without a history.
 
-        mask: the hole, (n_y, n_x) between 0 and 1
-        plug: composition that fills the hole, (species,)
+        Arguments:
+            mask: the hole, (n_y, n_x) between 0 and 1.
+            plug: composition that fills the hole, (species,).
         """
         mask, plug = jnp.asarray(mask, self.grid.dtype), jnp.asarray(plug, self.grid.dtype)
         fields = (1 - mask) * state.fields + mask * plug[:, None, None]

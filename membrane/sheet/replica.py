@@ -29,16 +29,17 @@ STATE_ARRAYS = ("fields", "increment_hat", "rate_hat", "wiener", "tick", "step_t
 class SheetPhysics:
     """All that the endosomes of a run on the sheet share (the protocol ``membrane.replica.Physics``).
 
-    model: the membrane, with its energies and its transport
-    stepper: the scheme in time
-    rules: of budding, the bud law among them
-    supply: vesicles that bring new membrane
-    tension_law: tension of an endosome from its area and volume
-    new_endosome: makes the area and volume budget of an endosome at the start
-    wall: the wall between Lo and Ld, measured for the mixture
-    schedule: when a run does what
-    first_step_ticks: length of the first step
-    seed: of all random numbers of the run
+    Attributes:
+        model: the membrane, with its energies and its transport.
+        stepper: the scheme in time.
+        rules: of budding, the bud law among them.
+        supply: vesicles that bring new membrane.
+        tension_law: tension of an endosome from its area and volume.
+        new_endosome: makes the area and volume budget of an endosome at the start.
+        wall: the wall between Lo and Ld, measured for the mixture.
+        schedule: when a run does what.
+        first_step_ticks: length of the first step.
+        seed: of all random numbers of the run.
     """
 
     model: Sheet
@@ -111,10 +112,11 @@ class SheetPhysics:
 class SheetReplica:
     """One endosome of a run on the sheet (the protocol ``membrane.replica.Replica``).
 
-    physics: what all endosomes share
-    index: number of the endosome
-    saved: its arrays in a checkpoint, or None for its beginning
-    events: rows of the event table in that checkpoint, of all endosomes
+    Arguments:
+        physics: what all endosomes share.
+        index: number of the endosome.
+        saved: its arrays in a checkpoint, or None for its beginning.
+        events: rows of the event table in that checkpoint, of all endosomes.
     """
 
     def __init__(self, physics: SheetPhysics, index: int, saved: dict | None, events: np.ndarray | None):
@@ -188,7 +190,8 @@ class SheetReplica:
     def advance(self, until_tick: int, should_stop, chunk=None) -> None:
         """Go on to ``until_tick``, the tick of a look, or to the first end of a chunk where ``should_stop`` is True.
 
-        chunk: advances the state in place of the stepper's own, see :func:`membrane.sheet.simulate.simulate`
+        Arguments:
+            chunk: advances the state in place of the stepper's own, see :func:`membrane.sheet.simulate.simulate`.
 
         Raises NumericalFailure; the state is then the last good one.
         """

@@ -43,8 +43,9 @@ UNITS = {
 class Cadence:
     """At which ticks something is recorded: multiples of an interval, and perhaps a last tick.
 
-    interval: in ticks
-    last: the last tick at which something is recorded, a multiple or not; None where there is no end
+    Arguments:
+        interval: in ticks.
+        last: the last tick at which something is recorded, a multiple or not; None where there is no end.
     """
 
     def __init__(self, interval: int, last: int | None = None):
@@ -60,10 +61,11 @@ class Cadence:
 class SeriesRecorder:
     """Appends a row of the time series to ``rows`` at the ticks of a cadence.
 
-    buds: the watcher that keeps the accounts of the endosome
-    cadence: when a row is due
-    tick_s: length of a tick, in s
-    rows: those recorded before, (rows, columns)
+    Arguments:
+        buds: the watcher that keeps the accounts of the endosome.
+        cadence: when a row is due.
+        tick_s: length of a tick, in s.
+        rows: those recorded before, (rows, columns).
 
     The columns ``balance_*`` are relative residuals of the accounts and 0 to rounding: of a species over its content at
     the start (of phi: over the area of the sheet), of monomers and n-mers together (``balance_cargo``), and of the area
@@ -79,7 +81,8 @@ class SeriesRecorder:
     def observe(self, model: Sheet, state: SheetState, reacted: np.ndarray | float = 0.0) -> None:
         """Append a row.
 
-        reacted: what reactions have added to the means of the fields and the ledger does not hold yet, (species,)
+        Arguments:
+            reacted: what reactions have added to the means of the fields and the ledger does not hold yet, (species,).
         """
         row = self.row(model, state, reacted)
         self.names = list(row)
@@ -137,9 +140,10 @@ class SeriesRecorder:
 class FrameRecorder:
     """Keeps frames at the ticks of a cadence, until somebody takes them out of ``frames``.
 
-    picture: makes what a frame shows, fields by name, from fields (species, n_y, n_x)
-    cadence: when a frame is due
-    frames: those kept before, fields by name, by tick
+    Arguments:
+        picture: makes what a frame shows, fields by name, from fields (species, n_y, n_x).
+        cadence: when a frame is due.
+        frames: those kept before, fields by name, by tick.
     """
 
     def __init__(self, picture: Callable, cadence: Cadence, frames: dict[int, dict] | None = None):

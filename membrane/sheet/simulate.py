@@ -43,7 +43,9 @@ class Observer(Protocol):
     def observe(self, model: Sheet, state: SheetState, reacted: np.ndarray) -> None:
         """Called at each of these ticks.
 
-        reacted: what reactions have added to the means of the fields since watchers were last told of it, (species,)
+        Arguments:
+            reacted: what reactions have added to the means of the fields since watchers were last told of it,
+                (species,).
         """
 
 
@@ -61,12 +63,13 @@ def simulate(
 ) -> SheetState:
     """Advance a state to ``until_tick``, or to the first end of a chunk at which ``should_stop`` answers True.
 
-    until_tick: a multiple of the longest step
-    watchers: they may change the state
-    observers: they only look
-    should_stop: asked at the end of every chunk
-    reached: told the tick at the end of every chunk
-    chunk: in place of ``stepper.chunk``; a batch advances several endosomes with one
+    Arguments:
+        until_tick: a multiple of the longest step.
+        watchers: they may change the state.
+        observers: they only look.
+        should_stop: asked at the end of every chunk.
+        reached: told the tick at the end of every chunk.
+        chunk: in place of ``stepper.chunk``; a batch advances several endosomes with one.
 
     A chunk whose error or Courant number is far beyond its limit, or whose fields are no longer sound, is done again
     from its start with half the step. Raises NumericalFailure where the smallest step does not help.

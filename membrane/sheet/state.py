@@ -7,16 +7,18 @@ from jaxtyping import Array, Complex, Float, Int, PRNGKeyArray
 class SheetState(eqx.Module):
     """One endosome at one instant: an immutable pytree.
 
-    fields: the species in the order of the sheet
-    tick: the time, in whole ticks
-    step_ticks: length of a step, a power of two
-    key: from this and ``tick`` every random number follows
-    increment_hat, rate_hat: history of the two-step scheme, the last increment and the last rate, as transforms
-    history_ticks: length of the step that this history belongs to; 0 where there is no history
-    wiener: the last increment of the filtered noise
-    chunk_steps: steps since the beginning of the chunk that is under way
-    projected_hat: transform of ``Sheet.projected``
-    reacted: what reactions have added since the beginning of the chunk, summed over the grid
+    Attributes:
+        fields: the species in the order of the sheet.
+        tick: the time, in whole ticks.
+        step_ticks: length of a step, a power of two.
+        key: from this and ``tick`` every random number follows.
+        increment_hat: transform of the last increment, which the two-step scheme needs.
+        rate_hat: transform of the last rate, likewise.
+        history_ticks: length of the step that this history belongs to; 0 where there is no history.
+        wiener: the last increment of the filtered noise.
+        chunk_steps: steps since the beginning of the chunk that is under way.
+        projected_hat: transform of ``Sheet.projected``.
+        reacted: what reactions have added since the beginning of the chunk, summed over the grid.
 
     A chunk of steps may be cut into parts, between which somebody looks at the state, and not a bit of the result
     changes. Therefore ``projected_hat`` and ``reacted`` are begun anew only where ``chunk_steps`` is 0.

@@ -1,5 +1,7 @@
 """Time stepping: a semi-implicit two-step scheme of second order, with its error estimate and choice of step."""
 
+from dataclasses import KW_ONLY
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -12,10 +14,11 @@ from membrane.sheet.state import SheetState
 class ChunkReport(eqx.Module):
     """What a chunk of steps tells the host.
 
-    error: estimated local error of the last step, the largest of all fields and points
-    courant: Courant number of the last step
-    sound: whether all fields are finite and below 2 in size
-    reacted: what reactions have added to the mean of each field since the chunk began, (species,)
+    Attributes:
+        error: estimated local error of the last step, the largest of all fields and points.
+        courant: Courant number of the last step.
+        sound: whether all fields are finite and below 2 in size.
+        reacted: what reactions have added to the mean of each field since the chunk began, (species,).
     """
 
     error: jax.Array
@@ -39,13 +42,15 @@ class Bdf2(eqx.Module):
     at omega dt = 0.5. Random displacements of the membrane (``Sheet.agitate``) carry the fields along before a step.
     They do not carry the history along, which misplaces the small change of one step.
 
-    tick_s: length of a tick, in s
-    max_exponent: the longest step is 2^max_exponent ticks
-    tolerance: limit of the estimated error
-    max_courant: limit of the Courant number
-    rejection: a chunk that exceeds a limit by this factor is done again with half the step
+    Attributes:
+        tick_s: length of a tick, in s.
+        max_exponent: the longest step is 2^max_exponent ticks.
+        tolerance: limit of the estimated error.
+        max_courant: limit of the Courant number.
+        rejection: a chunk that exceeds a limit by this factor is done again with half the step.
     """
 
+    _: KW_ONLY
     tick_s: float = eqx.field(static=True)
     max_exponent: int = eqx.field(static=True)
     tolerance: float = eqx.field(static=True)
@@ -92,7 +97,8 @@ class Bdf2(eqx.Module):
     def chunk(self, model: Sheet, state: SheetState, steps) -> tuple[SheetState, ChunkReport]:
         """A chunk of equal steps, or a part of one that goes on after ``state.chunk_steps`` steps, and its report.
 
-        steps: number of steps, a traced integer, so that one compiled program serves any number
+        Arguments:
+            steps: number of steps, a traced integer, so that one compiled program serves any number.
         """
         state = jax.lax.fori_loop(0, steps, lambda _, s: self.step(model, s), self.begin(model, state))
         return state, self.report(model, state)

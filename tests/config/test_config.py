@@ -380,7 +380,7 @@ def test_configuration_is_immutable(text):
 
 def make_cargo(size=6, bond_energy=4.0, affinity=0.3, oligomer_affinity=2.0):
     oligomers = Oligomers(size=size, bond_energy=bond_energy, affinity=oligomer_affinity, dissociation_rate=1.0)
-    return Cargo(4.2821, 10.0, affinity, oligomers)
+    return Cargo(thermal_energy=4.2821, site_area=10.0, affinity=affinity, oligomers=oligomers)
 
 
 @pytest.mark.parametrize("size", [2, 6, 20, 100])
@@ -413,7 +413,9 @@ def test_equilibrium_cargo_is_a_root_of_the_reaction():
 
 def test_monomers_alone():
     """Without oligomers all cargo is monomer."""
-    assert equilibrium_cargo(Cargo(4.2821, 10.0, 0.3, None), 0.06, -0.4) == {MONOMER: 0.06}
+    assert equilibrium_cargo(
+        Cargo(thermal_energy=4.2821, site_area=10.0, affinity=0.3, oligomers=None), 0.06, -0.4
+    ) == {MONOMER: 0.06}
 
 
 def test_more_bonds_more_oligomers():

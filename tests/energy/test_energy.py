@@ -24,9 +24,16 @@ CYT, LUM, MONOMER, OLIGOMER = "ceramide_cytosolic", "ceramide_luminal", "cargo_m
 SPECIES = ("phi", CYT, LUM, MONOMER, OLIGOMER)
 GRID = Grid((18, 25), (61.0, 93.0), "float64")
 LIPIDS = Lipids.from_wall(line_tension=0.8, interface_width=5.0)
-CERAMIDE = Ceramide(KT, 10.0, 0.5)
-CARGO = Cargo(KT, 12.0, 0.7, Oligomers(6, 4.5, 1.6, 40.0))
-HELFRICH = Helfrich(25 * KT, 0.05, {CYT: 0.185, LUM: -0.185, OLIGOMER: 0.2}, 0.01)
+CERAMIDE = Ceramide(thermal_energy=KT, patch_area=10.0, affinity=0.5)
+CARGO = Cargo(
+    thermal_energy=KT,
+    site_area=12.0,
+    affinity=0.7,
+    oligomers=Oligomers(size=6, bond_energy=4.5, affinity=1.6, dissociation_rate=40.0),
+)
+HELFRICH = Helfrich(
+    bending_rigidity=25 * KT, tension=0.05, coefficients={CYT: 0.185, LUM: -0.185, OLIGOMER: 0.2}, offset=0.01
+)
 
 
 def five_fields(helfrich: Helfrich | None = HELFRICH, ceramide: Ceramide = CERAMIDE, grid: Grid = GRID) -> Sheet:
@@ -136,7 +143,7 @@ def test_gradient_of_the_free_energy_is_its_finite_difference():
 
 def test_diagonal_rates_are_the_conserved_gradient_flow_of_the_free_energy():
     """One field of constant mobility: rate_q = -M q^2 (dF/dphi)_q to 1e-12 with M = D/(2b)."""
-    helfrich = Helfrich(25 * KT, 0.05, {"phi": 0.01})
+    helfrich = Helfrich(bending_rigidity=25 * KT, tension=0.05, coefficients={"phi": 0.01})
     sheet = Sheet(
         GRID, mixture=Mixture(LIPIDS), diffusion={"phi": (1e6, 1e6)}, mean_fields={"phi": 0.0}, helfrich=helfrich
     )
@@ -258,7 +265,7 @@ def test_reaction_rate_is_mass_action_on_a_flat_membrane():
 def test_leaflet_of_ceramide_is_the_sign_of_curvature(cyt, lum, sign):
     """A patch of cytosolic ceramide has c0 = +0.185 (c_cyt - c_lum) and dips into the lumen (h < 0), luminal
     the reverse, symmetric none."""
-    helfrich = Helfrich(25 * KT, 0.05, {CYT: 0.185, LUM: -0.185})
+    helfrich = Helfrich(bending_rigidity=25 * KT, tension=0.05, coefficients={CYT: 0.185, LUM: -0.185})
     sheet = five_fields(helfrich)
     y, x = GRID.points
     bump = np.exp(-((y - 30) ** 2 + (x - 45) ** 2) / (2 * 8.0**2))
@@ -288,7 +295,16 @@ def test_ceramide_runs_into_its_closed_steady_state(leaflet):
     """Uniform Lo: c = k_s c_sat/(k_s + k_d + f k_d/(k_d + f)) with the enzyme, f c/(k_d + f) across; 1e-9
     after a run."""
     synthesis, saturation, turnover, flip = 30.0, 0.4, 12.0, 20.0
-    ceramide = Ceramide(KT, 10.0, 0.5, synthesis, saturation, turnover, flip, leaflet)
+    ceramide = Ceramide(
+        thermal_energy=KT,
+        patch_area=10.0,
+        affinity=0.5,
+        synthesis_rate=synthesis,
+        saturation=saturation,
+        turnover_rate=turnover,
+        flip_flop_rate=flip,
+        enzyme_leaflet=leaflet,
+    )
     grid = Grid((9, 12), (30.0, 44.0), "float64")
     means = {"phi": 1.0, CYT: 0.08, LUM: 0.05}
     sheet = Sheet(
@@ -298,7 +314,9 @@ def test_ceramide_runs_into_its_closed_steady_state(leaflet):
         mean_fields=means,
         initial_noise=0.0,
     )
-    state, _ = Bdf2(1e-3, 0, 1.0).chunk(sheet, sheet.initial_state(jax.random.key(0), 1), jnp.asarray(3000, jnp.int32))
+    state, _ = Bdf2(tick_s=1e-3, max_exponent=0, tolerance=1.0).chunk(
+        sheet, sheet.initial_state(jax.random.key(0), 1), jnp.asarray(3000, jnp.int32)
+    )
     made = synthesis * saturation / (synthesis + turnover + flip * turnover / (turnover + flip))
     crossed = flip * made / (turnover + flip)
     expected = (made, crossed) if leaflet == CYT else (crossed, made)
@@ -312,9 +330,9 @@ def test_ceramide_runs_into_its_closed_steady_state(leaflet):
 def test_enzyme_and_oligomers_refuse_what_they_cannot_be():
     """An unknown leaflet and an n-mer of one are errors that name the remedy."""
     with pytest.raises(ValueError, match="enzyme leaflet"):
-        Ceramide(KT, 10.0, 0.5, enzyme_leaflet="outer")
+        Ceramide(thermal_energy=KT, patch_area=10.0, affinity=0.5, enzyme_leaflet="outer")
     with pytest.raises(ValueError, match="at least 2"):
-        Oligomers(1, 4.5, 1.0, 40.0)
+        Oligomers(size=1, bond_energy=4.5, affinity=1.0, dissociation_rate=40.0)
 
 
 def test_cargo_without_oligomers_has_no_oligomer_terms():

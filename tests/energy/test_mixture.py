@@ -9,8 +9,16 @@ from membrane.energy.wall import measure_wall
 
 KT, PATCH, SITE, N = 4.2821, 10.0, 12.0, 6
 LIPIDS = Lipids.from_wall(line_tension=0.8, interface_width=5.0)
-CERAMIDE = Ceramide(KT, PATCH, 0.5)
-MONOMERS, OLIGOMERS = Cargo(KT, SITE, 0.7), Cargo(KT, SITE, 0.7, Oligomers(N, 4.5, 1.6, 40.0))
+CERAMIDE = Ceramide(thermal_energy=KT, patch_area=PATCH, affinity=0.5)
+MONOMERS, OLIGOMERS = (
+    Cargo(thermal_energy=KT, site_area=SITE, affinity=0.7),
+    Cargo(
+        thermal_energy=KT,
+        site_area=SITE,
+        affinity=0.7,
+        oligomers=Oligomers(size=N, bond_energy=4.5, affinity=1.6, dissociation_rate=40.0),
+    ),
+)
 CYT, LUM, MONOMER, OLIGOMER = "ceramide_cytosolic", "ceramide_luminal", "cargo_monomer", "cargo_oligomer"
 DIFFUSION = (1e6, 3e5)
 

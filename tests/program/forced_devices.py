@@ -124,10 +124,18 @@ def collectives(program):
 def test_a_round(devices, shape, all_species):
     """The same round on one device and on several; between them go transforms, planes of neighbours and sums, never a
     box; and the programs take the state where they have left it, so that nothing is compiled anew or moved."""
-    others = {"ceramide": Ceramide(4.28, 10.0, 0.5)}
+    others = {"ceramide": Ceramide(thermal_energy=4.28, patch_area=10.0, affinity=0.5)}
     vesicles, transport = 1, Transport(1e6)
     if all_species:
-        others |= {"cargo": Cargo(4.28, 10.0, 1.0, Oligomers(6, 2.0, 3.0, 1000.0)), "gaussian_rigidity": (-50.0, 0.0)}
+        others |= {
+            "cargo": Cargo(
+                thermal_energy=4.28,
+                site_area=10.0,
+                affinity=1.0,
+                oligomers=Oligomers(size=6, bond_energy=2.0, affinity=3.0, dissociation_rate=1000.0),
+            ),
+            "gaussian_rigidity": (-50.0, 0.0),
+        }
         names = ("phi", CYTOSOLIC, LUMINAL, "cargo_monomer", "cargo_oligomer")
         vesicles, transport = 2, Transport(dict.fromkeys(names, (1e6, 3e5)))
     membrane, state = case(1, shape, vesicles, **others)

@@ -17,14 +17,16 @@ from membrane.sheet.plane import Sheet
 from membrane.sheet.stepper import Bdf2
 
 KT = 4.2821
-FLOW = MembraneFlow(3e-6, 2e-9)
+FLOW = MembraneFlow(membrane_viscosity=3e-6, solvent_viscosity=2e-9)
 GRID = Grid((54, 60), (216.0, 240.0), "float64")
 CUTOFF = 0.1
 
 
 def agitation(interval: int = 64, grid: Grid = GRID) -> ThermalFlow:
     """Displacements of the shipped kind over ``interval`` us, q < 1/(2 xi) with xi = 5."""
-    return ThermalFlow(FLOW, FilteredNoise(grid, CUTOFF, KT), interval, 1e-6)
+    return ThermalFlow(
+        flow=FLOW, noise=FilteredNoise(grid, cutoff=CUTOFF, thermal_energy=KT), interval_ticks=interval, tick_s=1e-6
+    )
 
 
 def disc(radius: float, grid: Grid = GRID) -> np.ndarray:
@@ -160,9 +162,9 @@ def membrane_sheet() -> Sheet:
         mixture=Mixture(Lipids.from_wall(line_tension=1.0, interface_width=5.0)),
         diffusion={"phi": (1e6, 3e5)},
         mean_fields={"phi": -0.4},
-        helfrich=Helfrich(20 * KT, 0.05, {"phi": 0.02}),
+        helfrich=Helfrich(bending_rigidity=20 * KT, tension=0.05, coefficients={"phi": 0.02}),
         flow=FLOW,
-        noise=FilteredNoise(GRID, CUTOFF, KT),
+        noise=FilteredNoise(GRID, cutoff=CUTOFF, thermal_energy=KT),
         thermal_flow=agitation(64),
     )
 
@@ -170,7 +172,7 @@ def membrane_sheet() -> Sheet:
 def test_bending_force_follows_the_displaced_membrane():
     """A chunk of twelve agitated steps is twelve chunks of one, to 1e-9: no transform of the undisplaced
     fields lingers."""
-    sheet, stepper = membrane_sheet(), Bdf2(1e-6, 6, 1.0)
+    sheet, stepper = membrane_sheet(), Bdf2(tick_s=1e-6, max_exponent=6, tolerance=1.0)
     start = sheet.state_of(jnp.asarray(disc(60.0))[None], jax.random.key(8), 16)
     count = lambda n: jnp.asarray(n, jnp.int32)
     once, _ = stepper.chunk(sheet, start, count(12))

@@ -18,7 +18,7 @@ from membrane.sheet.stepper import Bdf2
 KT = 4.2821
 CYT, LUM, MONOMER, OLIGOMER = "ceramide_cytosolic", "ceramide_luminal", "cargo_monomer", "cargo_oligomer"
 LIPIDS = Lipids.from_wall(line_tension=1.0, interface_width=5.0)
-FLOW = MembraneFlow(3e-6, 3e-9)
+FLOW = MembraneFlow(membrane_viscosity=3e-6, solvent_viscosity=3e-9)
 
 
 def lipid_sheet(grid: Grid, *, lipids: Lipids = LIPIDS, diffusion=(1e6, 1e6), mean: float = 0.0, **parts) -> Sheet:
@@ -38,10 +38,21 @@ def five_fields(grid: Grid, *, flow: MembraneFlow | None = None, dissociation: f
     means = {"phi": -0.4, CYT: 0.08, LUM: 0.03, MONOMER: 0.008, OLIGOMER: 0.04}
     return Sheet(
         grid,
-        mixture=Mixture(LIPIDS, Ceramide(KT, 10.0, 0.5), Cargo(KT, 12.0, 0.3, Oligomers(6, 4.5, 1.5, dissociation))),
+        mixture=Mixture(
+            LIPIDS,
+            Ceramide(thermal_energy=KT, patch_area=10.0, affinity=0.5),
+            Cargo(
+                thermal_energy=KT,
+                site_area=12.0,
+                affinity=0.3,
+                oligomers=Oligomers(size=6, bond_energy=4.5, affinity=1.5, dissociation_rate=dissociation),
+            ),
+        ),
         diffusion=dict.fromkeys(means, (1000000.0, 300000.0)),
         mean_fields=means,
-        helfrich=Helfrich(20 * KT, 0.001, {CYT: 0.185, LUM: -0.185, OLIGOMER: 0.2}),
+        helfrich=Helfrich(
+            bending_rigidity=20 * KT, tension=0.001, coefficients={CYT: 0.185, LUM: -0.185, OLIGOMER: 0.2}
+        ),
         flow=flow,
         initial_noise=0.1,
     )
@@ -113,7 +124,7 @@ def leibler(q: float, coupling: float = 0.5) -> Sheet:
     """F of Leibler & Andelman 1987 with a = -1, K = kappa = sigma = M = 1 and h slaved: a' = a - Lambda^2/kappa is the
     well's -b."""
     well = 1 + coupling**2
-    helfrich = Helfrich(1.0, 1.0, {"phi": -coupling})
+    helfrich = Helfrich(bending_rigidity=1.0, tension=1.0, coefficients={"phi": -coupling})
     grid = Grid((9, 30), (9.0, 2 * (2 * np.pi / q)), "float64")
     return lipid_sheet(grid, lipids=Lipids(well, 1.0), diffusion=(2 * well, 2 * well), helfrich=helfrich)
 
@@ -129,7 +140,7 @@ def test_growth_coupled_to_a_slaved_height_in_time():
     sheet = leibler(2**-0.5)
     x = sheet.grid.points[1]
     wave = np.cos(4 * np.pi * x / sheet.grid.extent[1]) * np.ones(sheet.grid.shape)
-    end = np.asarray(run(sheet, jnp.asarray(1e-6 * wave)[None], Bdf2(0.01, 0, 1.0), 600))
+    end = np.asarray(run(sheet, jnp.asarray(1e-6 * wave)[None], Bdf2(tick_s=0.01, max_exponent=0, tolerance=1.0), 600))
     grown = 2 * np.mean(end[0] * wave) / 1e-6
     assert np.log(grown) / 6 == pytest.approx(0.29166667, rel=1e-3)
 
@@ -138,7 +149,7 @@ def test_fastest_mode_and_threshold_of_strong_coupling():
     """V10, Lambda = 2: at a = a_c = 1 the mode q* = 1 is marginal (|omega| < 1e-6) and all others decay."""
     q_all = np.array([0.6, 0.8, 0.95, 1.0, 1.05, 1.3])
     # a' = a - Lambda^2/kappa = -3.
-    helfrich = Helfrich(1.0, 1.0, {"phi": -2.0})
+    helfrich = Helfrich(bending_rigidity=1.0, tension=1.0, coefficients={"phi": -2.0})
     make = lambda q: lipid_sheet(
         Grid((9, 30), (9.0, 4 * np.pi / q), "float64"), lipids=Lipids(3.0, 1.0), diffusion=(6.0, 6.0), helfrich=helfrich
     )
@@ -181,7 +192,7 @@ def test_relaxed_wall_is_a_tanh_of_the_given_line_tension(diffusion):
     assert 4.16 * 5.0 / grid.spacing[1] > 6
     sheet = lipid_sheet(grid, diffusion=diffusion)
     start = strip(sheet, width=8.0)
-    fields = run(sheet, jnp.asarray(start - start.mean())[None], Bdf2(5e-5, 0, 1.0), 600)
+    fields = run(sheet, jnp.asarray(start - start.mean())[None], Bdf2(tick_s=5e-5, max_exponent=0, tolerance=1.0), 600)
     assert float(sheet.free_energy(fields)) / (2 * 31.0) == pytest.approx(LIPIDS.line_tension, rel=1e-3)
     # Half the box is Lo: the left wall stands where phi = 0.
     row = np.asarray(fields[0, 4])
@@ -196,7 +207,10 @@ def with_ceramide(grid: Grid, means: dict[str, float], affinity: float) -> Sheet
     """Lipids of 0.8 pN and ceramide of the given affinity, on the finite-volume path."""
     return Sheet(
         grid,
-        mixture=Mixture(Lipids.from_wall(line_tension=0.8, interface_width=5.0), Ceramide(KT, 10.0, affinity)),
+        mixture=Mixture(
+            Lipids.from_wall(line_tension=0.8, interface_width=5.0),
+            Ceramide(thermal_energy=KT, patch_area=10.0, affinity=affinity),
+        ),
         diffusion=dict.fromkeys(means, (1000000.0, 300000.0)),
         mean_fields=means,
     )
@@ -220,7 +234,7 @@ def test_measured_wall_is_that_of_a_relaxed_strip_with_ceramide(affinity):
         ]
     )
     fields += (np.array(list(means.values())) - fields.mean(axis=(1, 2)))[:, None, None]
-    fields = run(sheet, jnp.asarray(fields), Bdf2(2.5e-5, 0, 1.0), 2400)
+    fields = run(sheet, jnp.asarray(fields), Bdf2(tick_s=2.5e-5, max_exponent=0, tolerance=1.0), 2400)
     potentials = sheet.chemical_potentials(sheet.named(fields), fft.forward(sheet.projected(fields)))
     mu = np.array([np.asarray(potentials[name]).mean() for name in means])
     spread = max(np.ptp(np.asarray(potentials[name])) for name in means)
@@ -245,7 +259,7 @@ def test_gibbs_thomson_potential_of_a_disc():
     sheet = lipid_sheet(grid)
     y, x = grid.points
     start = np.tanh((60 - np.hypot(y - 132, x - 120)) / (np.sqrt(2) * 5))
-    fields = run(sheet, jnp.asarray(start)[None], Bdf2(5e-5, 0, 1.0), 800)
+    fields = run(sheet, jnp.asarray(start)[None], Bdf2(tick_s=5e-5, max_exponent=0, tolerance=1.0), 800)
     mu = np.asarray(jax.grad(sheet.free_energy)(fields)[0]) / grid.cell_area
     assert np.ptp(mu) < 0.005 * mu.mean()
     phi = np.asarray(fields[0])
@@ -268,7 +282,7 @@ def test_flow_flattens_the_edges_of_a_stripe(solvent, sign):
     eta = 0 and one edge G = 1/(4 eta_m k)). Flow alone = rates with it minus rates without. 3 % at k xi = 0.1.
     """
     grid = Grid((60, 252), (320.0, 420.0), "float64")
-    flow = MembraneFlow(3e-6, solvent)
+    flow = MembraneFlow(membrane_viscosity=3e-6, solvent_viscosity=solvent)
     k, ends, amplitude = 2 * np.pi / 320, np.array([130.0, 290.0]), 0.05
     moves = amplitude * np.array([1.0, sign])
     y, x = grid.points
@@ -333,7 +347,7 @@ def test_free_energy_never_rises(flow):
     to 1e-12 of its range."""
     grid = Grid((42, 48), (168.0, 192.0), "float64")
     sheet = five_fields(grid, flow=flow)
-    stepper = Bdf2(1e-6, 6, 0.1)
+    stepper = Bdf2(tick_s=1e-6, max_exponent=6, tolerance=0.1)
     q2 = grid.k2
     ripple = np.random.default_rng(3).normal(size=grid.shape)
     ripple = np.fft.irfft2(np.fft.rfft2(ripple - ripple.mean()) * np.exp(-40 * q2), grid.shape)
@@ -354,7 +368,7 @@ def test_every_total_is_kept(dtype, tolerance):
     grid = Grid((30, 36), (120.0, 150.0), dtype)
     sheet = five_fields(grid, flow=FLOW)
     start = sheet.initial_state(jax.random.key(4), 8)
-    state, report = Bdf2(1e-6, 4, 1.0).chunk(sheet, start, jnp.asarray(300, jnp.int32))
+    state, report = Bdf2(tick_s=1e-6, max_exponent=4, tolerance=1.0).chunk(sheet, start, jnp.asarray(300, jnp.int32))
     assert np.all(np.isfinite(state.fields))
 
     def totals(s):
@@ -379,7 +393,7 @@ def test_single_and_double_precision_agree():
         fields = np.array([-0.2, 0.08, 0.03, 0.008, 0.04])[:, None, None] * np.ones((5, *grid.shape))
         fields[0] += 0.1 * rng.normal(size=grid.shape)
         state = sheet.state_of(jnp.asarray(fields, dtype), jax.random.key(0), 8)
-        state, _ = Bdf2(1e-6, 4, 1.0).chunk(sheet, state, jnp.asarray(100, jnp.int32))
+        state, _ = Bdf2(tick_s=1e-6, max_exponent=4, tolerance=1.0).chunk(sheet, state, jnp.asarray(100, jnp.int32))
         assert state.fields.dtype == dtype
         ends[dtype] = np.asarray(state.fields, np.float64)
     assert np.max(np.abs(ends["float32"] - ends["float64"])) < 1e-4
@@ -391,7 +405,9 @@ def test_lipids_alone_bend_without_any_coefficient():
     grid = Grid((18, 25), (61.0, 93.0), "float64")
     fields = jnp.asarray(np.random.default_rng(6).uniform(-1, 1, (1, *grid.shape)))
     plain = lipid_sheet(grid, diffusion=(1e6, 3e5))
-    bent = lipid_sheet(grid, diffusion=(1e6, 3e5), helfrich=Helfrich(20 * KT, 0.001, {}))
+    bent = lipid_sheet(
+        grid, diffusion=(1e6, 3e5), helfrich=Helfrich(bending_rigidity=20 * KT, tension=0.001, coefficients={})
+    )
     assert float(bent.free_energy(fields)) == pytest.approx(float(plain.free_energy(fields)), rel=1e-14)
     assert np.array_equal(rates(bent, fields), rates(plain, fields))
 
@@ -400,7 +416,9 @@ def test_removal_blends_in_the_plug_and_restarts_the_scheme():
     """X <- (1 - m) X + m plug at every point; the history is dropped, all else stays."""
     grid = Grid((18, 25), (61.0, 93.0), "float64")
     sheet = five_fields(grid)
-    state, _ = Bdf2(1e-6, 0, 1.0).chunk(sheet, sheet.initial_state(jax.random.key(1), 1), jnp.asarray(3, jnp.int32))
+    state, _ = Bdf2(tick_s=1e-6, max_exponent=0, tolerance=1.0).chunk(
+        sheet, sheet.initial_state(jax.random.key(1), 1), jnp.asarray(3, jnp.int32)
+    )
     mask = jnp.asarray(np.random.default_rng(7).uniform(0, 1, grid.shape))
     plug = np.array([-1.0, 0.02, 0.01, 0.03, 0.0])
     after = sheet.remove(state, mask, plug)

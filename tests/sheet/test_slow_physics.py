@@ -51,7 +51,10 @@ def edge_modes(phi: np.ndarray, grid: Grid, angles: int = 64) -> tuple[float, np
 def test_capillary_modes_of_a_disc():
     """V12: <a_n^2> = kT/(pi lambda R (n^2 - 1)), n = 2, 3, 4, within 3 % beyond twice the statistical error of each."""
     grid = Grid((84, 90), (336.0, 360.0), "float32")
-    flow, noise = MembraneFlow(2e-6, 2e-9), FilteredNoise(grid, 0.1, KT)
+    flow, noise = (
+        MembraneFlow(membrane_viscosity=2e-6, solvent_viscosity=2e-9),
+        FilteredNoise(grid, cutoff=0.1, thermal_energy=KT),
+    )
     tick, step = 1e-6, 8
     sheet = Sheet(
         grid,
@@ -60,12 +63,12 @@ def test_capillary_modes_of_a_disc():
         mean_fields={"phi": -0.4},
         flow=flow,
         noise=noise,
-        thermal_flow=ThermalFlow(flow, noise, step, tick),
+        thermal_flow=ThermalFlow(flow=flow, noise=noise, interval_ticks=step, tick_s=tick),
     )
     y, x = grid.points
     disc = np.tanh((104 - np.hypot(y - 168, x - 180)) / (np.sqrt(2) * 5))
     state = sheet.state_of(jnp.asarray(disc, jnp.float32)[None], jax.random.key(1), step)
-    stepper = Bdf2(tick, 3, 1.0)
+    stepper = Bdf2(tick_s=tick, max_exponent=3, tolerance=1.0)
     state, _ = stepper.chunk(sheet, state, jnp.asarray(500, jnp.int32))
 
     @eqx.filter_jit
@@ -123,7 +126,7 @@ def test_coarsening_exponent():
     sheet = Sheet(
         grid, mixture=Mixture(LIPIDS), diffusion={"phi": (1e6, 1e6)}, mean_fields={"phi": -0.3}, initial_noise=0.1
     )
-    stepper, last = Bdf2(1e-6, 12, 0.05), 4096 * 976
+    stepper, last = Bdf2(tick_s=1e-6, max_exponent=12, tolerance=0.05), 4096 * 976
     logs = []
     for seed in range(3):
         log = Lengths(sheet, 4096)

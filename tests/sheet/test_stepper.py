@@ -40,10 +40,21 @@ def ceramide_sheet(grid: Grid) -> Sheet:
     means = {"phi": -0.2, CYT: 0.08, LUM: 0.03}
     return Sheet(
         grid,
-        mixture=Mixture(LIPIDS, Ceramide(KT, 10.0, 0.5, 20.0, 0.3, 5.0, 8.0)),
+        mixture=Mixture(
+            LIPIDS,
+            Ceramide(
+                thermal_energy=KT,
+                patch_area=10.0,
+                affinity=0.5,
+                synthesis_rate=20.0,
+                saturation=0.3,
+                turnover_rate=5.0,
+                flip_flop_rate=8.0,
+            ),
+        ),
         diffusion=dict.fromkeys(means, (1000000.0, 300000.0)),
         mean_fields=means,
-        helfrich=Helfrich(20 * KT, 0.01, {CYT: 0.185, LUM: -0.185}),
+        helfrich=Helfrich(bending_rigidity=20 * KT, tension=0.01, coefficients={CYT: 0.185, LUM: -0.185}),
         initial_noise=0.0,
     )
 
@@ -85,7 +96,7 @@ SPAN, TICKS = 1.536e-3, 36864
 def after_span(repeats, pattern):
     """Fields after SPAN in ``repeats`` times the steps of ``pattern``."""
     grid = Grid((18, 25), (190.0, 230.0), "float64")
-    sheet, stepper = ceramide_sheet(grid), Bdf2(SPAN / TICKS, 0, 1.0)
+    sheet, stepper = ceramide_sheet(grid), Bdf2(tick_s=SPAN / TICKS, max_exponent=0, tolerance=1.0)
     unit, rest = divmod(TICKS, repeats * sum(pattern))
     assert rest == 0
     state = sheet.state_of(smooth(grid, 3), jax.random.key(0), pattern[0] * unit)
@@ -142,9 +153,9 @@ def test_structure_factor_of_the_lo_phase(dt, every, bias):
     may be lost."""
     grid = Grid((30, 42), (190.0, 260.0), "float64")
     small = 1e-4 * KT
-    noise = FilteredNoise(grid, 0.16, small)
+    noise = FilteredNoise(grid, cutoff=0.16, thermal_energy=small)
     sheet = lipid_sheet(grid, mean=1.0, noise=noise)
-    stepper, samples = Bdf2(dt, 0, 1.0), 1600
+    stepper, samples = Bdf2(tick_s=dt, max_exponent=0, tolerance=1.0), 1600
     state, _ = stepper.chunk(sheet, sheet.initial_state(jax.random.key(1), 1), count(2000))
 
     @eqx.filter_jit
@@ -207,7 +218,7 @@ def test_step_falls_when_domains_merge_and_recovers():
     """Two discs 20 nm apart: the step rises to its largest, falls to a quarter or less while they merge, and
     rises again."""
     grid = Grid((30, 50), (120.0, 200.0), "float64")
-    sheet, stepper, log = lipid_sheet(grid, (1e6, 3e5)), Bdf2(1e-6, 8, 2e-4), Log(512)
+    sheet, stepper, log = lipid_sheet(grid, (1e6, 3e5)), Bdf2(tick_s=1e-6, max_exponent=8, tolerance=2e-4), Log(512)
     simulate(
         sheet, stepper, sheet.state_of(two_discs(grid, 20.0), jax.random.key(0), 1), until_tick=512 * 80, watchers=[log]
     )
@@ -226,7 +237,10 @@ def test_chunks_of_any_length_and_tension_compile_once(caplog):
     grid = Grid((18, 25), (61.0, 93.0), "float64")
     sheet = ceramide_sheet(grid)
     set_tension = lambda value: eqx.tree_at(lambda s: s.helfrich.tension, sheet, jnp.asarray(value, grid.dtype))
-    stepper, state = Bdf2(1e-6, 4, 1.0), sheet.state_of(smooth(grid, 3), jax.random.key(0), 1)
+    stepper, state = (
+        Bdf2(tick_s=1e-6, max_exponent=4, tolerance=1.0),
+        sheet.state_of(smooth(grid, 3), jax.random.key(0), 1),
+    )
     with jax.log_compiles(), caplog.at_level(logging.WARNING):
         for n, ticks, tension in ((5, 1, 0.01), (7, 2, 0.01), (1, 4, 0.5), (1, 4, 0.0)):
             state, _ = stepper.chunk(set_tension(tension), with_step(state, ticks), count(n))
@@ -243,7 +257,9 @@ def test_tension_takes_effect_without_recompilation():
     ends = []
     for tension in (0.01, 5.0):
         model = eqx.tree_at(lambda s: s.helfrich.tension, sheet, jnp.asarray(tension, grid.dtype))
-        state, _ = Bdf2(1e-6, 4, 1.0).chunk(model, model.state_of(smooth(grid, 3), jax.random.key(0), 1), count(20))
+        state, _ = Bdf2(tick_s=1e-6, max_exponent=4, tolerance=1.0).chunk(
+            model, model.state_of(smooth(grid, 3), jax.random.key(0), 1), count(20)
+        )
         ends.append(np.asarray(state.fields))
     assert np.max(np.abs(ends[1] - ends[0])) > 1e-6
 
@@ -252,8 +268,8 @@ def test_tension_takes_effect_without_recompilation():
 def test_two_calls_equal_one_bit_for_bit(noisy):
     """simulate to T, then to 2T, equals simulate to 2T with somebody looking at T, bitwise; so does a resumed copy."""
     grid = Grid((18, 25), (61.0, 93.0), "float32")
-    noise = FilteredNoise(grid, 0.1, KT) if noisy else None
-    sheet, stepper = lipid_sheet(grid, (1e6, 3e5), noise=noise), Bdf2(1e-6, 4, 0.05)
+    noise = FilteredNoise(grid, cutoff=0.1, thermal_energy=KT) if noisy else None
+    sheet, stepper = lipid_sheet(grid, (1e6, 3e5), noise=noise), Bdf2(tick_s=1e-6, max_exponent=4, tolerance=0.05)
     start = sheet.state_of(smooth(grid).astype(jnp.float32), jax.random.key(2), 1)
     half = simulate(sheet, stepper, start, until_tick=1024)
     end = simulate(sheet, stepper, half, until_tick=2048)
@@ -268,7 +284,7 @@ def test_two_calls_equal_one_bit_for_bit(noisy):
 def test_stops_at_a_chunk_when_asked_and_goes_on_from_there():
     """should_stop ends the run between chunks; going on gives what was never stopped, bitwise."""
     grid = Grid((18, 25), (61.0, 93.0), "float32")
-    sheet, stepper = lipid_sheet(grid, (1e6, 3e5)), Bdf2(1e-6, 4, 0.05)
+    sheet, stepper = lipid_sheet(grid, (1e6, 3e5)), Bdf2(tick_s=1e-6, max_exponent=4, tolerance=0.05)
     start = sheet.state_of(smooth(grid).astype(jnp.float32), jax.random.key(2), 1)
     asked = iter([False, False, True])
     stopped = simulate(sheet, stepper, start, until_tick=2048, should_stop=lambda: next(asked))
@@ -281,7 +297,7 @@ def test_failure_names_time_reason_fields_and_remedies():
     """An unreachable tolerance: NumericalFailure with the last good state and a message that says what and
     what to do."""
     grid = Grid((18, 25), (61.0, 93.0), "float64")
-    sheet, stepper = lipid_sheet(grid, (1e6, 3e5)), Bdf2(1e-6, 4, 1e-14)
+    sheet, stepper = lipid_sheet(grid, (1e6, 3e5)), Bdf2(tick_s=1e-6, max_exponent=4, tolerance=1e-14)
     start = sheet.state_of(smooth(grid), jax.random.key(2), 16)
     with pytest.raises(
         NumericalFailure, match=r"smallest step of 1e-06 s does not suffice at t = 0 s: estimated error"
@@ -302,7 +318,7 @@ def test_failure_names_time_reason_fields_and_remedies():
 def test_rollout_is_the_chunk():
     """rollout and chunk give the same fields, to 1e-13, for a number of steps that is no square."""
     grid = Grid((18, 25), (190.0, 230.0), "float64")
-    sheet, stepper = ceramide_sheet(grid), Bdf2(1e-5, 0, 1.0)
+    sheet, stepper = ceramide_sheet(grid), Bdf2(tick_s=1e-5, max_exponent=0, tolerance=1.0)
     start = sheet.state_of(smooth(grid, 3), jax.random.key(0), 1)
     chunk, _ = stepper.chunk(sheet, start, count(23))
     pure = eqx.filter_jit(rollout)(sheet, stepper, start, 23)
@@ -324,7 +340,7 @@ def test_gradient_through_a_rollout():
     """d(mean c_cyt^2 + phi^2)/d(parameter) through 30 steps against the extrapolated difference of the same: 1e-5, for
     each parameter."""
     grid = Grid((18, 25), (190.0, 230.0), "float64")
-    sheet, stepper = ceramide_sheet(grid), Bdf2(2e-5, 0, 1.0)
+    sheet, stepper = ceramide_sheet(grid), Bdf2(tick_s=2e-5, max_exponent=0, tolerance=1.0)
     values = {name: jnp.asarray(value) for name, (_, value) in PARAMETERS.items()}
 
     @jax.jit

@@ -128,8 +128,13 @@ def test_ceramide_leaves_with_the_vesicle_that_it_has_bent():
         spontaneous_curvature=(0.0, 0.0),
         lipids=Lipids.from_wall(line_tension=5.0, interface_width=4.5),
         area_modulus=1000.0,
-        ceramide=Ceramide(KT, 10.0, 2.0),
-        cargo=Cargo(KT, 10.0, 1.0, Oligomers(4, 2.0, 4.0, 100.0)),
+        ceramide=Ceramide(thermal_energy=KT, patch_area=10.0, affinity=2.0),
+        cargo=Cargo(
+            thermal_energy=KT,
+            site_area=10.0,
+            affinity=1.0,
+            oligomers=Oligomers(size=4, bond_energy=2.0, affinity=4.0, dissociation_rate=100.0),
+        ),
         coefficients={CYTOSOLIC: 0.185, LUMINAL: -0.185, OLIGOMER: 0.05},
     )
     psi = initial.profile(initial.sphere(grid, 75.0), 4.5, grid)

@@ -20,8 +20,13 @@ from membrane.vesicle.topology import find_topology
 KT = 4.2821
 BOX = Grid((27, 30, 32), (94.5, 105.0, 112.0), "float64")
 LIPIDS = Lipids.from_wall(line_tension=5.0, interface_width=4.5)
-CERAMIDE = Ceramide(KT, 10.0, 0.5)
-CARGO = Cargo(KT, 10.0, 1.0, Oligomers(6, 2.0, 3.0, 1000.0))
+CERAMIDE = Ceramide(thermal_energy=KT, patch_area=10.0, affinity=0.5)
+CARGO = Cargo(
+    thermal_energy=KT,
+    site_area=10.0,
+    affinity=1.0,
+    oligomers=Oligomers(size=6, bond_energy=2.0, affinity=3.0, dissociation_rate=1000.0),
+)
 BENT = {CYTOSOLIC: 0.185, LUMINAL: -0.185, OLIGOMER: 0.2}
 SLIGHTLY = {CYTOSOLIC: 0.03, LUMINAL: -0.03, OLIGOMER: 0.01}
 
@@ -199,7 +204,9 @@ def test_transport_comes_to_equilibrium():
 def test_diffusion_differs_between_the_phases():
     """A sphere half Lo, half Ld with D five times smaller: the slowest decay of a dilute species is that of the exact
     problem (1/sin) d(sin D dc/d theta) = -rate R^2 c, found on a fine line: 2 %."""
-    model, psi, cosine = sphere(lambda grid, eps: membrane(grid, eps, Ceramide(KT, 10.0, 0.0), None, {}))
+    model, psi, cosine = sphere(
+        lambda grid, eps: membrane(grid, eps, Ceramide(thermal_energy=KT, patch_area=10.0, affinity=0.0), None, {})
+    )
     theta = np.arccos(np.clip(np.asarray(cosine), -1, 1))
     xi = 4.5
     wall = lambda angle: np.tanh(40.0 * (np.pi / 2 - angle) / (2**0.5 * xi))
@@ -261,7 +268,7 @@ def test_oligomers_come_to_detailed_balance():
 def test_ceramide_is_made_moved_and_removed():
     """Flip-flop keeps the sum of both leaflets; turnover removes k_d dt of it; the enzyme makes it on its own leaflet,
     in Lo only; the contents kept follow the fields."""
-    active = Ceramide(KT, 10.0, 0.5, flip_flop_rate=100.0)
+    active = Ceramide(thermal_energy=KT, patch_area=10.0, affinity=0.5, flip_flop_rate=100.0)
     for ceramide in (active, eqx.tree_at(lambda c: c.turnover_rate, active, 50.0)):
         model = membrane(ceramide=ceramide, cargo=None, coefficients={})
         psi, fields = capped(model)
@@ -272,7 +279,11 @@ def test_ceramide_is_made_moved_and_removed():
         assert float(kept.content[1:].sum()) == pytest.approx(share * float(conserved.content[1:].sum()), rel=1e-12)
         assert np.asarray(model.content_change(near, list(after), conserved)) == pytest.approx(np.asarray(kept.content))
         assert float(kept.content[1, 0]) < float(conserved.content[1, 0])
-    made = membrane(ceramide=Ceramide(KT, 10.0, 0.5, synthesis_rate=10.0, saturation=0.3), cargo=None, coefficients={})
+    made = membrane(
+        ceramide=Ceramide(thermal_energy=KT, patch_area=10.0, affinity=0.5, synthesis_rate=10.0, saturation=0.3),
+        cargo=None,
+        coefficients={},
+    )
     change = reacted(made, near, fields, conserved, 1e-4)[0] - fields
     assert np.allclose(change[2], 0)
     lo, ld = (np.asarray(fields[0]) * s > 0.999 for s in (1, -1))
@@ -333,7 +344,9 @@ def test_transport_keeps_fractions_between_close_membranes(precision):
     conserved, too.)"""
     grid = Grid((40, 36, 42), (140.0, 126.0, 147.0), precision)
     coefficients = {CYTOSOLIC: 0.185, LUMINAL: -0.185}
-    model = membrane(grid, ceramide=Ceramide(KT, 10.0, 2.0), cargo=None, coefficients=coefficients)
+    model = membrane(
+        grid, ceramide=Ceramide(thermal_energy=KT, patch_area=10.0, affinity=2.0), cargo=None, coefficients=coefficients
+    )
     z, y, x = initial.centred(grid)
     ilv = np.sqrt((z - 17.0) ** 2 + y**2 + x**2) - 18.0
     psi = initial.profile(np.minimum(initial.sphere(grid, 45.0), ilv), 4.5, grid)
