@@ -24,6 +24,10 @@ class Mixture(eqx.Module):
         lipids: double well and gradient energy of phi.
         ceramide: ceramide in the two leaflets, or None.
         cargo: cargo proteins, as monomers and perhaps as n-mers, or None.
+
+    >>> lipids = Lipids.from_wall(line_tension=1.0, interface_width=5.0)
+    >>> Mixture(lipids, Ceramide(thermal_energy=4.28, patch_area=10.0, affinity=1.0)).species
+    ('phi', 'ceramide_cytosolic', 'ceramide_luminal')
     """
 
     lipids: Lipids

@@ -53,6 +53,11 @@ def measure_wall(mixture: Mixture, means: dict[str, float], points: int = 801) -
         points: number of values of phi, from -1.3 to 1.3, between which W is integrated.
 
     Raises ValueError where the mixture has no two phases.
+
+    >>> from membrane.energy import Lipids
+    >>> wall = measure_wall(Mixture(Lipids.from_wall(line_tension=1.0, interface_width=5.0)), {"phi": -0.4})
+    >>> round(wall.line_tension, 2)  # of lipids alone it is that of the lipids
+    1.0
     """
     # Absurd parameters may overflow on the way; such a mixture has no wall.
     with jax.enable_x64(True), np.errstate(all="ignore"):

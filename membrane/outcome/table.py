@@ -48,7 +48,11 @@ class MolecularAreas:
     cargo: float
 
     def lipid_copies(self, area: float, lo_fraction: float) -> float:
-        """Number of lipids in both leaflets of a membrane of ``area`` (nm^2) whose share ``lo_fraction`` is Lo."""
+        """Number of lipids in both leaflets of a membrane of ``area`` (nm^2) whose share ``lo_fraction`` is Lo.
+
+        >>> MolecularAreas(lipid_lo=0.5, lipid_ld=0.625, cargo=10.0).lipid_copies(1000.0, 0.5)
+        3600.0
+        """
         return area * (lo_fraction / self.lipid_lo + (1 - lo_fraction) / self.lipid_ld) * 2
 
 

@@ -1,9 +1,13 @@
 """The mixture: its species in their order, its mobilities in closed form, and its wall where that is known exactly."""
 
+import doctest
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from membrane.energy import Cargo, Ceramide, Lipids, Mixture, Oligomers
+from membrane import builder
+from membrane.energy import Cargo, Ceramide, Lipids, Mixture, Oligomers, lipids, mixture, wall
 from membrane.energy.mixture import diffusion_at
 from membrane.energy.wall import measure_wall
 
@@ -62,7 +66,15 @@ def test_mobilities(phi):
 
 def test_wall_of_lipids_alone():
     """Its line tension is (2 sqrt2/3) sqrt(K b) to 0.1 %, and its phases lie at +-1."""
-    wall = measure_wall(Mixture(LIPIDS), {"phi": -0.3})
-    assert wall.line_tension == pytest.approx(LIPIDS.line_tension, rel=1e-3)
-    assert (wall.phi_ld, wall.phi_lo) == pytest.approx((-1, 1), abs=5e-3)
-    assert (wall.ld, wall.lo) == ({}, {})
+    found = measure_wall(Mixture(LIPIDS), {"phi": -0.3})
+    assert found.line_tension == pytest.approx(LIPIDS.line_tension, rel=1e-3)
+    assert (found.phi_ld, found.phi_lo) == pytest.approx((-1, 1), abs=5e-3)
+    assert (found.ld, found.lo) == ({}, {})
+
+
+@pytest.mark.parametrize("module", [builder, lipids, mixture, wall], ids=lambda module: module.__name__)
+def test_examples(module, monkeypatch):
+    """The examples of the docstrings give what they say."""
+    monkeypatch.chdir(Path(__file__).parents[2])
+    failed, tried = doctest.testmod(module)
+    assert (failed, tried > 0) == (0, True)
