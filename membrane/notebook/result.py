@@ -1,6 +1,7 @@
 """A run as a notebook sees it: tables, arrays, sizes and pictures of one archive."""
 
 import shutil
+from collections.abc import Sequence
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -122,14 +123,17 @@ class Result:
             shutil.copyfileobj(source, target)
         return path
 
-    def plot(self, axes: "membrane.figures.canvas.Axes | None" = None) -> "membrane.figures.canvas.Axes":
-        """Draw the size distribution of the ILVs, with its 95 % band over endosomes.
+    def plot(
+        self, axes: "membrane.figures.canvas.Axes | None" = None, *, beside: Sequence["Result"] = ()
+    ) -> "membrane.figures.canvas.Axes":
+        """Draw the size distribution of the ILVs, with its 95 % band over endosomes. Returns the axes.
 
-        ``axes``: of matplotlib, to draw into; by default those of a new figure. Returns the axes.
+        ``axes``: of matplotlib, to draw into; by default those of a new figure.
+        ``beside``: further results to draw in other colours, a control for instance.
         """
         from membrane.figures.sizes import size_distribution_axes
 
-        return size_distribution_axes([self._record], axes)
+        return size_distribution_axes([self._record, *(other._record for other in beside)], axes)
 
     def plot_membrane(self, endosome: int = 0, frames: list[int] | None = None) -> "membrane.figures.canvas.Figure":
         """Draw the membrane of one endosome at several times. Returns a figure of matplotlib.

@@ -4,11 +4,21 @@ import numpy as np
 
 
 def shell_density(diameter_nm, *, shell_g_per_ml: float, lumen_g_per_ml: float, shell_thickness_nm: float = 5.0):
-    """Density in g/ml of a vesicle of outer diameter D whose shell of thickness t encloses a lumen.
+    """Density in g/ml of a vesicle whose shell encloses a lumen: rho = rho_shell (1 - f) + rho_lumen f.
 
-    rho = rho_shell (1 - f) + rho_lumen f with the lumen's share of the volume f = (1 - 2 t/D)^3. Whether small
-    vesicles are the denser ones depends on which part is; and sucrose, which draws water out, shows higher values
-    than iodixanol. Returns the shape of ``diameter_nm``. Raises ValueError where D <= 2 t leaves no lumen.
+    Arguments:
+        diameter_nm: outer diameter D in nm, of any shape; NaN stays NaN.
+        shell_g_per_ml, lumen_g_per_ml: densities of shell and lumen in g/ml.
+        shell_thickness_nm: thickness t of the shell in nm.
+
+    f = (1 - 2 t/D)^3 is the share of the lumen in the volume. Small vesicles are the denser ones if the shell is denser
+    than the lumen. Sucrose draws water out of vesicles and shows higher densities than iodixanol.
+
+    Returns the densities, of the shape of ``diameter_nm``. Raises ValueError where D <= 2 t leaves no lumen, or where
+    t is not positive.
+
+    >>> float(shell_density(60.0, shell_g_per_ml=1.16, lumen_g_per_ml=1.06).round(3))
+    1.102
     """
     diameter = np.asarray(diameter_nm, dtype=float)
     if not shell_thickness_nm > 0:

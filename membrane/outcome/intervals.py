@@ -1,23 +1,25 @@
-"""How far a number that was read off a few endosomes can be trusted: intervals of 95 % over endosomes.
+"""Intervals of 95 %: how far a number that was found from a few endosomes can be trusted.
 
-ILVs of one endosome share its tension and its composition, so that they resemble each other. Endosomes are the
-independent draws, and few of them are run. Every interval therefore rests on Student's t with one degree of freedom
-less than there are endosomes; what it covers is measured in tests/outcome/test_intervals.py and stated in
-docs/controls.md. With fewer than three endosomes there is no interval: (NaN, NaN).
+ILVs of one endosome share its tension and its composition, so that they resemble each other. Only endosomes are
+independent of each other, and a run has few of them. Every interval therefore uses Student's t with one degree of
+freedom less than there are endosomes. How often the intervals hold the true value is measured in
+tests/outcome/test_intervals.py and stated in docs/controls.md. With fewer than three endosomes there is no interval:
+(NaN, NaN).
 """
 
 import numpy as np
 from scipy.special import gammaincinv, ndtri, stdtrit
 
 LEVEL = 0.95
-"""Share of the intervals that are meant to hold the true value."""
+"""The share of intervals that is meant to hold the true value."""
 
 MEASURED = (0.93, 0.99)
-"""Share that did hold it, of medians and of ILVs per endosome, over 3 to 30 endosomes and several truths. Shares near 0
-or 1 and densities of rare sizes hold it more often (tests/outcome/test_intervals.py, docs/controls.md)."""
+"""The least and the largest measured share of intervals that hold the true value: of medians and of ILVs per endosome,
+with 3 to 30 endosomes and several distributions (tests/outcome/test_intervals.py, docs/controls.md). Intervals of
+shares near 0 or 1, and of densities of rare sizes, hold it more often."""
 
 LEAST_ENDOSOMES = 3
-"""Fewer endosomes say too little of how endosomes differ."""
+"""With fewer endosomes there is no interval: they say too little of how endosomes differ."""
 
 METHOD = (
     "median: t test over endosomes of the share below it; ILVs per endosome: t over endosomes, of the logarithm; "
@@ -29,7 +31,13 @@ UNKNOWN = (np.nan, np.nan)
 
 
 def words(low: float, high: float, endosomes: int, form: str = ".3g") -> str:
-    """An interval in words, "95 %: 55.8-61.3", or why there is none."""
+    """An interval in words, or why there is none.
+
+    >>> words(55.8, 61.3, endosomes=10, form=".1f")
+    '95 %: 55.8-61.3'
+    >>> words(*UNKNOWN, endosomes=2)
+    'no interval, 2 endosomes: too few'
+    """
     if np.isfinite(low) and np.isfinite(high):
         return f"{100 * LEVEL:.0f} %: {low:{form}}-{high:{form}}"
     if endosomes < LEAST_ENDOSOMES:
@@ -38,12 +46,18 @@ def words(low: float, high: float, endosomes: int, form: str = ".3g") -> str:
 
 
 def median_interval(diameter_nm, endosome, number_of_endosomes: int, *, level: float = LEVEL) -> tuple[float, float]:
-    """Interval of the median diameter in nm.
+    """The interval (low, high) of the median diameter, in nm.
 
-    ``diameter_nm`` (n,) in nm, NaN left out, and ``endosome`` (n,), the index of the endosome of each. A diameter x
-    belongs to the interval if a t test over endosomes does not reject it as the median: with n_i ILVs in endosome i,
-    of which k_i(x) are smaller than x, the mean of k_i(x) - n_i/2 over all endosomes must agree with zero. (NaN, NaN)
-    with fewer than three endosomes, and where so few ILVs are known that any diameter passes.
+    Arguments:
+        diameter_nm: diameters of ILVs in nm, (n,); NaN is left out.
+        endosome: the endosome that each ILV belongs to, (n,), from 0 on.
+        number_of_endosomes: how many endosomes there are, those without ILVs included.
+        level: the share of intervals that is meant to hold the true value.
+
+    A diameter x belongs to the interval if a t test over endosomes does not reject it as the median. Endosome i has n_i
+    ILVs, of which k_i(x) are smaller than x. The test is whether the mean of k_i(x) - n_i/2 over all endosomes agrees
+    with zero. There is no interval, (NaN, NaN), with fewer than three endosomes, and where so few diameters are known
+    that no x is rejected.
 
     Raises ValueError where ``level`` does not lie between 0 and 1.
     """
@@ -75,11 +89,16 @@ def median_interval(diameter_nm, endosome, number_of_endosomes: int, *, level: f
 
 
 def mean_interval(number, *, level: float = LEVEL) -> tuple[float, float]:
-    """Interval of the mean of ``number`` (endosomes,), how many ILVs each endosome has brought forth.
+    """The interval (low, high) of the mean number of ILVs an endosome.
 
-    With the mean m and its standard error s it is m exp(+- t s/m): counts are skewed, and never below zero. Where all
-    endosomes have the same number, none for instance, they do not tell how much endosomes differ; then it is the exact
-    interval of a Poisson number, up to 3.69/E for none in E endosomes. (NaN, NaN) with fewer than three endosomes.
+    Arguments:
+        number: how many ILVs each endosome has made, (endosomes,).
+        level: the share of intervals that is meant to hold the true value.
+
+    With the mean m and its standard error s the interval is m exp(+- t s/m), because numbers are never below zero and
+    their distribution has a long tail. Where all endosomes have the same number, none for instance, they do not show
+    how much endosomes differ. Then it is the exact interval of a Poisson number: up to 3.69/E for no ILV in E
+    endosomes. With fewer than three endosomes it is (NaN, NaN).
     """
     number = np.asarray(number, dtype=float)
     groups, mean = number.size, number.mean() if number.size else np.nan
@@ -94,13 +113,19 @@ def mean_interval(number, *, level: float = LEVEL) -> tuple[float, float]:
 
 
 def share_interval(inside, total, *, level: float = LEVEL):
-    """Lower and upper ends of the intervals of shares sum(inside)/sum(total).
+    """The lower and the upper ends of the intervals of shares sum(inside)/sum(total).
 
-    ``inside`` (endosomes, ...) and ``total`` (endosomes,): how many ILVs of each endosome lie inside, and how many it
-    has. Returns two arrays of the shape of the rest. It is the wider of two intervals: that of Student's t over
-    endosomes, of the logit of the share with its linearised error; and Wilson's, which takes all ILVs as independent.
-    ILVs of one endosome are hardly less alike than independent ones, and where none or all lie inside only the second
-    exists. NaN with fewer than three endosomes or without ILVs.
+    Arguments:
+        inside: how many ILVs of each endosome lie inside, (endosomes, ...), for one range of sizes or for many.
+        total: how many ILVs each endosome has, (endosomes,).
+        level: the share of intervals that is meant to hold the true value.
+
+    Two intervals are made, and the wider one counts. One uses Student's t over endosomes, with the linearised error of
+    the logit of the share. The other is Wilson's, for which all ILVs are independent: ILVs of one endosome differ at
+    most a little more than that. Where none or all ILVs lie inside, only Wilson's exists.
+
+    Returns two arrays of the shape of ``inside`` without its first axis; NaN with fewer than three endosomes or without
+    ILVs.
     """
     total = np.asarray(total, dtype=float)
     inside = np.asarray(inside, dtype=float)

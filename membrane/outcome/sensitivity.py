@@ -15,13 +15,15 @@ from membrane.extras import needed
 from membrane.outcome.intervals import LEVEL
 
 MOST_GROUPS = 200
-"""Of more points than these, groups are left out instead of single ones."""
+"""The jackknife leaves out one point at a time, or one of so many groups where there are more points."""
 
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """Of one parameter: the partial rank correlation, -1 to 1, or the first-order index, 0 to 1, and its 95 %
-    interval."""
+    """How much one parameter decides: ``value`` and the ends ``low`` and ``high`` of its 95 % interval.
+
+    The value is a partial rank correlation, -1 to 1, or a first-order index, 0 to 1.
+    """
 
     value: float
     low: float
@@ -29,28 +31,34 @@ class Sensitivity:
 
 
 def least_points(parameters: int) -> int:
-    """How many points of a design it takes at least to tell ``parameters`` parameters apart."""
+    """The least number of different points of a sweep from which so many ``parameters`` can be told apart."""
     return parameters + 3
 
 
 MORE_FOR_INTERVAL = 3
-"""An interval takes so many points more: with fewer it holds the true value too rarely (docs/controls.md)."""
+"""An interval takes so many points more. With fewer it would hold the true value too rarely (docs/controls.md)."""
 
 
 def partial_rank_correlations(parameters, outcome, points) -> list[Sensitivity]:
-    """How each of d parameters is correlated with the outcome once the linear effect of all others, in ranks, is taken
-    from both (Marino et al. 2008, J. Theor. Biol. 254, 178).
+    """How each of d parameters is correlated with the outcome, the linear effect of all others in ranks taken away
+    (Marino et al. 2008, J. Theor. Biol. 254, 178).
 
-    ``parameters`` (n, d), ``outcome`` (n,) and ``points`` (n,), which point of the design a row is a replica of. With
-    R the ranks and e_j, f_j the residuals of R(x_j) and R(y) on the ranks of all other parameters, it is the
-    correlation of e_j and f_j. It finds monotonic effects only; where a parameter has an optimum inside its range it
-    says nothing. Rows whose outcome is NaN are left out.
+    Arguments:
+        parameters: values of the parameters, (n, d).
+        outcome: what came out, (n,); rows where it is NaN are left out.
+        points: the point of the sweep that each row is a replica of, (n,).
 
-    The interval is made on the scale z = artanh r (Fisher). Each point is left out once; how z changes by that gives
-    its standard error s and its bias (the jackknife), with s no less than for n independent rows. The interval reaches
-    from t s below the lower of z and z without its bias to t s above the higher, with Student's t of P - d - 1 degrees
-    of freedom for P points. All is NaN where there are fewer than d + 3 points, or the outcome or a parameter is the
-    same in all; the interval is with fewer than d + 6 points, and where without some point no correlation is left.
+    R are ranks. e_j and f_j are what is left of R(x_j) and R(y) after a linear fit to the ranks of all other
+    parameters. The measure is the correlation of e_j and f_j. It sees monotonic effects only: it says nothing of a
+    parameter that has an optimum inside its range (see :func:`first_order_indices`).
+
+    The interval is made on the scale z = artanh r (Fisher). Each point is left out once. How much z changes by that
+    gives its standard error s and its bias (the jackknife); s is at least that of n independent rows. The interval
+    reaches from t s below the lower of z and z without its bias to t s above the higher one. t is Student's with
+    P - d - 1 degrees of freedom for P points.
+
+    Value and interval are NaN with fewer than d + 3 points, or where the outcome or the parameter does not vary. The
+    interval alone is NaN with fewer than d + 6 points, or where no correlation is left once some point is left out.
 
     Raises ValueError where shapes do not fit.
     """
@@ -97,33 +105,38 @@ LEAST_FOR_INDEX = 40
 """A first-order index takes at least so many points."""
 
 HARMONICS = 8
-"""So many waves over the range of a parameter are looked for, or one for every eight points if that is more."""
+"""The least number of waves over the range of a parameter; with many points it is one for every eight of them."""
 
 ORDERS = 40
-"""Times that points are put in an order of their own, to take the mean."""
+"""How many times the ranks are moved at random."""
 
 HALVES = 100
-"""Times that half of the points are left out, for an interval."""
+"""How many random halves of the points an interval is made from."""
 
 
 def first_order_indices(parameters, outcome, points) -> list[Sensitivity]:
     """The share of the variance of the outcome that each of d parameters explains alone: S_j = Var E(y | x_j) / Var y.
 
-    ``parameters`` (n, d), ``outcome`` (n,) and ``points`` (n,), which point of the design a row is a replica of. The
-    mean over the replicas of a point counts; rows whose outcome is NaN are left out.
+    Arguments:
+        parameters: values of the parameters, (n, d).
+        outcome: what came out, (n,); rows where it is NaN are left out.
+        points: the point of the sweep that each row is a replica of, (n,). The mean over its replicas counts.
 
-    Random balance designs with a correction of the bias (Tarantola et al. 2006, Reliab. Eng. Syst. Saf. 91, 717; Tissot
-    & Prieur 2012, ibid. 107, 205), by SALib. The points are put in the order of x_j, up and down again, and the share
-    of the first M waves in the variance of y is taken, with M = max(8, P/8) of P points. What is sharper than M waves
-    is missed: of a jump about 0.4/M of its variance. Ranks are blurred by up to two places, 40 times, and the mean is
-    taken, since points of a Sobol sequence alternate in an order of their own, and those of a table are equal.
+    The method is that of random balance designs, with its bias corrected (Tarantola et al. 2006, Reliab. Eng. Syst.
+    Saf. 91, 717; Tissot & Prieur 2012, ibid. 107, 205), by SALib. The points are put in the order of x_j, up and down
+    again. The index is the share of the first M waves in the variance of y, with M = max(8, P/8) for P points. Sharper
+    changes are missed: of a jump about 0.4/M of its variance. Each rank is first moved at random by up to two places,
+    40 times, and the mean is taken. Otherwise the regular order of a Sobol sequence would pass for an effect, and so
+    would the order of equal values in a table.
 
-    The interval is 1.96 root mean square differences to the indices of halves of the points with M/2 waves, which holds
-    the error of the waves that are missed. Values and ends are cut to 0 to 1. How often it holds the true value is
-    measured in tests/outcome/test_sensitivity.py. All is NaN where there are fewer than 40 points or the outcome is
-    the same in all, and for a parameter that is the same in all.
+    The interval reaches 1.96 times the root mean square difference to the indices of random halves of the points, found
+    with M/2 waves, so that it covers what the missing waves make. Values and ends are cut to 0 to 1. How often the
+    interval holds the true value is measured in tests/outcome/test_sensitivity.py.
 
-    Raises ValueError where shapes do not fit, ImportError where SALib is not installed.
+    All are NaN with fewer than 40 points, and where the outcome does not vary. Of a parameter that does not vary they
+    are NaN, too.
+
+    Raises ValueError where shapes do not fit, and ImportError where SALib is not installed.
     """
     parameters, outcome, points = _one_row_a_point(*_checked(parameters, outcome, points))
     count, d = parameters.shape

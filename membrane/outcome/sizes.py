@@ -12,20 +12,29 @@ LEAST_RANGE_NM = 200.0
 
 
 def size_distribution(diameter_nm, endosome, number_of_endosomes: int, *, bin_width_nm: float = 5.0) -> dict:
-    """Histogram and moments of ILV diameters, with intervals over endosomes.
+    """Histogram and moments of the diameters of ILVs, with intervals over endosomes.
 
-    ``diameter_nm`` (n,) in nm and ``endosome`` (n,), the index of the endosome each ILV belongs to. With n_b ILVs in
-    bin b of width w the density is p_b = n_b / (n w), in 1/nm. ``ci_low`` and ``ci_high`` are the ends of its interval
-    (:func:`membrane.outcome.intervals.share_interval`); a bin without ILVs has an upper end too. They are NaN with
-    fewer than three endosomes.
+    Arguments:
+        diameter_nm: diameters in nm, (n,). NaN, an unknown diameter, is left out.
+        endosome: the endosome that each ILV belongs to, (n,), from 0 on.
+        number_of_endosomes: how many endosomes there are, those without ILVs included.
+        bin_width_nm: width w of a bin in nm.
 
-    Returns ``bin_edges_nm`` (bins + 1,), from 0 to at least 200 nm; ``count``, ``probability_density_per_nm``,
-    ``ci_low``, ``ci_high`` (bins,); the scalars ``n, mean_nm, sd_nm`` (of a sample, n - 1), ``median_nm, q25_nm,
-    q75_nm, fraction_40_100_nm`` (limits included); and what the intervals rest on: ``endosomes``, ``interval_level``,
-    ``interval_method``. What is undefined (all but counts and edges where n = 0) is NaN; diameters that are NaN,
-    unknown, are left out.
+    With n_b ILVs in bin b the density is p_b = n_b / (n w), in 1/nm. Its interval is that of
+    :func:`membrane.outcome.intervals.share_interval`; a bin without ILVs has an upper end, too.
 
-    Raises ValueError where a diameter is not positive and finite or an endosome index does not exist.
+    Returns a dict with
+        ``bin_edges_nm`` (bins + 1,): from 0 to at least 200 nm;
+        ``count``, ``probability_density_per_nm``, ``ci_low``, ``ci_high`` (bins,): the histogram and its interval;
+        ``n``, ``mean_nm``, ``sd_nm`` (of a sample, n - 1), ``median_nm``, ``q25_nm``, ``q75_nm``,
+        ``fraction_40_100_nm`` (limits included): numbers;
+        ``endosomes``, ``interval_level``, ``interval_method``: what the intervals rest on.
+    Without ILVs all but counts and edges are NaN. Intervals are NaN with fewer than three endosomes.
+
+    Raises ValueError where a diameter is not positive and finite, or an endosome does not exist.
+
+    >>> float(size_distribution([50.0, 60.0, 80.0], [0, 0, 1], 2)["median_nm"])
+    60.0
     """
     if not bin_width_nm > 0:
         raise ValueError(f"bin width {bin_width_nm} nm must be positive")

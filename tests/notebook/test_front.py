@@ -98,6 +98,7 @@ FILES = (
             "tree",
         )
     ),
+    *(f"membrane.outcome.{name}" for name in ("density", "intervals", "sizes")),
 )
 
 

@@ -132,6 +132,7 @@ def test_plot(result):
     assert result.plot(right) is right
     assert right.get_legend() is not None
     assert not left.has_data()
+    assert len(right.get_legend().get_texts()) + 1 == len(result.plot(left, beside=[result]).get_legend().get_texts())
     assert plt.rcParams["axes.spines.top"], "the style of the user stays"
     plt.close(figure)
 
