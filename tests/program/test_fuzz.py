@@ -141,7 +141,7 @@ def test_hostile_files_end_every_command_alike(text, tmp_path, monkeypatch, caps
         for argument in (path, sweep) if command in ("ensemble", "collect") else (path,):
             assert main([str(argument)]) == 2
             said = capsys.readouterr()
-            assert said.err.startswith(f"membrane.{command}: {path}: not valid YAML: line ")
+            assert said.err.startswith(f"membrane {command}: {path}: not valid YAML: line ")
             assert said.out == ""
     assert sorted(tmp_path.iterdir()) == [path, sweep]
 
