@@ -39,7 +39,7 @@ def help_of(name, capsys):
 def test_membrane(words, capsys):
     """The subcommand and its options exist; the keys that are set are those of a configuration, with fitting values."""
     name, *rest = words[1:]
-    if name == "--help":
+    if name in ("--help", "--version"):
         return
     assert name in entry.COMMANDS
     known = set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", help_of(name, capsys)))
@@ -54,7 +54,9 @@ def test_membrane(words, capsys):
 @pytest.mark.parametrize("words", pages_with(["python"]))
 def test_python(words):
     """A script or a module that is named exists."""
-    if words[1] == "-m":
+    if words[1] == "-c":
+        compile(words[2], "the line", "exec")
+    elif words[1] == "-m":
         module = words[2].split(".")
         assert module[0] != "membrane" or ROOT.joinpath(*module).with_suffix(".py").is_file()
     else:
