@@ -12,8 +12,6 @@ from membrane.vesicle import Membrane, Transport, initial, surface
 
 RADIUS, TENSION = 40.0, 1.0
 
-pytestmark = pytest.mark.usefixtures("fast_compilation")
-
 
 def excess(angle: float, width: float, spacing: float) -> tuple[float, float]:
     """(mu at equilibrium over the exact one, largest deviation of mu on the membrane over mu) for a Lo cap.
