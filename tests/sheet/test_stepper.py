@@ -331,8 +331,8 @@ PARAMETERS = {
     "affinity": (lambda s: s.mixture.ceramide.affinity, 0.5),
     "curvature": (lambda s: s.helfrich.coefficients[CYT], 0.185),
     "synthesis": (lambda s: s.mixture.ceramide.synthesis_rate, 20.0),
-    "well": (lambda s: s.lipids.well, LIPIDS.well),
-    "gradient": (lambda s: s.lipids.gradient, LIPIDS.gradient),
+    "well": (lambda s: s.mixture.lipids.well, LIPIDS.well),
+    "gradient": (lambda s: s.mixture.lipids.gradient, LIPIDS.gradient),
 }
 
 
