@@ -43,6 +43,7 @@ LONGEST = (
     "test_vesicle_slab",
     "test_sealed",
     "test_predict",
+    "test_notebooks",
 )
 """The files whose tests take longest, the longest first."""
 
