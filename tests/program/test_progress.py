@@ -64,6 +64,8 @@ def test_a_long_silence_is_broken(monkeypatch, caplog):
     """Between checkpoints that are far apart a line comes every half minute."""
     from membrane.program import progress
 
+    # Another test of this process may have loaded what tells a notebook.
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
     monkeypatch.setattr(progress, "LINE_EVERY_S", 0.0)
     with caplog.at_level(logging.INFO, logger="membrane"):
         bar = progress.Progress("demo", duration_s=0.06, begun_s=0.0, quiet=False)
