@@ -144,7 +144,7 @@ class BudAnswer:
     contact_angle_rad: np.ndarray
     neck_closed: np.ndarray
     direction: np.ndarray
-    rate_factor: np.ndarray | float = 1.0
+    rate_factor: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -340,7 +340,8 @@ def stub(**columns):
 
     def law(domain, host):
         values = {name: np.full(len(domain.area), value) for name, value in (usual | columns).items()}
-        return BudAnswer(**values, diameter_nm=domain.size, direction=np.ones(len(domain.area), int))
+        ones = np.ones(len(domain.area))
+        return BudAnswer(**values, diameter_nm=domain.size, direction=ones.astype(int), rate_factor=ones)
 
     return law
 
