@@ -16,6 +16,8 @@ from membrane.bud.exact.curve import hessian, lagrangian, rule_of
 from membrane.bud.exact.newton import cap_in_catenoid, describe, newton
 from membrane.bud.exact.shear import MaterialArc, shear
 
+pytestmark = pytest.mark.usefixtures("fast_compilation")
+
 FINE = bud.Resolution(inner=16, outer=28, step=0.1, least_rim=0.027, backward=0)
 NEAR_FLAT = bud.Resolution(inner=12, outer=24, step=0.04, least_rim=0.65, backward=0)
 """x = 0.02, 0.06, ...: the limit of a flat domain."""

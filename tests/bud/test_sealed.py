@@ -8,6 +8,8 @@ import pytest
 
 from membrane.bud import exact as bud
 
+pytestmark = pytest.mark.usefixtures("fast_compilation")
+
 RESOLUTION = bud.Resolution(inner=28, outer=40)
 
 PROLATE = {0.85: 1.285676, 0.80: 1.387440, 0.75: 1.501834, 0.70: 1.643270}
