@@ -15,8 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from membrane.bud.exact.curve import Problem, Resolution, spontaneous_torque, unknowns
+from membrane.bud.exact.curve import Resolution, spontaneous_torque, unknowns
 from membrane.bud.exact.newton import FIRST_STEPS, LAST_CORRECTION, NEWTON_STEPS, cap_in_catenoid, describe, newton
+from membrane.bud.exact.problem import Problem
 from membrane.bud.exact.schedule import Step, coordinate, order, steps
 from membrane.bud.exact.shear import drags, material_of, shear_between
 

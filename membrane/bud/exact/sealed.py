@@ -19,8 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from membrane.bud.exact.curve import Problem, Resolution, arcs, gradient, lagrangian
+from membrane.bud.exact.curve import Resolution, arcs, gradient, lagrangian
 from membrane.bud.exact.newton import FIRST_STEPS, LAST_CORRECTION, RIGHT_ANGLE, cap_in_catenoid, newton
+from membrane.bud.exact.problem import Problem
 
 CORRECTIONS = 25
 """Most Newton steps."""

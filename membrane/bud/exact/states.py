@@ -16,9 +16,10 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from membrane.bud.exact.curve import Problem, Resolution, arcs, gradient, lagrangian, reference_energy
+from membrane.bud.exact.curve import Resolution, arcs, gradient, lagrangian, reference_energy
 from membrane.bud.exact.newton import NEWTON_STEPS, describe, neck_radius, newton
 from membrane.bud.exact.path import Path, trace
+from membrane.bud.exact.problem import Problem
 
 FLAT_END = 0.01
 """The x that stands for the flat state in a threshold."""
