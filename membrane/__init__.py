@@ -57,8 +57,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"membrane has no {name!r}; it has {', '.join(__all__)}")
-    home, _, own = _HOMES[name].partition(":")
-    found = getattr(import_module(f"membrane.{home}"), own or name)
+    home, _, attribute = _HOMES[name].partition(":")
+    found = getattr(import_module(f"membrane.{home}"), attribute or name)
     globals()[name] = found
     return found
 

@@ -78,8 +78,8 @@ def _time(record: RunRecord) -> str:
     """The simulated time, and how long the computation took."""
     rows = record.series["time_s"]
     simulated = record.attributes.get("simulated_time_s", rows[-1] if len(rows) else 0.0)
-    asked = record.config.get("duration_s")
-    whole = f" of {asked:g} s" if isinstance(asked, int | float) else " s"
+    duration = record.config.get("duration_s")
+    whole = f" of {duration:g} s" if isinstance(duration, int | float) else " s"
     wall = record.attributes.get("wall_time_s", np.nan)
     return f"{float(simulated):g}{whole} simulated" + (f", in {wall:.0f} s on the clock" if np.isfinite(wall) else "")
 
