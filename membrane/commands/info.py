@@ -11,6 +11,7 @@ from collections import Counter
 import numpy as np
 
 from membrane.archive import ArchiveError, RunRecord, read
+from membrane.outcome.intervals import median_interval, words
 from membrane.outcome.table import KINDS, is_ilv
 from membrane.paths import path
 from membrane.program.console import BAD_INPUT, COMPLETE, command
@@ -92,11 +93,16 @@ def _events(record: RunRecord) -> str:
 
 
 def _sizes(record: RunRecord) -> str:
-    sizes = record.size_distribution
+    """Sizes of the ILVs; with the interval of the median, but not where a sweep mixes what is not alike."""
+    sizes, ilvs = record.size_distribution, record.ilvs
     if not sizes["n"]:
         return "of no ILV"
+    interval = ""
+    if not record.members:
+        endosomes = int(record.attributes["number_of_endosomes"])
+        interval = f" ({words(*median_interval(ilvs['diameter_nm'], ilvs['endosome'], endosomes), endosomes, '.1f')})"
     return (
-        f"of {sizes['n']} ILVs: median {sizes['median_nm']:.1f} nm, quartiles {sizes['q25_nm']:.1f}-"
+        f"of {sizes['n']} ILVs: median {sizes['median_nm']:.1f} nm{interval}, quartiles {sizes['q25_nm']:.1f}-"
         f"{sizes['q75_nm']:.1f} nm, {100 * sizes['fraction_40_100_nm']:.0f} % in 40-100 nm"
     )
 

@@ -102,7 +102,9 @@ def test_info_of_a_run(tmp_path, capsys):
     assert told["endosomes"] == "2"
     assert told["time"] == "0.4 of 0.5 s simulated, in 2 s on the clock"
     assert told["events"] == "12 (12 scission); 6 ILVs"
-    assert told["sizes"].startswith(f"of 6 ILVs: median {sizes['median_nm']:.1f} nm, quartiles ")
+    assert told["sizes"].startswith(
+        f"of 6 ILVs: median {sizes['median_nm']:.1f} nm (no interval, 2 endosomes: too few), quartiles "
+    )
     assert told["series"] == "2 at 4 times: ilv_count, tension_uN_per_m"
     assert told["frames"] == "2 at 3 times: height, phi; 5 x 6 points of 3 x 4 nm"
 
