@@ -69,12 +69,14 @@ class Host:
 
 
 def bud_direction(domain: Domain, host: Host) -> np.ndarray:
-    """Side to which each domain buds: +1 into the lumen, -1 away from it.
+    """Side to which each domain bends while it is nearly flat: +1 into the lumen, -1 away from it.
 
-    It is the sign of c0_in - (kappa_out/kappa_in) c0_out, and +1 where that is 0.
+    It is the sign of c0_in - (kappa_out/kappa_in) (c0_out + 2/R), and +1 where that is 0. The host's own curvature
+    -2/R (of 2H, away from the lumen) acts on the rim as a spontaneous curvature does, with the host's rigidity. This
+    holds for small slopes and small tensions (docs/bud.md).
     """
     ratio = host.bending_rigidity / np.asarray(domain.bending_rigidity, float)
-    return np.where(domain.spontaneous_curvature < ratio * host.spontaneous_curvature, -1, 1)
+    return np.where(domain.spontaneous_curvature < ratio * (host.spontaneous_curvature + 2 / host.radius), -1, 1)
 
 
 @dataclass(frozen=True, kw_only=True)

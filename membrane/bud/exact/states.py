@@ -21,8 +21,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from membrane.bud.exact.curve import Resolution, arcs, gradient, lagrangian, reference_energy
-from membrane.bud.exact.newton import NEWTON_STEPS, describe, neck_radius, newton
 from membrane.bud.exact.landmarks import find_landmarks, rim_pull, rim_pull_slope
+from membrane.bud.exact.newton import NEWTON_STEPS, describe, neck_radius, newton
 from membrane.bud.exact.path import Path, trace
 from membrane.bud.exact.problem import Problem
 
