@@ -327,6 +327,7 @@ def stub(**columns):
     usual = dict(
         barrier_kBT=5.0,
         rate_per_s=0.0,
+        passage_variation=1.0,
         opening_barrier_kBT=10.0,
         opening_rate_per_s=0.0,
         scission_barrier_kBT=7.0,
