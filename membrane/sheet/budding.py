@@ -69,10 +69,10 @@ class BudWatcher:
     leave, but finds no membrane for its vesicle, stays as it is and is counted in ``without_membrane``. An open bud is
     forgotten where its domain is round no more. Random numbers are functions of (seed, endosome, tick).
 
-    Passages are remembered. A new domain begins at 0, and so does one whose open bud has flattened. A domain that is not
-    round keeps its dimple: its progress waits until it is round again. Where domains merge, the new one goes on with
-    the progress of the nearest centre, which is that of the larger part: its shape is the greater part of the new one.
-    Where a domain parts, the nearer piece, the larger one, goes on.
+    The progress of a passage is remembered. A new domain begins at 0, and so does one whose open bud has flattened. A
+    domain that is not round keeps its dimple: its progress waits until it is round again. Where domains merge, the new
+    one goes on with the progress of the nearest centre. This is that of the larger part, which gives the new one most
+    of its shape. Where a domain parts, the larger piece goes on for the same reason.
 
     Arguments:
         rules: of budding.
