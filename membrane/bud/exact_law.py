@@ -1,6 +1,7 @@
 """The bud law of a run: the exact mechanics of every domain, read as an energy landscape."""
 
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ import numpy as np
 
 from membrane.bud import exact as bud
 from membrane.bud.landscape import BudAnswer, Domain, Gate, Host, Landscape, answer, bud_direction
-from membrane.bud.route import RESOLUTION, route, solve_path
+from membrane.bud.route import NO_WAY, RESOLUTION, route, solve_path
 
 FLAT = 0.02
 """A host of smaller |h| = L/R_v counts as flat."""
@@ -16,6 +17,9 @@ FLAT = 0.02
 SEARCH_LIMIT_KT = 80.0
 """Where the gate lies more kT than this above the undisturbed host (:func:`gate_energy`), no path is solved, and the
 domain does not bud."""
+
+CLIMBED = 0.9
+"""A path climbs at least this share of :func:`gate_energy` (tested)."""
 
 FACTOR, FACTOR_OF_SNAP = 1.5, 4.0
 """Rates are known within these factors (tested). The larger one holds where the bud snaps from one branch of states to
@@ -28,8 +32,9 @@ class ExactLaw:
     It knows tension, the spontaneous curvatures of domain and host, the Gaussian contrast and the host's curvature.
     Necks may stay open, break at the gate, and be pulled together by a scission aid.
 
-    A domain buds to the side of c0_in - (kappa_out/kappa_in) c0_out. The curvature of a host of radius R_v counts as
-    -1/R_v for buds into its lumen and as +1/R_v for buds away from it.
+    A domain buds to the side to which it bends (:func:`membrane.bud.landscape.bud_direction`), unless the hill to the
+    other side is lower. The other side is solved only where its gate is low enough for that. The curvature of a host of
+    radius R_v counts as -1/R_v for buds into its lumen and as +1/R_v for buds away from it.
 
     The drag against dx/dt has two parts (docs/bud.md): the shear of domain and host along the path, and half a disc
     that is moved broadside through the solvents,
@@ -64,10 +69,10 @@ class ExactLaw:
     def landscape(self, domain: Domain, host: Host) -> Landscape:
         """F of every domain along its route, less that of the undisturbed host without its rim; inf: no state."""
         size, kappa = domain.size, np.broadcast_to(np.asarray(domain.bending_rigidity, float), domain.size.shape)
-        routes, factor = self._routes(domain, host)
-        longest = max((r.shape[1] for r in routes), default=1)
+        ways = self._ways(domain, host)
+        longest = max((way.route.shape[1] for way in ways), default=1)
         # A route that is shorter than the longest one has no states beyond its end.
-        ends = [np.pad(r, [(0, 0), (0, longest - r.shape[1])], constant_values=np.nan) for r in routes]
+        ends = [np.pad(w.route, [(0, 0), (0, longest - w.route.shape[1])], constant_values=np.nan) for w in ways]
         x, alpha, energy, neck, angle, drag = np.reshape(ends, (len(size), 6, longest)).swapaxes(0, 1)
         column = lambda v: np.broadcast_to(v, size.shape)[:, None]
         solvent = 2 * self.solvent_viscosity * column(size) ** 3 * alpha**4
@@ -78,31 +83,64 @@ class ExactLaw:
             contact_angle=angle,
             drag=self.membrane_viscosity * column(size) ** 2 * np.exp(drag) + solvent,
             size=size,
-            direction=bud_direction(domain, host),
-            rate_factor=factor,
+            direction=np.array([way.direction for way in ways], int),
+            rate_factor=np.array([way.rate_factor for way in ways]),
         )
 
-    def _routes(self, domain: Domain, host: Host):
-        """(route of every domain, factor within which its rates are known)."""
-        size, kappa = domain.size, np.broadcast_to(np.asarray(domain.bending_rigidity, float), domain.size.shape)
-        problems, line_tension = _problems(domain, host), np.asarray(domain.line_tension, float) * size / kappa
+    def _ways(self, domain: Domain, host: Host) -> list["_Way"]:
+        """The way that each domain takes: to the side on which it rests, or to the other where the hill is lower."""
+        kappa = np.broadcast_to(np.asarray(domain.bending_rigidity, float), domain.size.shape)
+        line_tension = np.asarray(domain.line_tension, float) * domain.size / kappa
         limit = np.where(domain.open_bud, np.inf, self.search_limit_kT * self.gate.thermal_energy / kappa)
-        routes, factor = [], np.full(len(size), FACTOR)
-        for i, problem in enumerate(problems):
-            gate = self.gate.neck_radius / size[i]
-            # A domain with gate >= 1/2 is too small to have a neck.
-            if not (gate < 0.5 and gate_energy(problem, line_tension[i], gate) < limit[i]):
-                routes.append(np.full((6, 1), np.nan))
-                continue
-            states = solve_path(problem, self.resolution)
-            routes.append(route(states, line_tension[i]))
-            factor[i] = FACTOR_OF_SNAP if states.above.size else FACTOR
-        return routes, factor
+        direction = bud_direction(domain, host)
+        sides = _problems(domain, host, direction), _problems(domain, host, -direction)
+        ways = []
+        for i, size in enumerate(domain.size):
+            given = line_tension[i], self.gate.neck_radius / size
+            way = self._way(sides[0][i], int(direction[i]), *given, limit[i])
+            least = CLIMBED * gate_energy(sides[1][i], *given)
+            if least < way.climb:
+                way = min(way, self._way(sides[1][i], -int(direction[i]), *given, limit[i]), key=lambda w: w.climb)
+            ways.append(way)
+        return ways
+
+    def _way(self, problem: bud.Problem, direction: int, line_tension: float, gate: float, limit: float) -> "_Way":
+        """The way of one domain to one side; ``gate`` is the gate's neck radius over L, ``limit`` in kappa_in."""
+        # A domain with gate >= 1/2 is too small to have a neck.
+        if not (gate < 0.5 and gate_energy(problem, line_tension, gate) < limit):
+            return _Way(direction, NO_WAY, FACTOR, np.inf)
+        states = solve_path(problem, self.resolution)
+        found = route(states, line_tension)
+        return _Way(direction, found, FACTOR_OF_SNAP if states.above.size else FACTOR, _climb(found, gate))
 
 
-def _problems(domain: Domain, host: Host) -> list[bud.Problem]:
-    """The dimensionless problem of every domain, in floats."""
-    size, direction = domain.size, bud_direction(domain, host)
+def _climb(found: np.ndarray, gate: float) -> float:
+    """The most that F rises above an earlier state on a route up to the gate, in kappa_in; inf where there is none."""
+    energy, through = found[2], np.exp(found[3]) <= gate
+    energy = energy[: np.argmax(through) + 1] if through.any() else energy
+    rise = np.max(energy - np.minimum.accumulate(energy))
+    return float(rise) if np.isfinite(rise) else np.inf
+
+
+class _Way(NamedTuple):
+    """The way of one domain to one side.
+
+    Attributes:
+        direction: +1 into the lumen, -1 away from it.
+        route: as :func:`membrane.bud.route.route` gives it.
+        rate_factor: its rates are known within this factor.
+        climb: the most that F rises above an earlier state on it, in kappa_in; inf where there is no way.
+    """
+
+    direction: int
+    route: np.ndarray
+    rate_factor: float
+    climb: float
+
+
+def _problems(domain: Domain, host: Host, direction: np.ndarray) -> list[bud.Problem]:
+    """The dimensionless problem of every domain for buds to the sides ``direction``, in floats."""
+    size = domain.size
     wide = lambda v: np.broadcast_to(np.asarray(v, float), size.shape)
     kappa, h = wide(domain.bending_rigidity), -direction * size / host.radius
     values = (

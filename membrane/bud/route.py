@@ -23,6 +23,9 @@ POINTS_A_STEP = 8
 ABRUPT = 1e-6
 """This share of a snap at each of its ends already has the drag of the snap."""
 
+EVEN = 1e-8
+"""Where |G'(0)| is below this, the domain knows no side."""
+
 X, ENERGY, SLOPE, BEND, NECK, ANGLE, DRAG = range(7)
 """Rows of the arrays of states."""
 
@@ -70,28 +73,65 @@ def _branches(values, *, closed, resolution):
     return *map(rows, both), snap
 
 
+def rests_here(states: PathStates) -> bool:
+    """Whether the domain rests at x > 0, on the side to which it is asked to bud.
+
+    Line tension has no force on a flat domain: the sign of G'(0) tells the side at any line tension. dG/dx at x = 0 is
+    taken from the last state at x < 0, where there is one. Where there is none, spontaneous curvature bends the domain
+    far to x > 0.
+    """
+    before = states.below[:, states.below[X] < 0]
+    return not before.size or before[SLOPE, -1] - before[X, -1] * before[BEND, -1] <= EVEN
+
+
 def route(states: PathStates, line_tension: float) -> np.ndarray:
-    """What a domain goes through from flat to the narrowest neck, array (6, points); nan: there is no way.
+    """What a domain goes through from its rest to the narrowest neck, array (6, points); nan: there is no way.
+
+    It begins at x = 0 where the domain rests at x > 0. Where it rests at x < 0 (:func:`rests_here`), it begins beyond
+    the minimum of F there; without such a minimum the domain leaves to the other side, and there is no way to this one.
 
     The rows are: a coordinate; the rim radius alpha; F over that of the undisturbed host without its rim; ln(neck
     radius/L); contact angle; ln(drag). The coordinate is x, shifted after a snap.
 
     After a snap the bud slides down to the nearest minimum of F. Where the first branch ends and there is no second
-    one, l* goes on falling linearly, and the neck shrinks as the rim does. Where the first state lies at x > 0, l* is
-    constant below it.
+    one, l* goes on falling linearly, and the neck shrinks as the rim does. Where the first state lies at x > 0, dG/dx
+    is continued to x = 0 as a straight line.
 
     Arguments:
         states: the states of the problem.
         line_tension: l = lambda L/kappa_in.
     """
+    whole = _whole_route(states, line_tension)
+    first = int(np.argmax(whole[0] >= 0))
+    if not rests_here(states):
+        first = _beyond_the_minimum(whole[2, : first + 1])
+    return NO_WAY if first is None else whole[:, first:]
+
+
+NO_WAY = np.full((6, 1), np.nan)
+"""The route where there is none."""
+
+
+def _beyond_the_minimum(energy) -> int | None:
+    """Where the well that is nearest to the last point begins: its left edge; None: F only falls to the first point."""
+    falls = np.diff(energy) < 0
+    if not falls.any():
+        return None
+    bottom = len(falls) - int(np.argmax(falls[::-1]))
+    rest = falls[:bottom][::-1]
+    return bottom - (len(rest) if rest.all() else int(np.argmin(rest)))
+
+
+def _whole_route(states: PathStates, line_tension: float) -> np.ndarray:
+    """The route with all states at x < 0."""
     below, above, grid = states.below.copy(), states.above, states.grid
     if (below[X] > 0).sum() < 2:
-        return np.full((6, 1), np.nan)
+        return NO_WAY
     if below[X, 0] > 0:
-        below = np.hstack([_extended(below, 0, grid[(grid > 0) & (grid < below[X, 0])], falling=False), below])
+        below = np.hstack([_flat_state(below[:, :1]), below])
     if below[X, -1] < grid[-1] and not above.size:
         below[DRAG, -1] = below[DRAG, -2]
-        below = np.hstack([below, _extended(below, -1, grid[grid > below[X, -1]], falling=True)])
+        below = np.hstack([below, _continued(below, grid[grid > below[X, -1]])])
     if below[X, -1] == grid[-1]:
         return _refined(below, line_tension)
     return _with_snap(below, above, states.snap, line_tension, grid[1] - grid[0])
@@ -131,17 +171,24 @@ def _rim_force(x):
     return 2 * np.pi * np.tanh(x) / np.cosh(x)
 
 
-def _extended(states, at, x, *, falling) -> np.ndarray:
-    """States at the places ``x`` beside the state ``at``.
+def _flat_state(first) -> np.ndarray:
+    """The state at x = 0 before the state ``first``, array (7, 1): dG/dx is continued as a straight line."""
+    x, energy, slope, bend, _, _, drag = first
+    flat = np.zeros_like(x)
+    return np.stack([flat, energy - slope * x + 0.5 * bend * x**2, slope - bend * x, bend, flat, flat, drag])
 
-    There l* = l0 + b (x - x_at) and G = G_at + 2 pi int l* alpha tanh(x) dx. With ``falling`` b is the slope of l* at
-    the state, if that falls, else 0.
+
+def _continued(states, x) -> np.ndarray:
+    """States at the places ``x`` beyond the last of ``states``.
+
+    There l* = l0 + b (x - x_last) and G = G_last + 2 pi int l* alpha tanh(x) dx. b is the slope of l* at the last
+    state, if that falls, else 0.
     """
-    path, x0 = states[:, at], states[X, at]
+    path, x0 = states[:, -1], states[X, -1]
     alpha, force, alpha0 = 1 / np.cosh(x), _rim_force(x), 1 / np.cosh(x0)
     turn = lambda a: 2 * np.pi * a * (2 * a**2 - 1)
     held = path[SLOPE] / _rim_force(x0)
-    b = min((path[BEND] - held * turn(alpha0)) / _rim_force(x0), 0.0) if falling else 0.0
+    b = min((path[BEND] - held * turn(alpha0)) / _rim_force(x0), 0.0)
     dx, angle = x - x0, np.arcsin(np.tanh(x)) - np.arcsin(np.tanh(x0))
     gained = held * (alpha0 - alpha) + b * (angle - dx * alpha)
     shrunk = np.log(alpha / alpha0)
@@ -153,7 +200,7 @@ def _extended(states, at, x, *, falling) -> np.ndarray:
             turn(alpha) * (held + b * dx) + force * b,
             path[NECK] + shrunk,
             np.full_like(x, path[ANGLE]),
-            states[DRAG, at - 1 if falling else at] + 2 * shrunk,
+            states[DRAG, -2] + 2 * shrunk,
         ]
     )
 

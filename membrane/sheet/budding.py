@@ -10,7 +10,7 @@ from membrane.endosome.budget import Endosome, VesicleSupply
 from membrane.outcome.density import shell_density
 from membrane.outcome.table import MolecularAreas, event_row
 from membrane.sheet.domains import Domains, find_domains, removal_masks
-from membrane.sheet.fate import DomainAnswer, Fate, OpenBud, fate_of_domain, fate_of_open_bud
+from membrane.sheet.fate import DomainAnswer, Fate, OpenBud, Passage, fate_of_domain, fate_of_open_bud
 from membrane.sheet.ledger import Ledger, content
 from membrane.sheet.plane import Sheet
 from membrane.sheet.state import SheetState
@@ -66,8 +66,13 @@ class BudWatcher:
 
     At every look the budget of the endosome is brought up to date and the domains are found. Round ones are put to the
     bud law, and their fates are drawn. Domains that percolate or are not round are left alone. A domain that would
-    leave, but finds no membrane for its vesicle, stays and is counted in ``without_membrane``. An open bud is forgotten
-    where its domain is round no more. Random numbers are functions of (seed, endosome, tick).
+    leave, but finds no membrane for its vesicle, stays as it is and is counted in ``without_membrane``. An open bud is
+    forgotten where its domain is round no more. Random numbers are functions of (seed, endosome, tick).
+
+    The progress of a passage is remembered. A new domain begins at 0, and so does one whose open bud has flattened. A
+    domain that is not round keeps its dimple: its progress waits until it is round again. Where domains merge, the new
+    one goes on with the progress of the nearest centre. This is that of the larger part, which gives the new one most
+    of its shape. Where a domain parts, the larger piece goes on for the same reason.
 
     Arguments:
         rules: of budding.
@@ -102,6 +107,7 @@ class BudWatcher:
         self.next_tick = (tick // interval + 1) * interval
         self.rows: list[np.ndarray] = []
         self.open_buds: list[OpenBud] = []
+        self.passages: list[Passage] = []
         self.without_membrane = 0
 
     def add_reacted(self, reacted: np.ndarray) -> None:
@@ -111,11 +117,13 @@ class BudWatcher:
     def as_arrays(self) -> dict[str, np.ndarray]:
         """Arrays for a checkpoint."""
         buds = np.array([astuple(bud) for bud in self.open_buds]).reshape(-1, 4)
-        return {"open_buds": buds, "without_membrane": np.array(self.without_membrane)}
+        passages = np.array([astuple(passage) for passage in self.passages]).reshape(-1, 3)
+        return {"open_buds": buds, "passages": passages, "without_membrane": np.array(self.without_membrane)}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Inverse of :meth:`as_arrays`."""
         self.open_buds = [OpenBud(*map(float, bud)) for bud in arrays["open_buds"]]
+        self.passages = [Passage(*map(float, passage)) for passage in arrays["passages"]]
         self.without_membrane = int(arrays["without_membrane"])
 
     def see(self, model: Sheet, state: SheetState) -> tuple[Sheet, SheetState]:
@@ -129,15 +137,24 @@ class BudWatcher:
         domains = find_domains(fields[0], model.grid)
         candidates = np.nonzero(is_round(domains, self.rules.circularity))[0]
         known, self.open_buds = _nearest_domains(self.open_buds, domains, candidates, model.grid), []
+        progress = self._progress(domains, model.grid)
+        others = [index for index in progress if index not in candidates]
+        self.passages = [Passage(*map(float, domains.centroid[i]), progress[i]) for i in others]
         draws = np.random.default_rng([self.seed, self.endosome, tick]).random((len(domains), 2))
-        for candidate in self._candidates(model, domains, fields, candidates, known, tick):
+        for candidate in self._candidates(model, domains, fields, candidates, known, progress, tick):
             fate = self._fate(candidate, dt, draws[candidate.index])
             state = self._carry_out(fate, candidate, model, state, domains)
         return model.with_tension(self.budget.tension), state
 
-    def _candidates(self, model, domains, fields, candidates, known, tick) -> list["Candidate"]:
-        """The domains with the numbers ``candidates`` after the bud law has been asked; ``known``: open buds by the
-        number of their domain."""
+    def _progress(self, domains, grid) -> dict[int, float]:
+        """Progress of the passage of every domain that has a centre, by its number; 0 of a new one."""
+        centred = np.nonzero(~domains.percolating)[0]
+        begun = _nearest_domains(self.passages, domains, centred, grid)
+        return {index: begun[index].progress if index in begun else 0.0 for index in map(int, centred)}
+
+    def _candidates(self, model, domains, fields, candidates, known, progress, tick) -> list["Candidate"]:
+        """The domains with the numbers ``candidates`` after the bud law has been asked; ``known``, ``progress``: open
+        buds and progress by the number of their domain."""
         if not len(candidates):
             return []
         domain, host = self.mechanics(model, domains, fields, candidates, known)
@@ -146,20 +163,21 @@ class BudWatcher:
         for row, index in enumerate(map(int, candidates)):
             y, x = map(float, domains.centroid[index])
             area, tension = float(domain.area[row]), float(host.tension[row])
-            found.append(Candidate(index, time, y, x, area, tension, DomainAnswer.of(answer, row), known.get(index)))
+            one, bud = DomainAnswer.of(answer, row), known.get(index)
+            found.append(Candidate(index, time, y, x, area, tension, one, bud, progress[index]))
         return found
 
     def _fate(self, candidate: "Candidate", dt: float, draws) -> Fate:
-        """Drawn from the rates, with two random ``draws``."""
+        """Drawn from the times of the law, with two random ``draws``."""
         answer, bud = candidate.answer, candidate.bud
         if bud is None:
-            return fate_of_domain(answer, dt, draws)
+            return fate_of_domain(answer, dt, draws, candidate.progress)
         aided = candidate.time_s - bud.since_s >= self.rules.aid_waiting_time
         return fate_of_open_bud(answer, dt, draws, aided=aided)
 
     def _carry_out(self, fate: Fate, candidate: "Candidate", model, state, domains) -> SheetState:
-        """The state after a fate has come true, in which open buds are remembered."""
-        bud = candidate.bud
+        """The state after a fate has come true, in which open buds and passages are remembered."""
+        bud, progress = candidate.bud, candidate.progress
         if fate.is_departure or fate is Fate.BECOMES_OPEN_BUD:
             answer = candidate.answer
             if not self.budget.can_release(candidate.area, answer.diameter_nm, answer.direction):
@@ -168,7 +186,11 @@ class BudWatcher:
                 return self._release(model, state, domains, candidate, aided=fate is Fate.LEAVES_WITH_AID)
             else:
                 bud = OpenBud(candidate.y, candidate.x, candidate.time_s, answer.barrier_kBT)
-        if bud and fate is not Fate.FLATTENS:
+        else:
+            progress += candidate.answer.rate_per_s * self.interval * self.tick_s
+        if bud is None:
+            self.passages.append(Passage(candidate.y, candidate.x, progress))
+        elif fate is not Fate.FLATTENS:
             self.open_buds.append(replace(bud, y=candidate.y, x=candidate.x))
         return state
 
@@ -260,6 +282,7 @@ class Candidate:
         tension: at which it was put to the bud law, in pN/nm.
         answer: of the bud law.
         bud: the open bud that it is already, or None.
+        progress: of its passage up to the last look.
     """
 
     index: int
@@ -270,6 +293,7 @@ class Candidate:
     tension: float
     answer: DomainAnswer
     bud: OpenBud | None
+    progress: float
 
     @property
     def crossed_barrier_kBT(self) -> float:
@@ -279,17 +303,18 @@ class Candidate:
         return max(self.bud.barrier_kBT, self.answer.scission_barrier_kBT)
 
 
-def _nearest_domains(buds, domains: Domains, candidates, grid) -> dict[int, OpenBud]:
-    """Open buds by the number of the domain that each of them is now: the nearest of ``candidates``, if the bud was
-    last seen within the radius of that domain."""
-    found = {}
-    for bud in buds if len(candidates) else []:
-        offset = domains.centroid[candidates] - [bud.y, bud.x]
+def _nearest_domains(remembered, domains: Domains, candidates, grid) -> dict:
+    """Open buds or passages by the number of the domain that each of them is now: the nearest of ``candidates``, if it
+    was last seen within the radius of that domain. Of several that are one domain now, the nearest is kept."""
+    found, kept = {}, {}
+    for one in remembered if len(candidates) else []:
+        offset = domains.centroid[candidates] - [one.y, one.x]
         offset -= grid.extent * np.round(offset / grid.extent)
         distance = np.hypot(*offset.T)
         nearest = int(np.argmin(distance))
-        if distance[nearest] ** 2 < domains.area[candidates[nearest]] / np.pi:
-            found.setdefault(int(candidates[nearest]), bud)
+        index, away = int(candidates[nearest]), float(distance[nearest])
+        if away**2 < domains.area[index] / np.pi and away < kept.get(index, np.inf):
+            found[index], kept[index] = one, away
     return found
 
 

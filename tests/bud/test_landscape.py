@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
+from scipy.linalg import solve_banded
 
 from membrane.bud.landscape import (
     Domain,
@@ -15,6 +16,7 @@ from membrane.bud.landscape import (
     bud_direction,
     highest_climb,
     mean_escape_time,
+    passage_variation,
 )
 
 KT = 4.2821
@@ -95,6 +97,57 @@ def test_escape_time_is_the_double_integral(height_kT):
     assert time == pytest.approx(exact, rel=1e-4)
 
 
+@pytest.mark.parametrize("length", [1.0, 3.0])
+@pytest.mark.parametrize("diffusion", [1.0, 0.2])
+def test_moments_of_free_diffusion(length, diffusion):
+    """From a reflecting wall T1 = L^2/(2 D) and T2 = 5 L^4/(12 D^2); 1e-5."""
+    x = np.linspace(0, length, 1001)
+    found = mean_escape_time(x, 0 * x, 1 / diffusion + 0 * x, 0), passage_variation(x, 0 * x, 1 / diffusion + 0 * x, 0)
+    assert found[0] == pytest.approx(length**2 / (2 * diffusion), rel=1e-5)
+    assert found[0] ** 2 * (1 + found[1] ** 2) == pytest.approx(5 * length**4 / (12 * diffusion**2), rel=1e-5)
+
+
+@pytest.mark.parametrize("fall_kT", [-12.0, -3.0, 0.5, 4.0, 20.0, 400.0])
+def test_moments_on_a_slope(fall_kT):
+    """F = -f q from a reflecting wall, in closed form, uphill, too:
+    T1 = 1/f - (1 - e)/f^2, variance = (2/f^2) [1/f - 2 (1 - (1 + f) e)/f^2 - (1 - e^2)/(2 f^2)], e = exp(-f); 2e-4."""
+    x, f, e = np.linspace(0, 1, 20001), fall_kT, np.exp(-fall_kT)
+    mean = 1 / f - (1 - e) / f**2
+    variance = 2 / f**2 * (1 / f - 2 * (1 - (1 + f) * e) / f**2 - (1 - e**2) / (2 * f**2))
+    assert mean_escape_time(x, -f * x, 1 + 0 * x, 0) == pytest.approx(mean, rel=2e-4)
+    assert passage_variation(x, -f * x, 1 + 0 * x, 0) == pytest.approx(np.sqrt(variance) / mean, rel=2e-4)
+
+
+@pytest.mark.parametrize("height_kT", [0.0, 1.0, 4.0])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6])
+def test_moments_are_those_of_hops(height_kT, share):
+    """Both moments against those of hops on a fine grid, which obey T_n = -n G^-1 T_(n-1) with the rates G of the hops;
+    a wavy F with varying drag, from several points of departure; 1e-4."""
+    x = np.linspace(0, 2, 4001)
+    energy, drag = height_kT * np.sin(3 * x) - 2 * x, 1 + 0.5 * x**2
+    spacing, half, middle = x[1], 0.5 * np.diff(energy), 0.5 * (drag[1:] + drag[:-1])
+    # Drag at the points and between them; the cell of the point at the wall is half as long.
+    up = np.exp(-half) / (spacing**2 * np.sqrt(middle * drag[:-1]))
+    down = np.exp(half) / (spacing**2 * np.sqrt(middle * drag[1:]))
+    up[0] *= 2
+    banded = np.zeros((3, len(up)))
+    banded[0, 1:], banded[2, :-1], banded[1] = up[:-1], down[:-1], -up - np.append(0, down[:-1])
+    first = solve_banded((1, 1), banded, -np.ones(len(up)))
+    second = solve_banded((1, 1), banded, -2 * first)
+    start = int(share * 4000)
+    assert mean_escape_time(x, energy, drag, start) == pytest.approx(first[start], rel=1e-4)
+    variation = np.sqrt(second[start] / first[start] ** 2 - 1)
+    assert passage_variation(x, energy, drag, start) == pytest.approx(variation, rel=1e-4)
+
+
+@pytest.mark.parametrize(("height_kT", "least"), [(3.0, 0.9), (8.0, 0.998), (15.0, 1 - 1e-5), (600.0, 1 - 2e-5)])
+def test_before_a_high_barrier_the_time_is_exponential(height_kT, least):
+    """The variation grows to 1 with the barrier, which may have hundreds of kT; 2e-5 are of the quadrature."""
+    x = np.linspace(-3, 1, 8001)
+    start = int(np.argmin(np.abs(x + 1)))
+    assert least < passage_variation(x, parabolic_wells(x, height_kT), 1 + 0 * x, start) < 1 + 2e-5
+
+
 def test_escape_time_is_batched():
     """Rows of a batch give what they give alone."""
     x = np.linspace(0, 1, 101) * np.array([1.0, 2.0])[:, None]
@@ -102,6 +155,9 @@ def test_escape_time_is_batched():
     start = np.array([10, 40])
     both = mean_escape_time(x, energy, drag, start)
     alone = [mean_escape_time(x[i], energy[i], drag[i], start[i]) for i in (0, 1)]
+    np.testing.assert_allclose(both, alone, rtol=1e-13)
+    both = passage_variation(x, energy, drag, start)
+    alone = [passage_variation(x[i], energy[i], drag[i], start[i]) for i in (0, 1)]
     np.testing.assert_allclose(both, alone, rtol=1e-13)
 
 
@@ -113,6 +169,8 @@ def test_fall_to_the_gate():
     assert found["neck_closed"]
     drift = X[END] * 1e-3 / (30 * KT)
     assert found["rate_per_s"] == pytest.approx(1 / drift, rel=1 / (30 * X[END]) + 1e-3)
+    # The variance of a drift v over a length l at diffusion coefficient D is 2 D l/v^3.
+    assert found["passage_variation"] == pytest.approx(np.sqrt(2 / (30 * X[END])), rel=0.02)
     assert found["bud_energy_kBT"] == pytest.approx(-30 * X[END])
 
 
@@ -157,6 +215,7 @@ def test_open_bud():
     assert found["neck_radius_nm"] == pytest.approx(SIZE / np.cosh(1.7))
     assert found["contact_angle_rad"] == pytest.approx(2 * np.arcsin(np.tanh(0.5)))
     assert found["rate_per_s"] == pytest.approx(1 / escape(energy, dimple, bud), rel=1e-3)
+    assert found["passage_variation"] == pytest.approx(1, abs=0.01)
     assert found["scission_rate_per_s"] == pytest.approx(1 / escape(energy, bud, END, low=top), rel=1e-3)
     back = escape(energy[::-1], len(X) - 1 - bud, len(X) - 1 - dimple, low=len(X) - 1 - END)
     assert found["opening_rate_per_s"] == pytest.approx(1 / back, rel=1e-3)
@@ -226,7 +285,7 @@ def test_rates_do_not_depend_on_the_coordinate():
     changed = landscape(smooth, x=X)
     moved = replace(changed, coordinate=np.sinh(X), drag=changed.drag / np.cosh(X) ** 2)
     other = answer(moved, GATE)
-    for name in ("rate_per_s", "scission_rate_per_s", "opening_rate_per_s"):
+    for name in ("rate_per_s", "passage_variation", "scission_rate_per_s", "opening_rate_per_s"):
         assert getattr(other, name)[0] == pytest.approx(found[name], rel=0.01)
 
 

@@ -327,6 +327,7 @@ def stub(**columns):
     usual = dict(
         barrier_kBT=5.0,
         rate_per_s=0.0,
+        passage_variation=1.0,
         opening_barrier_kBT=10.0,
         opening_rate_per_s=0.0,
         scission_barrier_kBT=7.0,
@@ -422,6 +423,100 @@ def test_the_aid_comes_after_its_waiting_time(model):
         watcher.see(model, state)
         assert len(watcher.rows) == leaves
     assert int(watcher.rows[0]["mechanism"]) == MECHANISMS["aided_scission"]
+
+
+def looked_at(watcher, model, phis, interval=1000):
+    """Looks at a disc for each of ``phis``, one interval after another; returns the state after the last look."""
+    for phi in phis:
+        after = watcher.see(model, make_state(model, phi, tick=watcher.next_tick))[1]
+    return after
+
+
+def slow(looks, variation, **columns):
+    """Rules of a law by which a domain buds after this many looks of 1000 ticks on average."""
+    law = stub(rate_per_s=1 / (looks * 1000 * TICK_S), passage_variation=variation, neck_closed=True, **columns)
+    return replace(RULES, law=law)
+
+
+def test_a_domain_without_a_barrier_needs_its_time(model):
+    """Over 60 seeds the looks until a domain leaves have the mean of the law and half a look, and its spread; four
+    standard errors."""
+    counts, phi, variation = [], disc(model.grid), 0.3
+    for seed in range(60):
+        watcher, looks = make_watcher(model, make_state(model), seed=seed, interval=1000, rules=slow(6, variation)), 0
+        while not watcher.rows:
+            looked_at(watcher, model, [phi])
+            looks += 1
+        counts.append(looks)
+    spread = np.hypot(6 * variation, np.sqrt(1 / 12))
+    assert np.mean(counts) == pytest.approx(6.5, abs=4 * spread / np.sqrt(60))
+    assert np.std(counts) == pytest.approx(spread, rel=4 * np.sqrt((2 + 6 * variation**2) / 60) / 2)
+
+
+def test_progress_is_kept_in_a_checkpoint(model):
+    """Progress adds up, k dt a look; a watcher that goes on from arrays leaves at the same look with the same row."""
+    begun = make_watcher(model, make_state(model), interval=1000, rules=slow(6, 0.3))
+    looked_at(begun, model, [disc(model.grid)] * 3)
+    (passage,) = begun.passages
+    assert passage.progress == pytest.approx(0.5, rel=1e-12)
+    assert (passage.y, passage.x) == pytest.approx(CENTRE, abs=2.0)
+    resumed = make_watcher(model, make_state(model, tick=3000), interval=1000, rules=slow(6, 0.3))
+    resumed.restore(begun.as_arrays())
+    assert resumed.passages == begun.passages
+    for watcher in (begun, resumed):
+        while not watcher.rows:
+            looked_at(watcher, model, [disc(model.grid)])
+        assert watcher.passages == []
+    assert begun.next_tick == resumed.next_tick > 5000
+    assert begun.rows[0].tobytes() == resumed.rows[0].tobytes()
+
+
+def test_progress_waits_while_a_domain_is_not_round(model):
+    """An elongated domain comes no further and loses nothing; one that is seen elsewhere begins at 0."""
+    y, x = offsets(model.grid)
+    long = np.tanh((1 - np.hypot(y / 70, x / 35)) * 35 / (np.sqrt(2) * WIDTH))
+    round_, elsewhere = disc(model.grid), disc(model.grid, 40.0, (CENTRE[0] + 104.0, CENTRE[1] + 120.0))
+    watcher = make_watcher(model, make_state(model), interval=1000, rules=slow(100, 0.01))
+    progress = []
+    for phi in (long, round_, round_, long, long, round_, elsewhere):
+        looked_at(watcher, model, [phi])
+        progress += [passage.progress for passage in watcher.passages]
+    assert progress == pytest.approx([0, 0.01, 0.02, 0.02, 0.02, 0.03, 0.01])
+
+
+def test_of_merging_domains_the_larger_part_goes_on(model):
+    """Two domains that are one at the next look: its progress is that of the larger part, further on or not."""
+    grid = model.grid
+    large, small = disc(grid, 45.0, (90.0, 80.0)), disc(grid, 25.0, (90.0, 165.0))
+    neck = disc(grid, 20.0, (90.0, 132.0))
+    both, one = np.maximum(large, small), np.maximum(np.maximum(large, small), neck)
+    assert (len(find_domains(both, grid)), len(find_domains(one, grid))) == (2, 1)
+    for first, expected in (((large, both), 0.02), ((small, both), 0.01)):
+        watcher = make_watcher(model, make_state(model), interval=1000, rules=slow(100, 0.01))
+        looked_at(watcher, model, first)
+        assert sorted(passage.progress for passage in watcher.passages) == pytest.approx([0.01, 0.02])
+        watcher.rules = replace(watcher.rules, circularity=1.0)
+        looked_at(watcher, model, [one])
+        assert [passage.progress for passage in watcher.passages] == pytest.approx([expected])
+
+
+def test_progress_ends_with_the_passage(model):
+    """An open bud has none; when it flattens, its domain begins at 0; without membrane a domain comes no further."""
+    phi = disc(model.grid)
+    law = stub(rate_per_s=1e9, opening_rate_per_s=1e9)
+    watcher = make_watcher(model, make_state(model), interval=1000, rules=replace(RULES, law=law))
+    looked_at(watcher, model, [phi])
+    assert (watcher.passages, len(watcher.open_buds)) == ([], 1)
+    looked_at(watcher, model, [phi])
+    assert (watcher.passages, watcher.open_buds) == ([], [])
+    watcher.rules = slow(100, 0.01)
+    looked_at(watcher, model, [phi])
+    assert [passage.progress for passage in watcher.passages] == pytest.approx([0.01])
+    watcher.rules = replace(RULES, law=law)
+    watcher.budget.can_release = lambda *case: False
+    looked_at(watcher, model, [phi])
+    assert [passage.progress for passage in watcher.passages] == pytest.approx([0.01])
+    assert watcher.without_membrane == 1
 
 
 def test_reserve_is_spent_once(model):

@@ -303,9 +303,9 @@ def _hessian(density, arc, v, x, problem, closed):
 
 
 def spontaneous_torque(problem: Problem):
-    """c - k c_out + 2 h: about the torque that bends a flat domain into the lumen."""
-    host = problem.rigidity_ratio * problem.host_spontaneous_curvature
-    return problem.spontaneous_curvature - host + 2 * problem.host_curvature
+    """c - k c_out + 2 k h: the torque that bends a flat domain into the lumen, for a small h and a small tension."""
+    host = 2 * problem.host_curvature - problem.host_spontaneous_curvature
+    return problem.spontaneous_curvature + problem.rigidity_ratio * host
 
 
 def unknowns(closed: bool, resolution: Resolution) -> int:

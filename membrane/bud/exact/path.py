@@ -21,15 +21,17 @@ from membrane.bud.exact.problem import Problem
 from membrane.bud.exact.schedule import Step, coordinate, order, steps
 from membrane.bud.exact.shear import drags, material_of, shear_between
 
-MOST_PARTS = 4
-"""A step that fails is walked in two parts, then in four; not in more."""
+MOST_PARTS = 5
+"""A step that fails is walked in three parts, then in five; not in more. The number is odd, so that no part of a step
+from x < 0 to x > 0 ends at x = 0, where the unknowns are not defined."""
 
-LEAST_TORQUE = 0.5
-"""A problem of less :func:`spontaneous_torque` is hard: its host bends the domain away, and there is no state near
-x = 0 to begin from. It is reached by way of an easier problem."""
+LEAST_TORQUE, MOST_TORQUE = 0.5, 5.0
+"""A problem whose :func:`spontaneous_torque` is less than the first plus h^2, or more than the second, is hard. With
+too little torque the host bends the domain away; with too much there are steep layers at the rim of a domain that is
+held nearly flat. In both cases no state near x = 0 is found from a guess. It is reached by way of an easier problem."""
 
-EASY_CURVATURE, EASY_TENSION = 2.5, 0.3
-"""Spontaneous curvature and least tension of the easier problem."""
+EASY_CURVATURE, EASY_TENSION = 2.5, (0.3, 3.0)
+"""Spontaneous curvature of the easier problem, and the range of its tension."""
 
 
 class Path(NamedTuple):
@@ -149,11 +151,12 @@ class _Search:
         self.problem, self.closed, self.resolution = problem, closed, resolution
         # psi of the domain is y a(t) with y = tanh x; these unknowns are the coefficients of a.
         self.inside = np.arange(unknowns(closed, resolution)) < resolution.inner
-        self.hard = spontaneous_torque(problem) < LEAST_TORQUE
+        torque = spontaneous_torque(problem)
+        self.hard = (torque < LEAST_TORQUE + problem.host_curvature**2) | (torque > MOST_TORQUE)
         easier = replace(
             problem,
             spontaneous_curvature=jnp.full_like(problem.tension, EASY_CURVATURE),
-            tension=jnp.maximum(problem.tension, EASY_TENSION),
+            tension=jnp.clip(problem.tension, *EASY_TENSION),
             host_spontaneous_curvature=jnp.zeros_like(problem.tension),
         )
         self.easier = jax.tree.map(partial(jnp.where, self.hard), easier, problem)
@@ -181,7 +184,7 @@ class _Search:
     def solved(self, near, before, here, at: Step):
         """(z, dz/dx, share of the step that was reached, what is known of the state) of one step.
 
-        Where the step fails, it is walked in two parts, then in four. The farthest state that was reached counts.
+        Where the step fails, it is walked in three parts, then in five. The farthest state that was reached counts.
         """
         start = self.guess(near, before, here, at)
         most = jnp.where(at.known == 0, 1, MOST_PARTS)
@@ -201,7 +204,7 @@ class _Search:
         return jnp.where(at.known == 0, first, self.unsmooth(start, at.x))
 
     def attempt(self, start, near, here, at: Step, carry):
-        """Part ``done`` of ``parts`` of a step. Where a part fails, all are walked anew, half as long.
+        """Part ``done`` of ``parts`` of a step. Where a part fails, all are walked anew, in two parts more.
 
         ``far`` is the farthest state so far, the share of the step that it lies ahead, its x and last correction.
         """
@@ -220,7 +223,7 @@ class _Search:
         last_but_one = jax.tree.map(partial(jnp.where, failed | (done == 0)), near, last)
         farther = ~failed & (share > far[1])
         far = jax.tree.map(partial(jnp.where, farther), ((z, along), share, x, size), far)
-        parts, done = jnp.where(failed, 2 * parts, parts), jnp.where(failed, 0, done + 1)
+        parts, done = jnp.where(failed, parts + 2, parts), jnp.where(failed, 0, done + 1)
         return parts, done, (z, along), last_but_one, far, size
 
     def smooth(self, z, along, x):

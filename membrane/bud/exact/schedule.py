@@ -71,7 +71,7 @@ class Order(NamedTuple):
 
 def _sizes(resolution):
     """Number of steps in each part of the list."""
-    begin = round(BEGIN / resolution.step)
+    begin = int(BEGIN / resolution.step + 1e-9)
     up = round(float(np.arccosh(1 / resolution.least_rim)) / resolution.step + 0.5) - begin - 1
     return begin, TURNS, up, begin, resolution.backward, begin + up + 1
 
