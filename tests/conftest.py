@@ -17,6 +17,8 @@ CACHE = platformdirs.user_cache_path("membrane-tests")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE / "membrane"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+# As the commands set it (membrane/program/backend.py): other flags are other programs, and would not be shared.
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 
 import jax  # noqa: E402
 

@@ -15,9 +15,10 @@ import time
 from pathlib import Path
 
 import pytest
+from test_archive import FINISH, make_events, make_series, make_states
 from test_run import CONFIG
 
-from membrane.archive import read
+from membrane.archive import Archive, read
 from membrane.commands import ensemble, run
 from membrane.sweep.local import Local, default_jobs
 
@@ -73,49 +74,49 @@ def test_real_members(here, capsys, settings_of_main):
     assert hand.attributes["config_yaml"] == member.attributes["config_yaml"]
 
 
-MEMBER = """
+WAITS = """
 import os, signal, sys, time
 from pathlib import Path
 from membrane.archive import Archive
 sys.path.insert(0, {tests!r})
-from test_archive import FINISH, make_events, make_series, make_states
-output, behaviour, config = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+from test_archive import make_events, make_series, make_states
+output, config = Path(sys.argv[1]), sys.argv[2]
 told = []
 signal.signal(signal.SIGTERM, lambda *_: told.append(1))
-if behaviour == "refuse":
-    sys.exit(print("membrane run: there are no two phases", file=sys.stderr) or 2)
-if behaviour == "die":
-    os.kill(os.getpid(), signal.SIGKILL)
-partial = output.with_name(output.name + ".partial").exists()
-arguments = dict(config_yaml=config, name="x", seed=0)
-archive = Archive.resume(output) if partial else Archive.create(output, **arguments)
+archive = Archive.create(output, config_yaml=config, name="x", seed=0)
 archive.checkpoint(make_states(), {{}}, make_events(3), make_series(4))
-if behaviour == "wait" and not partial:
-    while not told:
-        time.sleep(0.01)
-    archive.close()
-    sys.exit(75)
-archive.finish(**FINISH)
-if behaviour == "die late":
-    os.kill(os.getpid(), signal.SIGKILL)
-print(os.environ.get("CUDA_VISIBLE_DEVICES"), sys.argv[4])
+while not told:
+    time.sleep(0.01)
+archive.close()
+sys.exit(75)
 """
+"""A member that begins, saves where it is told to stop, and ends so."""
+
+ENDS = {
+    "": 'mv "$0" "$1" && rm -rf "$1.partial" && echo "$CUDA_VISIBLE_DEVICES $2"',
+    "die late": 'mv "$0" "$1" && kill -9 $$',
+    "die": "kill -9 $$",
+    "refuse": "echo 'membrane run: there are no two phases' >&2; exit 2",
+}
+"""How other members end, in words of the shell. $0 is an archive that is complete, $1 its place, $2 the threads."""
 
 
 @pytest.fixture
-def behave(here, monkeypatch):
+def behave(here, monkeypatch, tmp_path_factory):
     """Members that do as told, in place of real ones: behaviour by number, else complete."""
-    how = {}
+    how, made = {}, tmp_path_factory.mktemp("made")
 
     def command(self, member):
-        words = [str(self.folder.archive(member)), how.get(member.number, ""), member.config.to_yaml()]
-        return [
-            sys.executable,
-            "-c",
-            MEMBER.format(tests=str(Path(__file__).parents[1] / "archive")),
-            *words,
-            str(self.threads),
-        ]
+        output, config = self.folder.archive(member), member.config.to_yaml()
+        begun = output.with_name(output.name + ".partial").exists()
+        if (behaviour := how.get(member.number, "")) == "wait" and not begun:
+            code = WAITS.format(tests=str(Path(__file__).parents[1] / "archive"))
+            return [sys.executable, "-c", code, str(output), config]
+        archive = Archive.create(made / output.name, config_yaml=config, name="x", seed=0, overwrite=True)
+        archive.checkpoint(make_states(), {}, make_events(3), make_series(4))
+        archive.finish(**FINISH)
+        end = ENDS["" if behaviour == "wait" else behaviour]
+        return ["sh", "-c", end, str(made / output.name), str(output), str(self.threads)]
 
     monkeypatch.setattr(Local, "command", command)
     return how

@@ -76,8 +76,9 @@ def config(tmp_path_factory):
     return path
 
 
-def start(config, output, *options):
-    """Exit code of main() in this process."""
+def start(config, output, *options, picture=False):
+    """Exit code of main() in this process. Most tests are not about the picture, which takes longer than the run."""
+    options = options if picture else (*options, "--no-picture")
     return run.main([str(config), "--output", str(output), "--quiet", *map(str, options)])
 
 
@@ -85,7 +86,7 @@ def start(config, output, *options):
 def whole(config, tmp_path_factory):
     """The archive of the uninterrupted run."""
     output = tmp_path_factory.mktemp("whole") / "new" / "folder" / "whole.h5"
-    assert start(config, output) == 0
+    assert start(config, output, picture=True) == 0
     return output
 
 
@@ -217,7 +218,7 @@ def test_trial_estimates_without_running(config, tmp_path, monkeypatch, capsys):
     """--check --trial: a bound in core seconds, the memory of the process, a time in words; no file. Alone it is
     refused. A run that is over within the trial is timed as a whole."""
     monkeypatch.chdir(tmp_path)
-    long = ("--set", "duration_s=60", "--set", "endosomes=3", "--set", "budding.law=exact")
+    long = ("--set", "duration_s=60", "--set", "endosomes=3")
     assert run.main([str(config), "--check", "--trial", "0.5", *long]) == 0
     said = capsys.readouterr().out
     found = re.search(r"estimate: at most (\S+) core s, (\d+) MiB; about (\S+) (s|min|h|days) on \d+ core", said)
@@ -253,7 +254,7 @@ def test_a_failing_endosome_stops_the_others(config, tmp_path, monkeypatch):
 
     monkeypatch.setattr(sheet_replica, "simulate", fails)
     options = ["--set", "duration_s=60", "--set", "endosomes=5", "--set", "output.checkpoint_interval_ms=6e4"]
-    assert start(config, tmp_path / "run.h5", "--no-picture", "--threads", 2, *options) == 3
+    assert start(config, tmp_path / "run.h5", "--threads", 2, *options) == 3
     assert max(tick for tick in longest if tick is not None) < 1e6
     assert read(tmp_path / "run.h5").attributes["failure"] == "on purpose"
 
@@ -387,8 +388,8 @@ def test_a_link_is_followed(config, tmp_path):
     (tmp_path / "run.h5").symlink_to("disk/real.h5")
     assert start(config, tmp_path / "run.h5", "--max-wall-time", 0) == 75
     assert read(tmp_path / "run.h5").attributes["status"] == "partial"
-    assert start(config, tmp_path / "run.h5", "--resume", "--no-picture") == 0
-    assert start(config, tmp_path / "run.h5", "--overwrite", "--no-picture") == 0
+    assert start(config, tmp_path / "run.h5", "--resume") == 0
+    assert start(config, tmp_path / "run.h5", "--overwrite") == 0
     assert (tmp_path / "run.h5").is_symlink()
     assert [p.name for p in (tmp_path / "disk").iterdir()] == ["real.h5"]
     assert read(tmp_path / "run.h5").attributes["status"] == "complete"
@@ -423,7 +424,7 @@ def test_no_wall_time_then_resume(config, whole, tmp_path):
     record = read(output)
     assert record.attributes["status"] == "partial"
     assert not (tmp_path / "run.h5.partial" / "lock").exists()
-    assert start(config, output, "--resume") == 0
+    assert start(config, output, "--resume", picture=True) == 0
     assert_bitwise_equal(output, whole)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["run.h5", "run.png"]
 
@@ -480,7 +481,7 @@ def test_signal_before_the_run_begins(config, tmp_path, monkeypatch, capsys):
 def test_outside_the_main_thread(config, tmp_path):
     """main() runs there, without signals."""
     codes = []
-    options = ["--set", "duration_s=0.000512", "--no-picture"]
+    options = ["--set", "duration_s=0.000512"]
     thread = threading.Thread(target=lambda: codes.append(start(config, tmp_path / "run.h5", *options)))
     thread.start()
     thread.join()
@@ -581,7 +582,7 @@ def test_numerical_failure_keeps_the_last_good_state(config, tmp_path, capsys):
     output = tmp_path / "run.h5"
     options = ["--set", "numerics.error_tolerance=1e-4", "--set", "numerics.thermal_noise=false"]
     options += ["--set", "numerics.initial_noise=1e-4", "--set", "numerics.tick_us=16"]
-    assert start(config, output, *options) == 3
+    assert start(config, output, *options, picture=True) == 3
     record = read(output)
     assert record.attributes["status"] == "failed"
     assert "the smallest step of 1.6e-05 s does not suffice" in record.attributes["failure"]

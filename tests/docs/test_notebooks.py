@@ -31,10 +31,11 @@ def test_notebook(path, tmp_path):
 
 
 def test_lines_of_the_readme(tmp_path, monkeypatch):
-    """What README shows of a notebook runs, in a box and for a time that suit a test."""
+    """What README shows of a notebook runs, for a time that suits a test and in the box of the notebooks, which is
+    compiled already."""
     monkeypatch.chdir(tmp_path)
     (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
-    shorter = "duration_s=0.001, geometry__box_nm=[160.0, 160.0], budding__law='cap'"
+    shorter = "duration_s=0.001, geometry__box_nm=[320.0, 320.0], budding__law='cap'"
     assert "duration_s=0.02" in block
     exec(block.replace("duration_s=0.02", shorter), names := {})
     assert names["result"].config.endosomes == 2

@@ -5,6 +5,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from scipy.special import j1
 
 from membrane.energy import Helfrich, Lipids, Mixture
@@ -15,6 +16,8 @@ from membrane.sheet.hydrodynamics import MembraneFlow
 from membrane.sheet.noise import FilteredNoise
 from membrane.sheet.plane import Sheet
 from membrane.sheet.stepper import Bdf2
+
+pytestmark = pytest.mark.usefixtures("fast_compilation")
 
 KT = 4.2821
 FLOW = MembraneFlow(membrane_viscosity=3e-6, solvent_viscosity=2e-9)

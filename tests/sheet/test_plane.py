@@ -15,6 +15,8 @@ from membrane.sheet.hydrodynamics import MembraneFlow
 from membrane.sheet.plane import Sheet
 from membrane.sheet.stepper import Bdf2
 
+pytestmark = pytest.mark.usefixtures("fast_compilation")
+
 KT = 4.2821
 CYT, LUM, MONOMER, OLIGOMER = "ceramide_cytosolic", "ceramide_luminal", "cargo_monomer", "cargo_oligomer"
 LIPIDS = Lipids.from_wall(line_tension=1.0, interface_width=5.0)
