@@ -12,6 +12,8 @@ which the dimple becomes unstable (by 6-38 % for c <= 2); docs/cap.md has deriva
 Source: Lipowsky 1992, J. Phys. II 2:1825.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from membrane.bud.landscape import BudAnswer, Domain, Gate, Host, Landscape, answer, bud_direction
@@ -58,7 +60,7 @@ class CapLaw:
             contact_angle=2 * np.arcsin(y),
             drag=self._drag(y, wide(size)) * (1 - y**2) ** 2,
             size=size,
-            direction=bud_direction(domain, host),
+            direction=bud_direction(domain, replace(host, radius=np.inf)),
         )
 
     def _drag(self, y, size):

@@ -109,7 +109,7 @@ class ExactLaw:
         # A domain with gate >= 1/2 is too small to have a neck.
         if not (gate < 0.5 and gate_energy(problem, line_tension, gate) < limit):
             return _Way(direction, NO_WAY, FACTOR, np.inf)
-        states = solve_path(problem, self.resolution)
+        states = solve_path(problem, self.resolution, float(gate))
         found = route(states, line_tension)
         return _Way(direction, found, FACTOR_OF_SNAP if states.above.size else FACTOR, _climb(found, gate))
 

@@ -17,6 +17,9 @@ from membrane.bud import exact as bud
 RESOLUTION = bud.Resolution(inner=12, outer=20, step=0.3, least_rim=0.045, backward=2)
 """The resolution of a run, coarser than the solver's own. Barriers below 60 kT agree within 0.3 kT (docs/bud.md)."""
 
+FINER = (24, 40), (40, 66)
+"""Numbers of polynomials on domain and host with which a path is solved that fewer do not resolve."""
+
 POINTS_A_STEP = 8
 """Number of points of a landscape for each step between two states."""
 
@@ -26,8 +29,8 @@ ABRUPT = 1e-6
 EVEN = 1e-8
 """Where |G'(0)| is below this, the domain knows no side."""
 
-X, ENERGY, SLOPE, BEND, NECK, ANGLE, DRAG = range(7)
-"""Rows of the arrays of states."""
+X, ENERGY, SLOPE, BEND, NECK, ANGLE, DRAG, TAIL = range(8)
+"""Rows of the arrays of states; the tail only while a path is solved."""
 
 
 class PathStates(NamedTuple):
@@ -51,8 +54,31 @@ class PathStates(NamedTuple):
 
 
 @lru_cache(maxsize=4096)
-def solve_path(problem: bud.Problem, resolution: bud.Resolution = RESOLUTION) -> PathStates:
-    """All states of one problem, whose attributes are floats. What was solved is remembered."""
+def solve_path(problem: bud.Problem, resolution: bud.Resolution = RESOLUTION, least_neck: float = 0.0) -> PathStates:
+    """All states of one problem, whose attributes are floats. What was solved is remembered.
+
+    Where a state is not resolved (:data:`membrane.bud.exact.path.RESOLVED`), the path is solved anew with more
+    polynomials (:data:`FINER`). States that the last of these do not resolve are left out: there the path ends.
+
+    Arguments:
+        problem: domain and host.
+        resolution: how finely the path is computed at first.
+        least_neck: neck radius over L. States of narrower necks may stay unresolved, but for the first of them.
+    """
+    finer = [resolution._replace(inner=i, outer=o) for i, o in FINER if i > resolution.inner]
+    for here in (resolution, *finer):
+        below, above, snap = _solved(problem, here)
+        resolved = [_resolved(branch, least_neck) for branch in (below, above)]
+        if all(whole.all() for whole in resolved):
+            break
+    exist = [np.isfinite(b[ENERGY]) & whole for b, whole in zip((below, above), resolved, strict=True)]
+    return PathStates(
+        below[: DRAG + 1, exist[0]], above[: DRAG + 1, exist[1]], snap[exist[1]], bud.coordinate(resolution)
+    )
+
+
+def _solved(problem, resolution):
+    """(states below and above with their tails as last row, drags of the snap), as they are found; nan: no state."""
     with jax.enable_x64(True), jax.default_device("cpu"):
         given = np.array(problem.values(), float)
         found = _branches(given, closed=bool(problem.host_curvature), resolution=resolution)
@@ -60,8 +86,15 @@ def solve_path(problem: bud.Problem, resolution: bud.Resolution = RESOLUTION) ->
     with np.errstate(invalid="ignore", divide="ignore"):
         for branch in (below, above):
             branch[[NECK, DRAG]] = np.log(branch[[NECK, DRAG]])
-    exist = [np.isfinite(branch[ENERGY]) for branch in (below, above)]
-    return PathStates(below[:, exist[0]], above[:, exist[1]], snap[exist[1]], bud.coordinate(resolution))
+    return below, above, snap
+
+
+def _resolved(branch, least_neck):
+    """Which states of a branch are resolved, or need not be; in ascending x none is resolved beyond one that is not."""
+    needed = np.exp(branch[NECK]) > least_neck
+    needed |= np.append(True, needed[:-1])
+    held = ~(branch[TAIL] >= bud.RESOLVED)
+    return np.logical_and.accumulate(held | ~needed)
 
 
 @partial(jax.jit, static_argnames=("closed", "resolution"))
@@ -69,7 +102,9 @@ def _branches(values, *, closed, resolution):
     problem = bud.Problem.of(values)
     *both, snap = bud.branches(problem, closed=closed, resolution=resolution)
     undisturbed = bud.reference_energy(problem, 0.0, closed)
-    rows = lambda b: jnp.stack([b.x, b.energy - undisturbed, b.slope, b.bend, b.neck_radius, b.contact_angle, b.drag])
+    rows = lambda b: jnp.stack(
+        [b.x, b.energy - undisturbed, b.slope, b.bend, b.neck_radius, b.contact_angle, b.drag, b.tail]
+    )
     return *map(rows, both), snap
 
 
@@ -81,7 +116,7 @@ def rests_here(states: PathStates) -> bool:
     far to x > 0.
     """
     before = states.below[:, states.below[X] < 0]
-    return not before.size or before[SLOPE, -1] - before[X, -1] * before[BEND, -1] <= EVEN
+    return not before.size or bool(before[SLOPE, -1] - before[X, -1] * before[BEND, -1] <= EVEN)
 
 
 def route(states: PathStates, line_tension: float) -> np.ndarray:

@@ -18,7 +18,7 @@ from membrane.bud.exact.shear import MaterialArc, shear
 
 pytestmark = pytest.mark.usefixtures("fast_compilation")
 
-FINE = bud.Resolution(inner=16, outer=28, step=0.1, least_rim=0.027, backward=0)
+FINE = bud.Resolution()
 NEAR_FLAT = bud.Resolution(inner=12, outer=24, step=0.04, least_rim=0.65, backward=0)
 """x = 0.02, 0.06, ...: the limit of a flat domain."""
 DEEP = bud.Resolution(inner=24, outer=44, step=0.2, least_rim=0.002, backward=0)
@@ -29,14 +29,9 @@ def problem(c=0.0, c_out=0.0, s=0.0, k=1.0, g=0.0, h=0.0):
     return bud.Problem.of([jnp.asarray(float(v)) for v in (c, c_out, s, k, g, h)])
 
 
-@partial(jax.jit, static_argnames=("closed", "resolution"))
-def states(at, l, closed, resolution):  # noqa: E741
-    return bud.equilibria(at, l, closed=closed, resolution=resolution)
-
-
 def flat(l, resolution=FINE, **values):  # noqa: E741
     """Equilibria in a flat host."""
-    return states(problem(**values), jnp.asarray(float(l)), False, resolution)
+    return bud.equilibria(problem(**values), jnp.asarray(float(l)), closed=False, resolution=resolution)
 
 
 # Linear thresholds: roots of the Bessel problem of small slopes (docs/bud.md), its table checked with finite elements
@@ -169,6 +164,63 @@ def test_equal_energy_at_four_xi(bare):
     fit = np.polyfit(alpha[-6:], np.asarray(bare.energy)[-6:], 2)
     assert fit[-1] == pytest.approx(8 * np.pi, rel=1e-3)
     assert fit[-1] - 2 * np.pi * 4.0 == pytest.approx(0, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("s", "k", "g"),
+    [(0.0, 1.0, 0.0), (1.0, 1.0, 0.0), (1.0, 2.0, 0.0), (1.0, 0.3, 0.5), (0.2, 3.0, -0.5), (4.0, 0.5, 1.0)],
+)
+def test_instability_of_a_flat_domain(s, k, g):
+    """Without spontaneous curvature `instability` is the root of Bessel's D(l) in l, at any tension, host and g."""
+    grid = np.linspace(max(s - 3.0, 0.1), s + 14.0, 2000)
+    low, high = next((a, b) for a, b in pairwise(grid) if stiffness(a, s, k, g) > 0 >= stiffness(b, s, k, g) > -9)
+    root = brentq(lambda l: stiffness(l, s, k, g), low, high)  # noqa: E741
+    assert float(flat(2.0, s=s, k=k, g=g).instability) == pytest.approx(root, rel=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("c", "instability", "opening"),
+    [(0.05, 5.36, None), (0.1, 5.11, None), (0.2, 4.73, 2.81), (0.3, 4.41, None), (3.0, None, 0.292)],
+)
+def test_thresholds_near_and_far_from_no_curvature(c, instability, opening):
+    """Values of an independent solver (a discretised closed curve), to their digits."""
+    found = flat(0.1, c=c)
+    if instability:
+        assert float(found.instability) == pytest.approx(instability, abs=0.006)
+    if opening:
+        assert float(found.opening) == pytest.approx(opening, rel=7e-3)
+
+
+@pytest.mark.parametrize(("c", "l"), [(2.0, 1.40), (3.0, 0.54)])
+def test_an_open_bud_beyond_the_instability_is_no_dimple(c, l):  # noqa: E741
+    """There is one minimum, a bud with an open neck, and no barrier before it."""
+    found = flat(l, c=c)
+    assert l > float(found.instability)
+    assert np.isnan(float(found.dimple.x))
+    assert float(found.bud.contact_angle) > np.pi / 2
+    assert float(found.barrier_energy) == 0
+
+
+def test_barrier_of_a_flat_domain_under_tension():
+    """4.00 kT of an independent solver, at kappa = 20 kT, k = 2, s = 1, and 0.9 of the instability."""
+    found = flat(0.9 * 8.322, k=2.0, s=1.0)
+    assert 20 * float(found.barrier_energy) == pytest.approx(4.00, abs=0.01)
+
+
+def test_what_was_not_found_is_nan():
+    """A wide domain of strong curvature under strong tension: the dimple is found, its branch ends before the top."""
+    found = flat(0.96915, c=8.3, s=32.176)
+    assert np.isfinite(float(found.dimple.energy))
+    assert np.isnan(float(found.barrier_energy))
+
+
+@pytest.mark.parametrize("c", [0.02, 0.1, 1.0])
+def test_the_side_of_rest(c):
+    """A domain that curves away rests at x < 0, at the mirrored dimple; the other side is uphill."""
+    there, back = flat(1.0, c=c, s=0.05), flat(1.0, c=-c, s=0.05)
+    assert float(back.dimple.energy) == pytest.approx(float(there.dimple.energy), abs=1e-6)
+    assert float(back.dimple.x) == pytest.approx(-float(there.dimple.x), abs=1e-5)
+    assert float(back.barrier_energy) >= float(there.barrier_energy) > 0
 
 
 @pytest.mark.parametrize(("c", "s"), [(1.0, 0.0), (2.0, 0.0), (1.0, 0.05)])
@@ -436,7 +488,7 @@ def test_outline_is_the_curve():
     """Area of the drawn domain is pi L^2, its rim the radius of the state, its pole on the axis."""
     path = bud.trace(problem(c=1.0, s=0.05), closed=False, resolution=FINE)
     drawn = jax.jit(partial(bud.outline, closed=False, resolution=FINE))
-    for i in (3, 15, 30):
+    for i in FINE.backward + np.array([3, 15, 30]):
         domain, host = drawn(problem(c=1.0, s=0.05), path.x[i], path.state[i])
         r, z = map(np.asarray, domain)
         area = np.pi * np.sum((r[1:] + r[:-1]) * np.hypot(np.diff(r), np.diff(z)))

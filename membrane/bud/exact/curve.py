@@ -313,6 +313,17 @@ def unknowns(closed: bool, resolution: Resolution) -> int:
     return resolution.inner + 3 + resolution.outer + 3 * closed
 
 
+def tail(z, resolution: Resolution):
+    """The largest of the last two coefficients of psi on the domain and on the host, rad; z may have leading axes.
+
+    It shrinks as the polynomials come to resolve the curve. It stays large where a neck lies off the rim, as a Gaussian
+    contrast makes it, because the points lie close together at the rim only.
+    """
+    inner, outer = resolution.inner, resolution.inner + 3 + resolution.outer
+    last = jnp.concatenate([z[..., inner - 2 : inner], z[..., outer - 2 : outer]], -1)
+    return jnp.max(jnp.abs(last), -1)
+
+
 def gradient(z, x, problem, closed, resolution):
     """Derivative of the Lagrangian in z. It is zero where the shape is in equilibrium at its fixed rim."""
     return jax.grad(lagrangian)(z, x, problem, closed, resolution)

@@ -76,7 +76,8 @@ def find_landmarks(path: Path, line_tension, resolution: Resolution) -> Landmark
     start = jnp.where(both_sides, zero, positive)
 
     # A flat domain that knows no side leaves x = 0 to the side of the next point.
-    force = jnp.where((index == zero) & both_sides & ~away, -1e-30, slope - line_tension * rim_pull(x))
+    force = slope - line_tension * rim_pull(x)
+    force = jnp.where((index == zero) & both_sides & ~away & ~(force < 0), -1e-30, force)
     # Near x = 0 a domain that bends to the other side is pushed back, found or not.
     force = jnp.where(away & ~known & (index > zero - FINE // 2) & (index < positive), 1e-30, force)
     held = slope / jnp.where(x == 0, jnp.nan, rim_pull(x))

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from membrane.bud.exact.curve import Resolution, spontaneous_torque, unknowns
+from membrane.bud.exact.curve import Resolution, spontaneous_torque, tail, unknowns
 from membrane.bud.exact.newton import FIRST_STEPS, LAST_CORRECTION, NEWTON_STEPS, cap_in_catenoid, describe, newton
 from membrane.bud.exact.problem import Problem
 from membrane.bud.exact.schedule import Step, coordinate, order, steps
@@ -29,6 +29,10 @@ LEAST_TORQUE, MOST_TORQUE = 0.5, 5.0
 """A problem whose :func:`spontaneous_torque` is less than the first plus h^2, or more than the second, is hard. With
 too little torque the host bends the domain away; with too much there are steep layers at the rim of a domain that is
 held nearly flat. In both cases no state near x = 0 is found from a guess. It is reached by way of an easier problem."""
+
+RESOLVED = 0.04
+"""A state whose last coefficients of psi are smaller than this is resolved. Its energy is then that of 40 and 66
+polynomials to 0.02 kappa, and to 0.005 kappa in most cases (tested)."""
 
 EASY_CURVATURE, EASY_TENSION = 2.5, (0.3, 3.0)
 """Spontaneous curvature of the easier problem, and the range of its tension."""
@@ -47,6 +51,8 @@ class Path(NamedTuple):
         drag: drag of the membrane's shear against dx/dt on the way to the next state of the branch, over eta_m L^2;
             nan at the last state.
         residual: size of the last correction of Newton's method.
+        tail: size of the last coefficients of psi (:func:`membrane.bud.exact.curve.tail`). A state is resolved where it
+            is below :data:`RESOLVED`.
         state: the unknowns z, array (points, unknowns).
     """
 
@@ -58,6 +64,7 @@ class Path(NamedTuple):
     contact_angle: jax.Array
     drag: jax.Array
     residual: jax.Array
+    tail: jax.Array
     state: jax.Array
 
 
@@ -119,7 +126,7 @@ def branches(problem: Problem, *, closed: bool, resolution: Resolution) -> Branc
     def branch(order) -> tuple[Path, tuple]:
         x, *values, last, state = (f[order] for f in found)
         material = materials(state, x)
-        return Path(x, *values, drags(x, material, closed), last, state), material
+        return Path(x, *values, drags(x, material, closed), last, tail(state, resolution), state), material
 
     below, material = branch(jnp.concatenate([at.backward, low, at.up]))
     above, there = branch(jnp.asarray(at.from_neck))

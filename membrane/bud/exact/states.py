@@ -8,6 +8,9 @@ the implicit function (`jax.lax.custom_root`).
 The sign of G'(0) alone tells to which side the domain bends, at any line tension: to x > 0 where G'(0) < 0. There l*(x)
 rises from x = 0 to its first maximum, the *instability*. The rest state lies before that maximum.
 
+What cannot be told is nan: a state that was not found, or one that the polynomials do not resolve
+(:func:`membrane.bud.exact.curve.tail`); then more of them are needed.
+
 Runs do not need these states, for they read whole landscapes. They serve to test the phase-field vesicle against exact
 shapes, and give exact gradients of barriers to those who fit parameters.
 """
@@ -20,10 +23,10 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from membrane.bud.exact.curve import Resolution, arcs, gradient, lagrangian, reference_energy
+from membrane.bud.exact.curve import Resolution, arcs, gradient, lagrangian, reference_energy, tail
 from membrane.bud.exact.landmarks import find_landmarks, rim_pull, rim_pull_slope
 from membrane.bud.exact.newton import NEWTON_STEPS, describe, neck_radius, newton
-from membrane.bud.exact.path import Path, trace
+from membrane.bud.exact.path import RESOLVED, Path, trace
 from membrane.bud.exact.problem import Problem
 
 LEAST_X = 1e-5
@@ -157,7 +160,7 @@ class _Solver:
         x = jax.lax.fori_loop(0, REFINEMENTS, refine, start)
         z, slope, _ = self.slopes_at(x)
         balanced = (jnp.abs(slope - held * rim_pull(x)) < BALANCED) | (jnp.abs(x) <= LEAST_X)
-        met = there & balanced & (jnp.abs(x - start) < resolution.step)
+        met = there & balanced & (jnp.abs(x - start) < resolution.step) & (tail(z, resolution) < RESOLVED)
 
         def residual(state):
             z, x = state[:-1], state[-1]
@@ -189,7 +192,7 @@ class _Solver:
         z, _ = self.state_at(x)
         z = _implicit(lambda z: gradient(z, x, problem, closed, resolution), jax.lax.stop_gradient(z))
         value = jax.grad(lagrangian, 1)(z, x, problem, closed, resolution) / rim_pull(x)
-        return jnp.where(jnp.isfinite(guess), value, jnp.nan)
+        return jnp.where(jnp.isfinite(guess) & (tail(z, resolution) < RESOLVED), value, jnp.nan)
 
 
 def _implicit(residual, root):
