@@ -120,6 +120,8 @@ class Sheet(eqx.Module):
 
     # Energy ----------------------------------------------------------------------------------------------------
 
+    # One program, here and for the height: one for each operation would take seconds to compile.
+    @eqx.filter_jit
     def free_energy(self, fields):
         """F in pN nm of fields (species, n_y, n_x), with the discrete operators of the scheme itself."""
         named, k2 = self.named(fields), self._constant(self.grid.k2)
@@ -156,6 +158,7 @@ class Sheet(eqx.Module):
         traced = jnp.asarray(tension, self.helfrich.tension.dtype)
         return eqx.tree_at(lambda sheet: sheet.helfrich.tension, self, traced)
 
+    @eqx.filter_jit
     def height(self, fields):
         """The relaxed height (n_y, n_x) in nm, positive toward the cytosol; its mean is zero."""
         if self.helfrich is None:
