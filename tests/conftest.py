@@ -27,27 +27,29 @@ jax.config.update("jax_numpy_rank_promotion", "allow")
 
 
 LONGEST = (
+    "test_run",
     "test_exact",
     "test_vesicle_species",
-    "test_ensemble",
-    "test_run",
-    "test_devices",
-    "test_batch",
-    "test_stepper",
-    "test_vesicle_shape",
-    "test_vesicle_run",
-    "test_exact_law",
-    "test_vesicle_stokes",
-    "test_plane",
-    "test_endosome",
-    "test_vesicle_composition",
-    "test_vesicle_replica",
-    "test_vesicle_slab",
-    "test_sealed",
-    "test_predict",
     "test_notebooks",
+    "test_plane",
+    "test_pinned",
+    "test_vesicle_run",
+    "test_vesicle_shape",
+    "test_stepper",
+    "test_ensemble",
+    "test_batch",
+    "test_devices",
+    "test_builder",
+    "test_vesicle_composition",
+    "test_vesicle_stokes",
+    "test_vesicle_replica",
+    "test_exact_law",
+    "test_sealed",
+    "test_vesicle_ceramide",
+    "test_vesicle_fission",
 )
-"""The files whose tests take longest, the longest first."""
+"""The files whose tests take longest, the longest first; test_run well before test_ensemble, whose processes find its
+programs compiled."""
 
 
 def pytest_collection_modifyitems(items):
