@@ -208,7 +208,8 @@ class _Search:
         (z1, d1), (z0, d0) = self.smooth(*near, at.x - h), self.smooth(*before, at.x - 2 * h)
         start = jnp.where(at.known == 1, z1 + h * d1, _extrapolated(z0, d0, z1, d1, h))
         first = cap_in_catenoid(at.x, here, self.closed, self.resolution)
-        return jnp.where(at.known == 0, first, self.unsmooth(start, at.x))
+        start = jnp.where(at.keeps & ~self.hard, near[0], self.unsmooth(start, at.x))
+        return jnp.where(at.known == 0, first, start)
 
     def attempt(self, start, near, here, at: Step, carry):
         """Part ``done`` of ``parts`` of a step. Where a part fails, all are walked anew, in two parts more.
