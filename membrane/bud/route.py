@@ -57,21 +57,24 @@ class PathStates(NamedTuple):
 def solve_path(problem: bud.Problem, resolution: bud.Resolution = RESOLUTION, least_neck: float = 0.0) -> PathStates:
     """All states of one problem, whose attributes are floats. What was solved is remembered.
 
-    Where a state is not resolved (:data:`membrane.bud.exact.path.RESOLVED`), the path is solved anew with more
-    polynomials (:data:`FINER`). States that the last of these do not resolve are left out: there the path ends.
+    A Gaussian contrast moves the neck off the rim, where the polynomials are coarse. Then the path is solved anew with
+    more of them (:data:`FINER`) until its states are resolved (:data:`membrane.bud.exact.path.RESOLVED`). States that
+    the last of these do not resolve are left out: there the path ends.
 
     Arguments:
         problem: domain and host.
         resolution: how finely the path is computed at first.
         least_neck: neck radius over L. States of narrower necks may stay unresolved, but for the first of them.
     """
-    finer = [resolution._replace(inner=i, outer=o) for i, o in FINER if i > resolution.inner]
-    for here in (resolution, *finer):
-        below, above, snap = _solved(problem, here)
-        resolved = [_resolved(branch, least_neck) for branch in (below, above)]
-        if all(whole.all() for whole in resolved):
+    below, above, snap = _solved(problem, resolution)
+    resolved = [np.isfinite(branch[ENERGY]) for branch in (below, above)]
+    finer = [(i, o) for i, o in FINER if i > resolution.inner] if problem.gaussian_contrast else []
+    for inner, outer in finer:
+        if all(_resolved(branch, least_neck).all() for branch in (below, above)):
             break
-    exist = [np.isfinite(b[ENERGY]) & whole for b, whole in zip((below, above), resolved, strict=True)]
+        below, above, snap = _solved(problem, resolution._replace(inner=inner, outer=outer))
+        resolved = [_resolved(branch, least_neck) for branch in (below, above)]
+    exist = [np.isfinite(b[ENERGY]) & held for b, held in zip((below, above), resolved, strict=True)]
     return PathStates(
         below[: DRAG + 1, exist[0]], above[: DRAG + 1, exist[1]], snap[exist[1]], bud.coordinate(resolution)
     )
@@ -90,11 +93,11 @@ def _solved(problem, resolution):
 
 
 def _resolved(branch, least_neck):
-    """Which states of a branch are resolved, or need not be; in ascending x none is resolved beyond one that is not."""
+    """Which states of a branch are resolved or need not be: from the first of them to the next that is neither."""
     needed = np.exp(branch[NECK]) > least_neck
     needed |= np.append(True, needed[:-1])
-    held = ~(branch[TAIL] >= bud.RESOLVED)
-    return np.logical_and.accumulate(held | ~needed)
+    held = ~(branch[TAIL] >= bud.RESOLVED) | ~needed
+    return np.logical_and.accumulate(held | (np.arange(held.size) < np.argmax(held))) & held
 
 
 @partial(jax.jit, static_argnames=("closed", "resolution"))
