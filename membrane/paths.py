@@ -1,6 +1,6 @@
 """Which files a command may write: none twice, none that it also reads, none that this package did not make.
 
-Pictures, movies, surfaces and scripts carry a signature (`signature`), by which `may_write` recognises them.
+Pictures, movies, surfaces and scripts carry a signature (`signature`), by which `require_own_file` recognises them.
 """
 
 import argparse
@@ -107,7 +107,7 @@ def signed(path: Path) -> bool:
     return _MARKS.get(Path(path).suffix.lower(), SIGN.encode()) in found
 
 
-def may_write(path: Path, *, ours: Callable[[Path], bool] = signed, remedy: str = "give another name") -> None:
+def require_own_file(path: Path, *, ours: Callable[[Path], bool] = signed, remedy: str = "give another name") -> None:
     """Raise PathError unless ``path`` is free, or is a file of this package, which may be replaced.
 
     ``path``: where a file is to be written. A symbolic link stands for its target. Folders and devices are refused.
@@ -129,7 +129,7 @@ def may_write(path: Path, *, ours: Callable[[Path], bool] = signed, remedy: str 
         raise PathError(f"{path} exists and was not made by membrane, so it is not replaced; {remedy}")
 
 
-def all_differ(outputs: Mapping[str, Path], inputs: Iterable[Path] = ()) -> None:
+def require_distinct_paths(outputs: Mapping[str, Path], inputs: Iterable[Path] = ()) -> None:
     """Raise PathError where a command would write one file twice, or replace one that it reads.
 
     ``outputs``: the files and folders that are written, by what they are in words.

@@ -29,7 +29,7 @@ from membrane.commands import drawing
 from membrane.figures import canvas
 from membrane.figures.canvas import Figure, style
 from membrane.figures.style import OKABE_ITO, WIDTH_INCH, letters
-from membrane.paths import figure_name, may_write
+from membrane.paths import figure_name, require_own_file
 from membrane.program.backend import set_up_jax
 from membrane.units import thermal_energy
 
@@ -145,7 +145,7 @@ def main(arguments=None) -> int:
     output = parser.parse_args(arguments).output
 
     def work():
-        may_write(output)
+        require_own_file(output)
         set_up_jax()
         with jax.enable_x64(True):
             figure = draw()

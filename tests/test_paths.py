@@ -14,12 +14,12 @@ from PIL import Image
 from membrane import paths
 from membrane.paths import (
     PathError,
-    all_differ,
     archive_name,
     figure_name,
-    may_write,
     path,
     picture_beside,
+    require_distinct_paths,
+    require_own_file,
     resolve_link,
     signature,
 )
@@ -53,9 +53,9 @@ def make_foreign(file):
 def test_own_files_are_known_again(tmp_path, suffix):
     """What we signed may be replaced, and what is not there may be written."""
     file = tmp_path / f"a{suffix}"
-    may_write(file)
+    require_own_file(file)
     make_signed(file)
-    may_write(file)
+    require_own_file(file)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".pdf", ".gif", ".vtp", ".sh", ".docx", ""])
@@ -64,10 +64,10 @@ def test_foreign_files_are_refused(tmp_path, suffix):
     file = tmp_path / f"a{suffix}"
     make_foreign(file)
     with pytest.raises(PathError, match="not made by membrane"):
-        may_write(file)
+        require_own_file(file)
     file.write_bytes(b"")
     with pytest.raises(PathError, match="not made by membrane"):
-        may_write(file)
+        require_own_file(file)
 
 
 def test_special_files_are_refused(tmp_path):
@@ -79,7 +79,7 @@ def test_special_files_are_refused(tmp_path):
         server.bind(str(tmp_path / "socket.png"))
         for name in ("folder.png", "pipe.png", "link.png", "socket.png", "/dev/null"):
             with pytest.raises(PathError, match=r"ordinary file|is a folder"):
-                may_write(tmp_path / name)
+                require_own_file(tmp_path / name)
 
 
 def test_links_are_followed(tmp_path):
@@ -89,9 +89,9 @@ def test_links_are_followed(tmp_path):
     for name in ("real", "foreign"):
         (tmp_path / f"{name}1.png").symlink_to(f"{name}.png")
         (tmp_path / f"{name}2.png").symlink_to(f"{name}1.png")
-    may_write(tmp_path / "real2.png")
+    require_own_file(tmp_path / "real2.png")
     with pytest.raises(PathError, match="not made by membrane"):
-        may_write(tmp_path / "foreign2.png")
+        require_own_file(tmp_path / "foreign2.png")
     assert resolve_link(tmp_path / "real2.png") == Path(os.path.realpath(tmp_path / "real.png"))
     assert resolve_link(tmp_path / "real.png") == tmp_path / "real.png"
     (tmp_path / "a").symlink_to("b")
@@ -123,14 +123,16 @@ def test_outputs_differ_from_each_other_and_from_inputs(tmp_path, monkeypatch):
     (tmp_path / "folder" / "b.yaml").write_text("name: b")
     (tmp_path / "soft").symlink_to(config)
     os.link(config, tmp_path / "hard")
-    all_differ({"the archive": Path("out.h5"), "the picture": Path("out.png")}, [config, Path("folder/b.yaml")])
+    require_distinct_paths(
+        {"the archive": Path("out.h5"), "the picture": Path("out.png")}, [config, Path("folder/b.yaml")]
+    )
     for name in ("a.yaml", "./folder/../a.yaml", "soft", "hard"):
         with pytest.raises(PathError, match="reads"):
-            all_differ({"the archive": Path(name)}, [config])
+            require_distinct_paths({"the archive": Path(name)}, [config])
     with pytest.raises(PathError, match="reads"):
-        all_differ({"the folder": Path("folder")}, [Path("folder/b.yaml")])
+        require_distinct_paths({"the folder": Path("folder")}, [Path("folder/b.yaml")])
     with pytest.raises(PathError, match="one file"):
-        all_differ({"the archive": Path("x"), "the picture": tmp_path / "folder" / ".." / "x"})
+        require_distinct_paths({"the archive": Path("x"), "the picture": tmp_path / "folder" / ".." / "x"})
 
 
 def test_home_is_expanded(monkeypatch, tmp_path):

@@ -16,7 +16,7 @@ from pathlib import Path
 import h5py
 
 from membrane.archive.files import ArchiveError, sync_folder, translate_write_errors
-from membrane.paths import PathError, may_write
+from membrane.paths import PathError, require_own_file
 
 try:
     import fcntl
@@ -46,7 +46,7 @@ def refuse_foreign(path):
     """Raise ArchiveError where ``path`` or its ``.partial`` folder exists and was not made by this package."""
     partial = partial_of(path)
     try:
-        may_write(path, ours=is_archive, remedy="give another --output")
+        require_own_file(path, ours=is_archive, remedy="give another --output")
         if partial.is_symlink() or (partial.exists() and not is_partial(partial)):
             raise PathError(f"{partial} was not made by membrane, so it is not replaced; give another --output")
     except PathError as error:

@@ -21,7 +21,7 @@ from membrane.archive import ArchiveError, Collection, RunExtent, RunStatus, com
 from membrane.config import ConfigError
 from membrane.config.shipped import SWEEP_HELP, config_file
 from membrane.outcome.table import EVENT_DTYPE
-from membrane.paths import PathError, all_differ, archive_name, may_write, path, resolve_link, same
+from membrane.paths import PathError, archive_name, path, require_distinct_paths, require_own_file, resolve_link, same
 from membrane.program.console import BAD_INPUT, COMPLETE, FAILED, command, set_up_logging
 from membrane.program.stop import Stop
 from membrane.sweep.folder import SweepFolder
@@ -61,8 +61,8 @@ def _output(folder: SweepFolder, arguments) -> Path:
     """The archive that will be written. Raises PathError where it would take the place of what is read."""
     output = resolve_link(archive_name(arguments.output or folder.path.with_name(f"{folder.path.name}.h5")))
     # Whether it is a collected archive is known once it can be opened, as a pipe cannot.
-    may_write(output, ours=lambda _: True, remedy="give another --output")
-    all_differ({"the collected archive": output}, [arguments.sweep, folder.kept_base, folder.kept_sweep])
+    require_own_file(output, ours=lambda _: True, remedy="give another --output")
+    require_distinct_paths({"the collected archive": output}, [arguments.sweep, folder.kept_base, folder.kept_sweep])
     if same(output.parent, folder.path) and output.name in {folder.archive(m).name for m in folder.sweep.members}:
         raise PathError(f"--output {output} is the name of a member; give another")
     return output

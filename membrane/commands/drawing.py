@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from membrane.archive import ArchiveError
-from membrane.paths import all_differ, may_write, picture_beside
+from membrane.paths import picture_beside, require_distinct_paths, require_own_file
 from membrane.program.console import BAD_INPUT, COMPLETE, FAILED
 
 
@@ -44,9 +44,9 @@ def stem(output: Path | None, read: Sequence[Path] = (), ending: str = "") -> Pa
 def check_outputs(outputs: dict[str, Path], read: Sequence[Path]) -> None:
     """Raises PathError unless all ``outputs`` (by what they are, in words) may be written without replacing what is
     ``read``."""
-    all_differ(outputs, read)
+    require_distinct_paths(outputs, read)
     for path in outputs.values():
-        may_write(path)
+        require_own_file(path)
 
 
 def _line(error) -> str:

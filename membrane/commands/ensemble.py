@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from membrane.config import ConfigError, log_remarks
 from membrane.config.shipped import SWEEP_HELP, config_file
-from membrane.paths import PathError, all_differ, may_write, path
+from membrane.paths import PathError, path, require_distinct_paths, require_own_file
 from membrane.program.console import (
     BAD_INPUT,
     COMPLETE,
@@ -64,9 +64,9 @@ def _main(argv: list[str]) -> int:
             if arguments.dry_run:
                 return _list(folder, members, arguments)
             if arguments.script:
-                may_write(arguments.script, remedy="give another --script")
+                require_own_file(arguments.script, remedy="give another --script")
                 kept = {"the copy of the base": folder.kept_base, "the copy of the sweep": folder.kept_sweep}
-                all_differ(kept | {"the script": arguments.script})
+                require_distinct_paths(kept | {"the script": arguments.script})
             folder.keep()
             if arguments.script or arguments.slurm:
                 return _submit(folder, members, arguments)

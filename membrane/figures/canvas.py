@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from membrane.paths import may_write, resolve_link, signature
+from membrane.paths import require_own_file, resolve_link, signature
 
 _before, _first = os.environ.get("MPLBACKEND"), "matplotlib" not in sys.modules
 # matplotlib reads this variable when it is imported, and fails if it does not know the backend.
@@ -114,7 +114,7 @@ def save(figure: Figure, path, **options) -> Path:
     has not written, and OSError if it cannot be written.
     """
     path = Path(path)
-    may_write(path)
+    require_own_file(path)
     drawn = io.BytesIO()
     figure.savefig(drawn, format=path.suffix[1:], metadata=signature(path), **options)
     return put(path, drawn.getvalue())

@@ -10,7 +10,7 @@ from PIL import Image
 
 from membrane.figures import canvas
 from membrane.figures.canvas import Figure, animation
-from membrane.paths import may_write, signature
+from membrane.paths import require_own_file, signature
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 """Eight colours that colour-blind readers can tell apart (Okabe and Ito)."""
@@ -67,7 +67,7 @@ def save_movie(
     """
     if not 0 < fps <= 50:
         raise ValueError(f"fps {fps:g}: give a number of frames a second above 0, and at most 50")
-    may_write(path)
+    require_own_file(path)
     fps = min(fps, count / LEAST_SECONDS)
     if path.suffix.lower() == ".gif":
         canvas.put(path, _gif(figure, draw, count, fps, with_palette, signature(path)))

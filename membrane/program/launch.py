@@ -9,7 +9,7 @@ import jax
 from membrane.archive import Archive, ArchiveError, read, remove_leftovers
 from membrane.builder import build
 from membrane.config import FREE_TO_CHANGE, Config, ConfigError, changes, load, log_remarks, parse
-from membrane.paths import all_differ, archive_name, may_write, picture_beside, resolve_link
+from membrane.paths import archive_name, picture_beside, require_distinct_paths, require_own_file, resolve_link
 from membrane.program.backend import BackendError, set_up_environment, set_up_jax
 from membrane.program.batch import Batch
 from membrane.program.check import check
@@ -68,9 +68,9 @@ def _output(config: Config, arguments) -> Path:
     picture = picture_beside(output, ".png")
     files = {"the archive": output, "the folder of the unfinished run": output.with_name(output.name + ".partial")}
     if not arguments.no_picture:
-        may_write(picture, remedy="give another --output, or --no-picture")
+        require_own_file(picture, remedy="give another --output, or --no-picture")
         files["the picture"] = picture
-    all_differ(files, [arguments.config])
+    require_distinct_paths(files, [arguments.config])
     return output
 
 

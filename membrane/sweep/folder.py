@@ -13,7 +13,7 @@ import yaml
 
 from membrane.archive import RunStatus, run_status
 from membrane.config import ConfigError, changes
-from membrane.paths import SIGN, may_write
+from membrane.paths import SIGN, require_own_file
 from membrane.sweep.members import Member, Sweep, read_sweep
 
 
@@ -39,7 +39,7 @@ class SweepFolder:
         Raises PathError where the copies of base and sweep would replace files that this package did not make.
         """
         for copy in (self.kept_base, self.kept_sweep):
-            may_write(copy, remedy="give another --folder")
+            require_own_file(copy, remedy="give another --folder")
         if self.kept_sweep.exists():
             self._refuse_changes(read_sweep(self.kept_sweep, kept=True))
 
@@ -70,7 +70,7 @@ class SweepFolder:
 
     def open_log(self, member: Member) -> TextIO:
         """The messages of a member, open to append. Raises PathError where that name is another file's, or OSError."""
-        may_write(path := self.log(member), ours=_is_log)
+        require_own_file(path := self.log(member), ours=_is_log)
         return open(path, "a")
 
     def state(self, member: Member) -> RunStatus:
