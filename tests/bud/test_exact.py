@@ -460,6 +460,25 @@ def test_gradients_spherical_host():
     check_gradients((4.5, 40 * KT, 0.035, 1e-3, 45.0), host)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("values", [(0.2, 0.02, 1.0), (1.0, 0.05, 0.5)])
+def test_gradients_of_thresholds(values):
+    """Instability and opening with respect to c, s and k against central differences, 1e-4 (3e-6 near zero)."""
+
+    def thresholds(c, s, k):
+        none = jnp.zeros(())
+        at = bud.Problem.of([c, none, s, k, none, none])
+        found = bud.equilibria(at, jnp.asarray(2.0), closed=False, resolution=FINE)
+        return jnp.stack([found.instability, found.opening])
+
+    values = [jnp.asarray(v) for v in values]
+    derivatives = np.array(jax.jacfwd(thresholds, argnums=(0, 1, 2))(*values))
+    for i, value in enumerate(values):
+        sides = [thresholds(*[v * (1 + (i == n) * step) for n, v in enumerate(values)]) for step in (1e-3, -1e-3)]
+        difference = np.array(sides[0] - sides[1]) / (2e-3 * float(value))
+        np.testing.assert_allclose(derivatives[i], difference, rtol=1e-4, atol=3e-6)
+
+
 # The program ------------------------------------------------------------------------------------------------------
 
 
