@@ -147,12 +147,13 @@ def test_open_buds_are_always_solved():
 # Against exact barriers ------------------------------------------------------------------------------------------
 
 
-def hills(size, c0, line_tension, *, rigidity=20 * KT, host, contrast=0.0):
-    """The law's answer for domains of these sizes (nm); line tension in pN, rigidity and contrast in pN nm."""
+def hills(size, c0, line_tension, *, rigidity=20 * KT, host, contrast=0.0, **options):
+    """The law's answer for domains of these sizes (nm); c0 in 1/nm, line tension in pN, rigidity and contrast in
+    pN nm. Options are those of the law."""
     values = np.broadcast_arrays(*(np.asarray(v, float) for v in (size, c0, line_tension, rigidity, contrast)))
     names = ("spontaneous_curvature", "line_tension", "bending_rigidity", "gaussian_modulus_contrast")
     domain = Domain(area=np.pi * values[0] ** 2, **dict(zip(names, values[1:], strict=True)))
-    return law(search_limit_kT=np.inf)(domain, host)
+    return law(search_limit_kT=np.inf, **options)(domain, host)
 
 
 @pytest.mark.parametrize("c0", [0.0, 1e-7, -1e-7])
@@ -173,14 +174,14 @@ def test_line_tension_alone_buds_outward_from_a_sphere():
     np.testing.assert_array_equal(found.barrier_kBT, 0)
 
 
-@pytest.mark.parametrize(("c0", "barrier"), [(0.02, 103.5), (0.03, 39.0), (0.04, 0.9)])
-def test_a_small_host_bends_the_domain_outward_first(c0, barrier):
-    """Values of an independent solver, R 75 nm, L 54 nm, 5 pN: the dimple lies outward, and the bud goes inward over
-    the hill between."""
+@pytest.mark.parametrize(("c0", "barrier", "close"), [(0.02, 103.5, 0.4), (0.03, 39.0, 0.2), (0.04, 0.9, 0.1)])
+def test_a_small_host_bends_the_domain_outward_first(c0, barrier, close):
+    """Values of an independent solver to their digits, and to 0.4 % the first (all in kT). R 75 nm, L 54 nm, 5 pN: the
+    dimple lies outward, and the bud goes inward over the hill between."""
     found = hills([54.0], c0, 5.0, host=host_of(1e-5, 0.0, 75.0))
     assert found.direction[0] == 1
     assert found.contact_angle_rad[0] < 0
-    assert found.barrier_kBT[0] == pytest.approx(barrier, abs=0.4)
+    assert found.barrier_kBT[0] == pytest.approx(barrier, abs=close)
 
 
 def test_gaussian_contrast_is_resolved():
@@ -188,8 +189,9 @@ def test_gaussian_contrast_is_resolved():
     solved with more polynomials. The barrier does not depend on the resolution that it begins with."""
     size, kappa = 60.0, 20 * KT
     given = dict(host=Host(tension=0.0, bending_rigidity=kappa), contrast=-0.5 * kappa)
-    found = hills([size], 1 / size, 1.1306 * kappa / size, **given)
-    assert found.barrier_kBT[0] == pytest.approx(45.36, abs=0.02)
+    for resolution in (RESOLUTION, RESOLUTION._replace(inner=24, outer=40)):
+        found = hills([size], 1 / size, 1.1306 * kappa / size, resolution=resolution, **given)
+        assert found.barrier_kBT[0] == pytest.approx(45.36, abs=0.02)
 
 
 def test_an_unresolved_path_ends():
