@@ -26,9 +26,6 @@ POINTS_A_STEP = 8
 ABRUPT = 1e-6
 """This share of a snap at each of its ends already has the drag of the snap."""
 
-EVEN = 1e-8
-"""Where |G'(0)| is below this, the domain knows no side."""
-
 X, ENERGY, SLOPE, BEND, NECK, ANGLE, DRAG, TAIL = range(8)
 """Rows of the arrays of states; the tail only while a path is solved."""
 
@@ -66,18 +63,15 @@ def solve_path(problem: bud.Problem, resolution: bud.Resolution = RESOLUTION, le
         resolution: how finely the path is computed at first.
         least_neck: neck radius over L. States of narrower necks may stay unresolved, but for the first of them.
     """
-    below, above, snap = _solved(problem, resolution)
-    resolved = [np.isfinite(branch[ENERGY]) for branch in (below, above)]
-    finer = [(i, o) for i, o in FINER if i > resolution.inner] if problem.gaussian_contrast else []
-    for inner, outer in finer:
-        if all(_resolved(branch, least_neck).all() for branch in (below, above)):
+    off_rim = bool(problem.gaussian_contrast)
+    finer = [resolution._replace(inner=i, outer=o) for i, o in FINER if off_rim and i > resolution.inner]
+    for here in (resolution, *finer):
+        below, above, snap = _solved(problem, here)
+        resolved = [_resolved(branch, least_neck) | (not off_rim) for branch in (below, above)]
+        if all(held.all() for held in resolved):
             break
-        below, above, snap = _solved(problem, resolution._replace(inner=inner, outer=outer))
-        resolved = [_resolved(branch, least_neck) for branch in (below, above)]
     exist = [np.isfinite(b[ENERGY]) & held for b, held in zip((below, above), resolved, strict=True)]
-    return PathStates(
-        below[: DRAG + 1, exist[0]], above[: DRAG + 1, exist[1]], snap[exist[1]], bud.coordinate(resolution)
-    )
+    return PathStates(below[:TAIL, exist[0]], above[:TAIL, exist[1]], snap[exist[1]], bud.coordinate(resolution))
 
 
 def _solved(problem, resolution):
@@ -111,7 +105,7 @@ def _branches(values, *, closed, resolution):
     return *map(rows, both), snap
 
 
-def rests_here(states: PathStates) -> bool:
+def _rests_here(states: PathStates) -> bool:
     """Whether the domain rests at x > 0, on the side to which it is asked to bud.
 
     Line tension has no force on a flat domain: the sign of G'(0) tells the side at any line tension. dG/dx at x = 0 is
@@ -119,13 +113,13 @@ def rests_here(states: PathStates) -> bool:
     far to x > 0.
     """
     before = states.below[:, states.below[X] < 0]
-    return not before.size or bool(before[SLOPE, -1] - before[X, -1] * before[BEND, -1] <= EVEN)
+    return not before.size or bool(before[SLOPE, -1] - before[X, -1] * before[BEND, -1] <= bud.EVEN)
 
 
 def route(states: PathStates, line_tension: float) -> np.ndarray:
     """What a domain goes through from its rest to the narrowest neck, array (6, points); nan: there is no way.
 
-    It begins at x = 0 where the domain rests at x > 0. Where it rests at x < 0 (:func:`rests_here`), it begins beyond
+    It begins at x = 0 where the domain rests at x > 0. Where it rests at x < 0 (:func:`_rests_here`), it begins beyond
     the minimum of F there; without such a minimum the domain leaves to the other side, and there is no way to this one.
 
     The rows are: a coordinate; the rim radius alpha; F over that of the undisturbed host without its rim; ln(neck
@@ -141,7 +135,7 @@ def route(states: PathStates, line_tension: float) -> np.ndarray:
     """
     whole = _whole_route(states, line_tension)
     first = int(np.argmax(whole[0] >= 0))
-    if not rests_here(states):
+    if not _rests_here(states):
         first = _beyond_the_minimum(whole[2, : first + 1])
     return NO_WAY if first is None else whole[:, first:]
 

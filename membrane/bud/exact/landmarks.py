@@ -82,18 +82,13 @@ def find_landmarks(path: Path, line_tension, resolution: Resolution) -> Landmark
     force = jnp.where(away & ~known & (index > zero - FINE // 2) & (index < positive), 1e-30, force)
     held = slope / jnp.where(x == 0, jnp.nan, rim_pull(x))
     settles, leaves = (force[:-1] < 0) & (force[1:] >= 0), (force[:-1] > 0) & (force[1:] <= 0)
-    drops, climbs = held[1:] < held[:-1], held[1:] > held[:-1]
 
-    # The first maximum of l* on the side of the rest state; the flat state itself where l* only falls from there.
-    forward = _first(drops & (x[:-1] > 0))
-    backward = _last(jnp.append(False, climbs) & (x < 0))
-    top = jnp.where(away, backward, forward)
+    top, at_flat = _first_maximum(x, held, away, tilt)
     has_top = top >= 0
-    at_flat = ~away & ((jnp.abs(tilt) < EVEN) | (top == _first(jnp.isfinite(held) & (x > 0))))
 
     before = ~both_sides & (force[start] > 0)
     resting = _first(settles & (index[:-1] >= start) & (~has_top | (index[:-1] <= top)))
-    resting = jnp.where(away, _last(settles & (index[:-1] < zero) & (index[:-1] >= backward)), resting)
+    resting = jnp.where(away, _last(settles & (index[:-1] < zero) & (index[:-1] >= top)), resting)
     resting = jnp.where(before, start, resting)
     has_dimple = resting >= 0
     gap = _first(~jnp.isfinite(force) & (index > jnp.where(has_dimple, resting, start)))
@@ -102,7 +97,7 @@ def find_landmarks(path: Path, line_tension, resolution: Resolution) -> Landmark
     falling = ~has_dimple & ~away & (force[start] < 0) & (whole | (has_top & (gap > top)))
     past = jnp.where(barrier >= 0, barrier, jnp.where(falling & has_top, top, x.size))
     bud = _first(settles & (index[:-1] > past))
-    valley = _first(climbs & (index[:-1] > jnp.where(away, zero, top)) & (away | has_top))
+    valley = _first((held[1:] > held[:-1]) & (index[:-1] > jnp.where(away, zero, top)) & (away | has_top))
 
     crossing = lambda j: jnp.where(j >= 0, x[j] + spacing * force[j] / (force[j] - force[j + 1]), jnp.nan)
     dimple = jnp.where(before, x[start], crossing(resting))
@@ -116,6 +111,17 @@ def find_landmarks(path: Path, line_tension, resolution: Resolution) -> Landmark
         falls=falling,
         rises=has_dimple & (barrier < 0) & whole,
     )
+
+
+def _first_maximum(x, held, away, tilt):
+    """(point of the first maximum of l* on the side of the rest state, -1: none; whether that is the flat state).
+
+    It is the flat state where l* only falls from there.
+    """
+    forward = _first((held[1:] < held[:-1]) & (x[:-1] > 0))
+    backward = _last(jnp.append(False, held[1:] > held[:-1]) & (x < 0))
+    top = jnp.where(away, backward, forward)
+    return top, ~away & ((jnp.abs(tilt) < EVEN) | (top == _first(jnp.isfinite(held) & (x > 0))))
 
 
 def _tilt(path, slope, zero, resolution):

@@ -4,10 +4,6 @@ A state (z, x) solves dL/dz = 0, the equilibrium of the shape at a fixed rim, an
 equilibrium of the rim. It is found on the traced path, refined by Newton's method, and differentiated by the theorem of
 the implicit function (`jax.lax.custom_root`).
 
-**Where a domain rests.** The rim of a flat domain (x = 0) is at its widest, so that line tension has no force on it.
-The sign of G'(0) alone tells to which side the domain bends, at any line tension: to x > 0 where G'(0) < 0. There l*(x)
-rises from x = 0 to its first maximum, the *instability*. The rest state lies before that maximum.
-
 What cannot be told is nan: a state that was not found, or one that the polynomials do not resolve
 (:func:`membrane.bud.exact.curve.tail`); then more of them are needed.
 
