@@ -41,7 +41,7 @@ def shrink(source: Path, target: Path) -> None:
     with Image.open(source) as image:
         small = image.convert("RGB")
         small.thumbnail((WIDTH, 10 * WIDTH), Image.Resampling.LANCZOS)
-        small.quantize(256, method=Image.Quantize.FASTOCTREE).save(target, optimize=True)
+        small.save(target, optimize=True)
 
 
 def main(arguments=None) -> int:
