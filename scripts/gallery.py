@@ -1,7 +1,7 @@
 """Draws the pictures of docs/gallery.md: python scripts/gallery.py [NAME ...]
 
 The page is the recipe. Its lines that begin with ``membrane`` are run one after the other in the root of the
-repository. Those that make an archive which is there already are left out. Every picture ``gallery/NAME.png`` of the
+repository. Those that make an archive which is there already are left out. Every picture ``gallery/NAME.webp`` of the
 page is then taken from runs/gallery/NAME.png and made small enough for a page. With names only these pictures are
 replaced.
 """
@@ -27,7 +27,7 @@ def commands(page: str) -> list[list[str]]:
 
 def pictures(page: str) -> list[str]:
     """Names of the pictures that the page shows of this folder."""
-    return re.findall(r"\]\(gallery/(\w+)\.png\)", page)
+    return re.findall(r"\]\(gallery/(\w+)\.webp\)", page)
 
 
 def is_done(command: list[str]) -> bool:
@@ -41,7 +41,7 @@ def shrink(source: Path, target: Path) -> None:
     with Image.open(source) as image:
         small = image.convert("RGB")
         small.thumbnail((WIDTH, 10 * WIDTH), Image.Resampling.LANCZOS)
-        small.save(target, optimize=True)
+        small.save(target, quality=85)
 
 
 def main(arguments=None) -> int:
@@ -56,7 +56,7 @@ def main(arguments=None) -> int:
             print("membrane", shlex.join(command), flush=True)
             subprocess.run([sys.executable, "-m", "membrane", *command], cwd=ROOT, check=True)
     for name in options.names or pictures(page):
-        shrink(ROOT / "runs" / "gallery" / f"{name}.png", PAGE.with_suffix("") / f"{name}.png")
+        shrink(ROOT / "runs" / "gallery" / f"{name}.png", PAGE.with_suffix("") / f"{name}.webp")
     return 0
 
 

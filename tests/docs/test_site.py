@@ -107,4 +107,4 @@ def test_pictures_of_the_gallery():
     drawn = {Path(one[one.index("--output") + 1]).name for one in gallery.commands(page) if one[0] == "figure"}
     assert set(gallery.pictures(page)) == drawn
     for name in drawn:
-        assert (ROOT / f"docs/gallery/{name}.png").stat().st_size < 300_000, name
+        assert (ROOT / f"docs/gallery/{name}.webp").stat().st_size < 300_000, name
