@@ -71,8 +71,7 @@ def measure(shape, precision):
     program = jax.jit(lambda s, n: type(stepper).chunk.__wrapped__(stepper, sheet, s, n))
     memory = program.lower(state, jnp.asarray(1, jnp.int32)).compile().memory_analysis()
     size = memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
-    start = fft.forward(sheet.projected(state.fields))
-    transforms = count_transforms(jax.make_jaxpr(lambda s, h: stepper.step(sheet, s, h)[:2])(state, start).jaxpr)
+    transforms = count_transforms(jax.make_jaxpr(lambda s: stepper.step(sheet, s))(stepper.begin(sheet, state)).jaxpr)
     return step, transforms, floor, ratio, moved, size / 2**20, first
 
 

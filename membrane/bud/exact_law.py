@@ -1,6 +1,5 @@
 """The bud law of a run: the exact mechanics of every domain, read as an energy landscape."""
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -8,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from membrane.bud import exact as bud
+from membrane.bud.exact.compiled import compiled
 from membrane.bud.landscape import BudAnswer, Domain, Gate, Host, Landscape, answer, bud_direction
 from membrane.bud.route import NO_WAY, RESOLUTION, route, solve_path
 
@@ -170,7 +170,7 @@ def gate_energy(problem: bud.Problem, line_tension: float, gate: float) -> float
         return float(_gate_energy(given, closed=bool(problem.host_curvature)))
 
 
-@partial(jax.jit, static_argnames="closed")
+@compiled("closed")
 def _gate_energy(given, *, closed):
     *values, line_tension, gate = given
     problem = bud.Problem.of(values)

@@ -5,7 +5,7 @@ route goes up the branch that begins flat. Where that branch ends before the nar
 other branch and goes on there. Between two states the energy is interpolated.
 """
 
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import NamedTuple
 
 import jax
@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from membrane.bud import exact as bud
+from membrane.bud.exact.compiled import compiled
 
 RESOLUTION = bud.Resolution(inner=12, outer=20, step=0.3, least_rim=0.045, backward=2)
 """The resolution of a run, coarser than the solver's own. Barriers below 60 kT agree within 0.3 kT (docs/bud.md)."""
@@ -94,7 +95,7 @@ def _resolved(branch, least_neck):
     return np.logical_and.accumulate(held | (np.arange(held.size) < np.argmax(held))) & held
 
 
-@partial(jax.jit, static_argnames=("closed", "resolution"))
+@compiled("closed", "resolution")
 def _branches(values, *, closed, resolution):
     problem = bud.Problem.of(values)
     *both, snap = bud.branches(problem, closed=closed, resolution=resolution)

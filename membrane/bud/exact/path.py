@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from membrane.bud.exact.compiled import compiled
 from membrane.bud.exact.curve import Resolution, spontaneous_torque, tail, unknowns
 from membrane.bud.exact.newton import FIRST_STEPS, LAST_CORRECTION, NEWTON_STEPS, cap_in_catenoid, describe, newton
 from membrane.bud.exact.problem import Problem
@@ -84,7 +85,7 @@ class Branches(NamedTuple):
     snap: jax.Array
 
 
-@partial(jax.jit, static_argnames=("closed", "resolution"))
+@compiled("closed", "resolution")
 def trace(problem: Problem, *, closed: bool, resolution: Resolution) -> Path:
     """The path at the x of :func:`coordinate`.
 
@@ -110,7 +111,7 @@ def trace(problem: Problem, *, closed: bool, resolution: Resolution) -> Path:
     return jax.tree.map(pick, below, above)._replace(x=jnp.asarray(x))
 
 
-@partial(jax.jit, static_argnames=("closed", "resolution"))
+@compiled("closed", "resolution")
 def branches(problem: Problem, *, closed: bool, resolution: Resolution) -> Branches:
     """All states of one problem (scalars), found from the flat state and from the narrowest neck.
 

@@ -11,7 +11,6 @@ tension and line tension may each turn back along a curve of states, so that non
 """
 
 from dataclasses import replace
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -19,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from membrane.bud.exact.compiled import compiled
 from membrane.bud.exact.curve import Resolution, arcs, gradient, lagrangian
 from membrane.bud.exact.newton import FIRST_STEPS, LAST_CORRECTION, RIGHT_ANGLE, cap_in_catenoid, newton
 from membrane.bud.exact.problem import Problem
@@ -205,7 +205,7 @@ def _entered(problem, resolution):
     return w, _Given(problem, _balance(w, problem, resolution), _host_area(z, x, problem, resolution))
 
 
-@partial(jax.jit, static_argnames="resolution")
+@compiled("resolution")
 def _at_rim(x, problem, resolution):
     z, _, size = newton(cap_in_catenoid(x, problem, True, resolution), x, problem, True, resolution, FIRST_STEPS)
     return z, size
@@ -230,7 +230,7 @@ def _shape(count: int, resolution) -> np.ndarray:
     return shape
 
 
-@partial(jax.jit, static_argnames="resolution")
+@compiled("resolution")
 def _newton(w, given: _Given, resolution):
     """(w, size of the last correction of its shape) by Newton's method."""
     shape = _shape(w.size, resolution)

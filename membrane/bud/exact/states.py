@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from membrane.bud.exact.compiled import compiled
 from membrane.bud.exact.curve import Resolution, arcs, gradient, lagrangian, reference_energy, tail
 from membrane.bud.exact.landmarks import find_landmarks, rim_pull, rim_pull_slope
 from membrane.bud.exact.newton import NEWTON_STEPS, describe, neck_radius, newton
@@ -103,7 +104,7 @@ def equilibria(problem: Problem, line_tension: ArrayLike, *, closed: bool, resol
     return _read(problem, line_tension, path, closed=closed, resolution=resolution)
 
 
-@partial(jax.jit, static_argnames=("closed", "resolution"))
+@compiled("closed", "resolution")
 def _read(problem, line_tension, path, *, closed, resolution) -> Equilibria:
     """What :func:`equilibria` says, from a traced path."""
     marks = find_landmarks(jax.lax.stop_gradient(path), jax.lax.stop_gradient(line_tension), resolution)
