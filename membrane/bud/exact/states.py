@@ -107,89 +107,99 @@ def equilibria(problem: Problem, line_tension: ArrayLike, *, closed: bool, resol
 @compiled("closed", "resolution")
 def _read(problem, line_tension, path, *, closed, resolution) -> Equilibria:
     """What :func:`equilibria` says, from a traced path."""
-    marks = find_landmarks(jax.lax.stop_gradient(path), jax.lax.stop_gradient(line_tension), resolution)
-    solver = _Solver(problem, path, closed, resolution)
-    states = jax.vmap(partial(solver.equilibrium, line_tension))(marks.states)
-    dimple, barrier, bud = (jax.tree.map(itemgetter(i), states) for i in range(3))
-    thresholds = jax.vmap(solver.threshold)(marks.extrema, marks.curvatures)
+    fixed, held = jax.lax.stop_gradient((problem, line_tension))
+    marks = find_landmarks(jax.lax.stop_gradient(path), held, resolution)
+    guesses = jnp.concatenate([marks.states, marks.extrema])
+    curvatures = jnp.concatenate([jnp.full_like(marks.states, jnp.nan), marks.curvatures])
+    search = partial(_search, fixed, held, path, closed, resolution)
+    places = jax.lax.stop_gradient(jax.vmap(search)(guesses, curvatures))
+    equilibrium = jax.vmap(partial(_equilibrium, problem, line_tension, closed, resolution))
+    threshold = jax.vmap(partial(_threshold, problem, closed, resolution))
+    count = marks.states.size
+    states = equilibrium(jax.tree.map(lambda v: v[:count], places))
+    thresholds = threshold(jax.tree.map(lambda v: v[count:], places))
+    dimple, barrier, bud = (jax.tree.map(itemgetter(i), states) for i in range(count))
     hill = jnp.where(marks.rises, jnp.inf, barrier.energy - dimple.energy)
     return Equilibria(dimple, barrier, bud, *thresholds, jnp.where(marks.falls, 0.0, hill))
 
 
-class _Solver:
-    """Solves for states of one problem near its traced path."""
+class _Place(NamedTuple):
+    """A solved state (z, x) of the path, and whether it is what was looked for."""
 
-    def __init__(self, problem: Problem, path: Path, closed: bool, resolution: Resolution):
-        self.problem, self.path, self.closed, self.resolution = problem, path, closed, resolution
-        self.fixed = jax.lax.stop_gradient(problem)
+    z: jax.Array
+    x: jax.Array
+    met: jax.Array
 
-    def state_at(self, x):
-        """(z, dz/dx) at x, from the nearest state of the path on the same side of x = 0, by way of places between."""
-        there = jnp.isfinite(self.path.energy) & (self.path.x * x > 0)
-        near = jnp.argmin(jnp.where(there, jnp.abs(self.path.x - x), jnp.inf))
-        start = self.path.x[near]
 
-        def walk(part, state):
-            at = start * (x / start) ** ((part + 1) / WAY)
-            return newton(state[0], at, self.fixed, self.closed, self.resolution, NEWTON_STEPS)[:2]
+def _search(problem, line_tension, path, closed, resolution, guess, curvature) -> _Place:
+    """The place near x = ``guess`` where dF/dx = 0, or with a ``curvature`` that is not nan, where dl*/dx = 0.
 
-        z = self.path.state[near]
-        return jax.lax.fori_loop(0, WAY, walk, (z, jnp.zeros_like(z)))
+    ``curvature`` is about the second derivative of l* there; an infinite one holds x where it is.
+    """
+    known, extremum = jnp.isfinite(guess), ~jnp.isnan(curvature)
+    start = jnp.where(known, _off_zero(guess), 1.0)
 
-    def slopes_at(self, x):
-        """(z, dG/dx, d2G/dx2) at x."""
-        z, along = self.state_at(x)
-        _, slope, bend, *_ = describe(z, along, x, self.fixed, self.closed, self.resolution)
-        return z, slope, bend
+    def refine(_, last):
+        x = last[0]
+        z, along = _state_at(problem, path, closed, resolution, x)
+        _, slope, bend, *_ = describe(z, along, x, problem, closed, resolution)
+        pull, pull_slope = rim_pull(x), rim_pull_slope(x)
+        to_equilibrium = (line_tension * pull - slope) / (bend - line_tension * pull_slope)
+        to_extremum = (slope / pull * pull_slope - bend) / pull / curvature
+        moved = jnp.where(extremum, to_extremum, to_equilibrium)
+        return _off_zero(x + jnp.clip(moved, -0.5 * resolution.step, 0.5 * resolution.step)), x, z, slope
 
-    def equilibrium(self, line_tension, guess) -> Equilibrium:
-        """The equilibrium near x = ``guess``; nan where the guess is, or where there is none within a step."""
-        problem, closed, resolution = self.problem, self.closed, self.resolution
-        held, there = jax.lax.stop_gradient(line_tension), jnp.isfinite(guess)
-        start = jnp.where(there, jnp.where(jnp.abs(guess) < LEAST_X, LEAST_X, guess), 1.0)
+    _, x, z, slope = jax.lax.fori_loop(0, REFINEMENTS + 1, refine, (start, start, path.state[0], start))
+    balanced = (jnp.abs(slope - line_tension * rim_pull(x)) < BALANCED) | (jnp.abs(x) <= LEAST_X)
+    near = balanced & (jnp.abs(x - start) < resolution.step)
+    return _Place(z, x, known & (extremum | near) & (tail(z, resolution) < RESOLVED))
 
-        def refine(_, x):
-            _, slope, bend = self.slopes_at(x)
-            moved = -(slope - held * rim_pull(x)) / (bend - held * rim_pull_slope(x))
-            x = x + jnp.clip(moved, -0.5 * resolution.step, 0.5 * resolution.step)
-            return jnp.where(jnp.abs(x) < LEAST_X, LEAST_X, x)
 
-        x = jax.lax.fori_loop(0, REFINEMENTS, refine, start)
-        z, slope, _ = self.slopes_at(x)
-        balanced = (jnp.abs(slope - held * rim_pull(x)) < BALANCED) | (jnp.abs(x) <= LEAST_X)
-        met = there & balanced & (jnp.abs(x - start) < resolution.step) & (tail(z, resolution) < RESOLVED)
+def _off_zero(x):
+    """x, or LEAST_X where x lies nearer to 0."""
+    return jnp.where(jnp.abs(x) < LEAST_X, LEAST_X, x)
 
-        def residual(state):
-            z, x = state[:-1], state[-1]
-            slope = jax.grad(lagrangian, 1)(z, x, problem, closed, resolution)
-            return jnp.append(gradient(z, x, problem, closed, resolution), slope - line_tension * rim_pull(x))
 
-        state = _implicit(residual, jax.lax.stop_gradient(jnp.append(z, x)))
+def _state_at(problem, path, closed, resolution, x):
+    """(z, dz/dx) at x, from the nearest state of the path on the same side of x = 0, by way of places between."""
+    there = jnp.isfinite(path.energy) & (path.x * x > 0)
+    near = jnp.argmin(jnp.where(there, jnp.abs(path.x - x), jnp.inf))
+    start = path.x[near]
+
+    def walk(part, state):
+        at = start * (x / start) ** ((part + 1) / WAY)
+        return newton(state[0], at, problem, closed, resolution, NEWTON_STEPS)[:2]
+
+    z = path.state[near]
+    return jax.lax.fori_loop(0, WAY, walk, (z, jnp.zeros_like(z)))
+
+
+def _equilibrium(problem, line_tension, closed, resolution, place: _Place) -> Equilibrium:
+    """What is known of the state of equilibrium at a place; nan where there is none."""
+
+    def residual(state):
         z, x = state[:-1], state[-1]
-        energy = lagrangian(z, x, problem, closed, resolution) + 2 * jnp.pi * line_tension / jnp.cosh(x)
-        domain, host, angle, _ = arcs(z, x, problem, closed, resolution)
-        neck = neck_radius(domain, host, angle, 1 / jnp.cosh(x))
-        found = Equilibrium(x, energy - reference_energy(problem, line_tension, closed), angle, neck)
-        return jax.tree.map(lambda v: jnp.where(met, v, jnp.nan), found)
+        slope = jax.grad(lagrangian, 1)(z, x, problem, closed, resolution)
+        return jnp.append(gradient(z, x, problem, closed, resolution), slope - line_tension * rim_pull(x))
 
-    def threshold(self, guess, curvature):
-        """The extreme value of l*(x) near x = ``guess``, where its second derivative is about ``curvature``.
+    state = _implicit(residual, jnp.append(place.z, place.x))
+    z, x = state[:-1], state[-1]
+    energy = lagrangian(z, x, problem, closed, resolution) + 2 * jnp.pi * line_tension / jnp.cosh(x)
+    domain, host, angle, _ = arcs(z, x, problem, closed, resolution)
+    neck = neck_radius(domain, host, angle, 1 / jnp.cosh(x))
+    found = Equilibrium(x, energy - reference_energy(problem, line_tension, closed), angle, neck)
+    return jax.tree.map(lambda v: jnp.where(place.met, v, jnp.nan), found)
 
-        At an extremum l* does not depend on x, so that its derivative in a parameter is that at a fixed x. nan where
-        the guess is. An infinite curvature holds x where it is.
-        """
-        problem, closed, resolution = self.problem, self.closed, self.resolution
 
-        def refine(_, x):
-            _, slope, bend = self.slopes_at(x)
-            tilt = (bend - slope / rim_pull(x) * rim_pull_slope(x)) / rim_pull(x)
-            return x - jnp.clip(tilt / curvature, -0.5 * resolution.step, 0.5 * resolution.step)
+def _threshold(problem, closed, resolution, place: _Place):
+    """l*(x) at a place; nan where there is none.
 
-        x = jax.lax.fori_loop(0, REFINEMENTS, refine, jnp.where(jnp.isfinite(guess), guess, 1.0))
-        z, _ = self.state_at(x)
-        z = _implicit(lambda z: gradient(z, x, problem, closed, resolution), jax.lax.stop_gradient(z))
-        value = jax.grad(lagrangian, 1)(z, x, problem, closed, resolution) / rim_pull(x)
-        return jnp.where(jnp.isfinite(guess) & (tail(z, resolution) < RESOLVED), value, jnp.nan)
+    At an extremum l* does not depend on x, so that its derivative in a parameter is that at a fixed x.
+    """
+    x = place.x
+    z = _implicit(lambda z: gradient(z, x, problem, closed, resolution), place.z)
+    value = jax.grad(lagrangian, 1)(z, x, problem, closed, resolution) / rim_pull(x)
+    return jnp.where(place.met, value, jnp.nan)
 
 
 def _implicit(residual, root):
