@@ -25,8 +25,8 @@ DEEP = bud.Resolution(inner=24, outer=44, step=0.2, least_rim=0.002, backward=0)
 """To necks of L/500."""
 
 
-def problem(c=0.0, c_out=0.0, s=0.0, k=1.0, g=0.0, h=0.0):
-    return bud.Problem.of([jnp.asarray(float(v)) for v in (c, c_out, s, k, g, h)])
+def problem(c=0.0, c_out=0.0, s=0.0, k=1.0, g=0.0, h=0.0, volume_kept=1.0):
+    return bud.Problem.of([jnp.asarray(float(v)) for v in (c, c_out, s, k, g, h, volume_kept)])
 
 
 def flat(l, resolution=FINE, **values):  # noqa: E741
@@ -363,12 +363,14 @@ def test_a_wide_sphere_is_flat(sphere):
     assert gaps[1] < 0.4
 
 
-def test_the_undisturbed_sphere_is_the_rest_state(sphere):
-    """A domain no different from its host (c = c_out = 0, k = 1) lies on its sphere: the dimple of F at l = 0 is at
-    the rim of the cap, alpha = sqrt(1 - h^2/4), bent away from the lumen, at the reference energy."""
+@pytest.mark.parametrize(("c", "volume_kept"), [(0.0, 1.0), (0.0, 0.0), (-0.3, 0.0)])
+def test_the_undisturbed_sphere_is_the_rest_state(sphere, c, volume_kept):
+    """A domain no different from its host (c = c_out, k = 1) lies on its sphere: the dimple of F at l = 0 is at the rim
+    of the cap, alpha = sqrt(1 - h^2/4), bent away from the lumen, at the reference energy; whether the host keeps its
+    volume or its area."""
     trace, _ = sphere
     h = -0.5
-    at = problem(s=0.2, h=h)
+    at = problem(c=c, c_out=c, s=0.2, h=h, volume_kept=volume_kept)
     path = trace(at)
     rim = -np.arccosh(1 / np.sqrt(1 - h**2 / 4))
     near = np.asarray(path.x) < 0

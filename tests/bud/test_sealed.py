@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from membrane.bud import exact as bud
+from membrane.bud.exact.curve import arcs
 
 pytestmark = pytest.mark.usefixtures("fast_compilation")
 
@@ -76,9 +77,38 @@ def test_a_bud_into_the_lumen():
     assert bud.waist(middle, RESOLUTION).radius / float(middle.radius) < 0.95 * rim
 
 
+@pytest.mark.parametrize(
+    "values", [(1.0, 0.0, 1.0, 0.0, -0.4), (2.7, 0.0, 1.0, -0.3, -0.4), (2.0, 0.3, 0.5, 0.2, -0.5)]
+)
+def test_a_host_that_keeps_its_area_is_sealed_without_pressure(values):
+    """A state of the path of a host that keeps its area, at the volume that it has: sealed, it is the same state. Its
+    pressure is zero, its tension the multiplier of the area; (c, c_out, k, g, h), on both sides of a right angle."""
+    c, c_out, k, g, h = (jnp.asarray(v) for v in values)
+    resolution = bud.Resolution()
+    at = bud.Problem.of([c, c_out, 0.0 * c, k, g, h, 0.0 * c])
+    path = bud.trace(at, closed=True, resolution=resolution)
+    for x in (0.75, 1.55):
+        (i,) = np.flatnonzero(np.isclose(path.x, x))
+        state, held = path.state[i], bud.line_tension_at(path)[i]
+        domain, host, *_ = arcs(state, path.x[i], at, True, resolution)
+        volume = sum(float(jnp.sum(0.75 * arc.r**2 * jnp.sin(arc.psi) * arc.weight)) for arc in (domain, host))
+        tension = state[-1] / jnp.pi
+        there = replace(at, tension=tension, host_curvature=-(abs(volume) ** (-1 / 3)) + 0 * c, volume_kept=1 + 0 * c)
+        area = 4 / h**2 - 1
+        # The search begins beside the state, at a pressure of 0.02.
+        near = bud.Sealed(there, path.x[i], state.at[-1].set(0.02), held, area, path.energy[i])
+        found = bud.sealed_at(there, held, area, near=near, resolution=resolution)
+        energy = found.energy - 2 * jnp.pi * held / jnp.cosh(found.x)
+        assert float(energy) == pytest.approx(float(path.energy[i]), abs=1e-5)
+        assert float(found.x) == pytest.approx(x, abs=1e-5)
+        # On a path the shape is solved to 3e-4, and the multipliers of stiff constraints to a few times that.
+        assert float(found.state[-1]) == pytest.approx(0.0, abs=5e-3)
+        assert float(found.problem.tension) == pytest.approx(float(tension), abs=5e-3)
+
+
 def test_what_is_out_of_reach_is_told():
     """A volume that two spheres of these areas already exceed, from a state that is reached."""
-    coarse = bud.Resolution(inner=12, outer=20)
+    coarse = bud.Resolution()
     start = sealed(0.44, 0.76, 0.2, -0.72, 2.4, resolution=coarse)
     with pytest.raises(ValueError, match="start from a state nearer to it"):
         sealed(0.44, 0.65, 0.2, -0.72, 2.4, start, coarse)

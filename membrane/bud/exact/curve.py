@@ -196,7 +196,7 @@ def meridian(problem: Problem, closed: bool):
 
 
 def _domain_density(at, stretch, x, problem, closed):
-    """Multipliers: of the radius of the rim, of the area, and in a spherical host of the volume."""
+    """Multipliers: of the radius of the rim, of the area, and in a spherical host of what the host keeps."""
     r, psi, turn, length, rim, whole, *volume = at
     ds, y = length * stretch, jnp.tanh(x)
     excess = turn / ds + jnp.sin(psi) / r - problem.spontaneous_curvature
@@ -204,11 +204,12 @@ def _domain_density(at, stretch, x, problem, closed):
     value = jnp.pi * excess**2 * r * ds + 2 * jnp.pi * problem.gaussian_contrast * jnp.sin(psi) * turn
     # The condition for the radius of the rim is divided by y, so that it is regular at the flat state.
     value = value + rim * (4 * (jnp.sin(psi / 2) / y) ** 2 * r * ds - 1) + whole * (2 * r * ds - 1)
-    return value + (volume[0] * _volume(r, psi, ds, problem) if closed else jnp.pi * problem.tension * y**2)
+    pressed = lambda: volume[0] * problem.volume_kept * _volume(r, psi, ds, problem)
+    return value + (pressed() if closed else jnp.pi * problem.tension * y**2)
 
 
 def _host_density(at, stretch, x, problem, closed):
-    """Multipliers, of a spherical host only: of its closure at the far pole, and of the volume."""
+    """Multipliers, of a spherical host only: of its closure at the far pole, and of what it keeps, volume or area."""
     r, psi, turn, length, *multipliers = at
     ds = length * stretch
     curved = turn / ds + jnp.sin(psi) / r
@@ -216,9 +217,16 @@ def _host_density(at, stretch, x, problem, closed):
     value = jnp.pi * problem.rigidity_ratio * bending
     if not closed:
         return value + 2 * jnp.pi * problem.tension * 2 * jnp.sin(psi / 2) ** 2 * r * ds
-    closure, volume = multipliers
-    value = value + 2 * jnp.pi * problem.tension * r * ds + closure * (ds * jnp.cos(psi) + 1 / jnp.cosh(x))
-    return value + volume * (_volume(r, psi, ds, problem) - jnp.sign(problem.host_curvature))
+    (closure, kept), by_volume = multipliers, problem.volume_kept
+    value = value + 2 * jnp.pi * by_volume * problem.tension * r * ds + closure * (ds * jnp.cos(psi) + 1 / jnp.cosh(x))
+    volume = _volume(r, psi, ds, problem) - jnp.sign(problem.host_curvature)
+    area = 2 * r * ds - host_area(problem)
+    return value + kept * (by_volume * volume + (1 - by_volume) * area)
+
+
+def host_area(problem: Problem):
+    """Area of the undisturbed spherical host without the domain, over the domain's."""
+    return 4 / problem.host_curvature**2 - 1
 
 
 def _volume(r, psi, ds, problem):
@@ -229,8 +237,7 @@ def _volume(r, psi, ds, problem):
 def _parts(z, x, problem, closed, resolution):
     """(density, arc, its unknowns) of the domain and of the host.
 
-    z = (a, S, 2 multipliers, b[, S_out, 2 multipliers]). The two parts share only psi_rim and the multiplier of the
-    volume.
+    z = (a, S, 2 multipliers, b[, S_out, 2 multipliers]). The two parts share only psi_rim and the last multiplier.
     """
     here = resolution.inner + 3
     rim = jnp.tanh(x) * jnp.sum(z[: resolution.inner])
@@ -333,26 +340,31 @@ def reference_energy(problem: Problem, line_tension, closed: bool):
     """G + 2 pi l alpha of the undisturbed host: a plane, or a sphere that the domain is a part of."""
     if not closed:
         return 0.5 * jnp.pi * problem.spontaneous_curvature**2 + 2 * jnp.pi * line_tension
-    h, host_area = problem.host_curvature, 4 / problem.host_curvature**2 - 1
+    h = problem.host_curvature
     inside = 0.5 * (2 * h - problem.spontaneous_curvature) ** 2
-    outside = 2 * problem.rigidity_ratio * (h**2 - h * problem.host_spontaneous_curvature) + problem.tension
+    outside = (
+        2 * problem.rigidity_ratio * (h**2 - h * problem.host_spontaneous_curvature)
+        + problem.volume_kept * problem.tension
+    )
     # The domain is a spherical cap of area pi and opening angle theta: 1 - cos(theta) = h^2/2.
     rim = jnp.sqrt(1 - h**2 / 4)
-    return jnp.pi * (inside + outside * host_area + problem.gaussian_contrast * h**2 + 2 * line_tension * rim)
+    return jnp.pi * (inside + outside * host_area(problem) + problem.gaussian_contrast * h**2 + 2 * line_tension * rim)
 
 
 def closed_energy(problem: Problem, closed: bool):
     """G of the ideal closed bud, a sphere of diameter L, and of the host that has relaxed after it.
 
-    The bud has pi (4 - c)^2/2 + 4 pi g. A flat host adds pi s. A spherical host, whose lumen keeps its volume, adds the
-    energy of the sphere that is left.
+    The bud has pi (4 - c)^2/2 + 4 pi g. A flat host adds pi s. A spherical host adds the energy
+    of the sphere that is left, of the volume or of the area that it keeps.
     """
     bud = 0.5 * jnp.pi * (4 - problem.spontaneous_curvature) ** 2 + 4 * jnp.pi * problem.gaussian_contrast
     if not closed:
         return bud + jnp.pi * problem.tension
     sign = jnp.sign(problem.host_curvature)
-    left = sign * (1 / jnp.abs(problem.host_curvature) ** 3 - sign / 8) ** (-1 / 3)
-    outside = 2 * problem.rigidity_ratio * (left**2 - left * problem.host_spontaneous_curvature) + problem.tension
+    by_volume = (1 / jnp.abs(problem.host_curvature) ** 3 - sign / 8) ** (-1 / 3)
+    left = sign * jnp.where(problem.volume_kept == 1, by_volume, 2 / jnp.sqrt(host_area(problem)))
+    outside = 2 * problem.rigidity_ratio * (left**2 - left * problem.host_spontaneous_curvature)
+    outside = outside + problem.volume_kept * problem.tension
     return bud + 4 * jnp.pi * outside / left**2
 
 

@@ -34,10 +34,14 @@ def cap_in_catenoid(x, problem, closed, resolution):
     arc = jnp.arcsin(y) / y
     parts = [2 * arc, jnp.zeros(resolution.inner - 1), arc, jnp.zeros(2 + resolution.outer)]
     if closed:
-        # The far host is a sphere. Its pressure is 2 sigma/R_v less what its spontaneous curvature takes off.
+        # The far host is a sphere. Its pressure is 2 sigma/R_v less what its spontaneous curvature takes off; where it
+        # keeps its area, its tension is what its spontaneous curvature asks for.
         h, sign = problem.host_curvature, jnp.sign(problem.host_curvature)
         pressure = problem.tension / jnp.abs(h) - problem.rigidity_ratio * problem.host_spontaneous_curvature * sign
-        parts += [jnp.pi / jnp.abs(h) - arc, 0.0, -sign * 8 * jnp.pi / (3 * jnp.abs(h)) * pressure]
+        by_volume = -sign * 8 * jnp.pi / (3 * jnp.abs(h)) * pressure
+        by_area = jnp.pi * problem.rigidity_ratio * problem.host_spontaneous_curvature * h
+        kept = jnp.where(problem.volume_kept == 1, by_volume, by_area)
+        parts += [jnp.pi / jnp.abs(h) - arc, 0.0, kept]
     return jnp.concatenate([jnp.atleast_1d(jnp.asarray(p, y.dtype)) for p in parts])
 
 

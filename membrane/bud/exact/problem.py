@@ -1,4 +1,4 @@
-"""One domain in its host as six numbers: lengths in units of L (the domain has the area pi L^2), energies in units of
+"""One domain in its host as seven numbers: lengths in units of L (the domain has the area pi L^2), energies in units of
 kappa_in."""
 
 from dataclasses import dataclass, fields
@@ -21,6 +21,9 @@ class Problem:
         gaussian_contrast: g = (kappa_G,in - kappa_G,out)/kappa_in.
         host_curvature: h = -L/R_v for buds into the lumen of a host of radius R_v, +L/R_v for buds away from it, 0 for
             a flat host.
+        volume_kept: 1 where a spherical host keeps the volume of its lumen and draws area at s, as an endosome with a
+            reserve of membrane does; 0 where it keeps its area and its volume is free, so that no pressure acts on it
+            and s has no meaning. A flat host takes no notice.
     """
 
     spontaneous_curvature: ArrayLike
@@ -29,14 +32,17 @@ class Problem:
     rigidity_ratio: ArrayLike
     gaussian_contrast: ArrayLike
     host_curvature: ArrayLike
+    volume_kept: ArrayLike = 1.0
 
     def values(self) -> tuple:
-        """The six numbers in the order of the attributes."""
+        """The seven numbers in the order of the attributes."""
         return tuple(getattr(self, field.name) for field in fields(self))
 
     @classmethod
     def of(cls, values) -> "Problem":
-        """The inverse of :meth:`values`."""
+        """The inverse of :meth:`values`; of six numbers where the volume is kept."""
+        values = list(values)
+        values += [0 * values[0] + 1.0] * (len(values) == 6)
         return cls(**{field.name: value for field, value in zip(fields(cls), values, strict=True)})
 
 
@@ -63,6 +69,7 @@ def problem_of(
     tension: ArrayLike = 0.0,
     host_radius: ArrayLike = jnp.inf,
     direction: ArrayLike = 1,
+    volume_kept: ArrayLike = 1.0,
 ) -> tuple[Problem, jax.Array, jax.Array]:
     """From quantities with units to the dimensionless problem.
 
@@ -77,6 +84,7 @@ def problem_of(
         tension: pN/nm.
         host_radius: nm; inf for a flat host.
         direction: 1 for a bud into the lumen, -1 for one away from it.
+        volume_kept: 1 where a spherical host keeps its volume and draws area at ``tension``; 0 where it keeps its area.
 
     Returns (problem, l = lambda L/kappa_in, L in nm).
 
@@ -92,6 +100,9 @@ def problem_of(
     _require("line_tension", line_tension, lambda v: v >= 0, "at least 0, in pN")
     _require("host_radius", host_radius, lambda v: v > 0, "positive, in nm, or inf for a flat host")
     _require("direction", direction, lambda v: abs(v) == 1, "1 (into the lumen) or -1 (away from it)")
+    _require(
+        "volume_kept", volume_kept, lambda v: (v == 0) | (v == 1), "1 (the volume is kept) or 0 (the area is kept)"
+    )
     _require("L/host_radius", size / host_radius, lambda v: v < 2, "below 2: a domain must be smaller than its host")
     flat_host = jnp.where(jnp.isinf(host_radius), tension, 0.0)
     _require("tension", flat_host, lambda v: v >= 0, "at least 0 in a flat host, in pN/nm")
@@ -102,6 +113,7 @@ def problem_of(
         host_bending_rigidity / bending_rigidity,
         gaussian_modulus_contrast / bending_rigidity,
         -direction * size / host_radius,
+        volume_kept,
     )
     values = jnp.broadcast_arrays(*(jnp.asarray(v, float) for v in values))
     return Problem.of(values), line_tension * size / bending_rigidity, size
