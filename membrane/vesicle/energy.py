@@ -17,12 +17,13 @@ In the second line K is the Gaussian curvature, in the third the gradient coeffi
 
 When the membrane moves, X is corrected so that each closed membrane keeps its content of every species exactly:
 
-    X = X_n + sum_i alpha_i chi_i s,   int chi_i W X = const.
+    X = X_n + sum_i alpha_i chi_i s,   int chi_i W X = Q_i A_i/A0_i.
 
-chi_i is 1 in the region of the box that belongs to membrane i and 0 elsewhere. s is what an even change of chemical
-potential would add to a field: max(1 - phi^2, 0) + 0.01 for phi, c (1 - c) for ceramide and u_i u_0 for cargo, which
-therefore stay between 0 and 1. alpha is a function of psi, and so is F. Its derivative contains the chemical potentials
-that line tension and curvature give to what is kept.
+Q_i is what membrane i holds of a species when it is not strained. A strain A_i/A0_i - 1 is the same in all phases, so
+it leaves fractions and the share of Lo as they are. chi_i is 1 in the region of the box that belongs to membrane i and
+0 elsewhere. s is what an even change of chemical potential would add to a field: max(1 - phi^2, 0) + 0.01 for phi, c
+(1 - c) for ceramide and u_i u_0 for cargo, which therefore stay between 0 and 1. alpha is a function of psi, and so is
+F. Its derivative contains the chemical potentials that line tension and curvature give to what is kept.
 """
 
 from dataclasses import KW_ONLY
@@ -53,8 +54,8 @@ class Conserved(eqx.Module):
 
     Arguments:
         area: relaxed area A0 of each membrane, nm^2, (membranes,).
-        content: int W X of each species on each membrane, nm^2, (species, membranes). Transport conserves it;
-            reactions change it.
+        content: Q, int W X of each species on each membrane at its relaxed area, nm^2, (species, membranes). Transport
+            conserves it; reactions change it.
         labels: index of the membrane that a point of the box belongs to, (n_z, n_y, n_x).
     """
 
@@ -64,7 +65,7 @@ class Conserved(eqx.Module):
 
     @property
     def lo(self):
-        """int W phi of each membrane, nm^2, (membranes,)."""
+        """int W phi of each membrane at its relaxed area, nm^2, (membranes,)."""
         return self.content[0]
 
     @property
@@ -257,18 +258,26 @@ class Membrane(eqx.Module):
         each = [spectral.total(regions * (weight * field)) for field in fields]
         return jnp.stack(each) * self.grid.cell_volume
 
-    def content_change(self, psi: Derivatives, change, conserved: Conserved):
-        """int chi W of a change of the fields: by how much it changes the contents, nm^2, (species, membranes)."""
-        return self._content(self.weight(psi), change, conserved.regions(self.grid.dtype))
+    def relaxed_content(self, psi: Derivatives, fields, conserved: Conserved):
+        """(A0_i/A_i) int chi_i W X: what each membrane would hold at its relaxed area, nm^2, (species, membranes)."""
+        regions = conserved.regions(self.grid.dtype)
+        strained = self._content(self.weight(psi), fields, regions)
+        return strained * conserved.area / surface.areas(psi, self.interface_width, regions, self.grid)
+
+    def _held(self, psi: Derivatives, conserved: Conserved):
+        """Q_i A_i/A0_i: int chi W X that each membrane has at its present area, nm^2, (species, membranes)."""
+        area = surface.areas(psi, self.interface_width, conserved.regions(self.grid.dtype), self.grid)
+        return conserved.content * (area / conserved.area)
 
     def corrected(self, psi: Derivatives, fields, conserved: Conserved):
         """Fields (species, n_z, n_y, n_x), corrected so that every membrane has the content in ``conserved``."""
-        return jnp.stack(self._corrected(self.weight(psi), self.separate(fields), conserved))
+        return jnp.stack(self._corrected(psi, self.weight(psi), self.separate(fields), conserved))
 
-    def _corrected(self, weight, fields, conserved: Conserved) -> tuple:
+    def _corrected(self, psi: Derivatives, weight, fields, conserved: Conserved) -> tuple:
         """X + sum_i alpha_i chi_i s for every field."""
         regions, shapes = conserved.regions(self.grid.dtype), self._correction_shapes(fields)
-        alpha = (conserved.content - self._content(weight, fields, regions)) / self._content(weight, shapes, regions)
+        missing = self._held(psi, conserved) - self._content(weight, fields, regions)
+        alpha = missing / self._content(weight, shapes, regions)
         return tuple(field + as_field(a, regions) * s for field, a, s in zip(fields, alpha, shapes, strict=True))
 
     def _correction_shapes(self, fields) -> tuple:
@@ -369,11 +378,11 @@ class Membrane(eqx.Module):
         """F (pN nm), dF/dpsi per volume (pN/nm^2, (n_z, n_y, n_x)), and the corrected fields as a tuple.
 
         dF/dpsi is the exact derivative of the discrete energy, at the corrected fields. It equals the derivative of
-        F - sum_i mu_i int chi_i W X at fixed X, where mu_i = (dF/dalpha_i)/int chi_i W s is the chemical potential of a
-        species on membrane i, whose content is kept.
+        F - sum_i mu_i (int chi_i W X - Q_i A_i/A0_i) at fixed X, where mu_i = (dF/dalpha_i)/int chi_i W s is the
+        chemical potential of a species on membrane i, whose content is kept.
         """
         cell, regions, weight = self.grid.cell_volume, conserved.regions(self.grid.dtype), self.weight(psi)
-        fields = self._corrected(weight, self.separate(fields), conserved)
+        fields = self._corrected(psi, weight, self.separate(fields), conserved)
         composition = self._composition(fields, self._gradient_product(fields[0], conserved))
         shapes = self._correction_shapes(fields)
         local = lambda fields: jnp.sum(
@@ -388,8 +397,11 @@ class Membrane(eqx.Module):
         # Multiplied and divided by W, because the compiler stores a quotient. It would compute a difference again at
         # each place where it is used.
         net = weight * (composition - price) / weight
-        energy = lambda near, composition: sum(self._terms(near, fields, composition, conserved))
-        value, slope = energy(psi, composition), jax.grad(energy)(psi, net)
+        value = sum(self._terms(psi, fields, composition, conserved))
+        priced = lambda near: (
+            sum(self._terms(near, fields, net, conserved)) + jnp.sum(potential * self._held(near, conserved))
+        )
+        slope = jax.grad(priced)(psi)
         return value, surface.adjoint(slope, self.grid) / cell, fields
 
     def chemical_potential(self, psi: Derivatives, fields, conserved: Conserved, name: str = "phi"):

@@ -175,7 +175,7 @@ def _shared_out(membrane: Membrane, before: Conserved, now: Conserved, strain: n
     ``now`` is measured on the state; ``strain`` (membranes,) is that of the membrane from which each one comes.
     """
     relaxed = np.asarray(now.area, float) / (1 + strain)
-    content = np.asarray(now.content, float)
+    content = np.asarray(now.content, float) / (1 + strain)
     # New regions have other borders, which changes the sums a little. The difference is shared out by area.
     relaxed = relaxed * float(np.sum(np.asarray(before.area, float))) / relaxed.sum()
     lost = np.sum(np.asarray(before.content, float), 1) - content.sum(1)

@@ -55,7 +55,7 @@ class Observables(NamedTuple):
 
     Arguments:
         terms: the parts of the free energy, pN nm.
-        content: int W X of each species over all membranes, nm^2, (species,).
+        content: int W X of each species over all membranes at their relaxed areas, nm^2, (species,).
         euler: Euler's characteristic of all membranes.
         tension: tension of each membrane, pN/nm, (membranes,).
     """
@@ -78,7 +78,7 @@ def observables(membrane: Membrane, state: VesicleState) -> Observables:
     near = surface.derivatives(state.psi, grid)
     return Observables(
         membrane.terms(near, state.fields, conserved),
-        jnp.sum(membrane.weight(near) * state.fields, (1, 2, 3)) * grid.cell_volume,
+        jnp.sum(membrane.relaxed_content(near, tuple(state.fields), conserved), 1),
         surface.euler_characteristic(state.psi, eps, grid),
         membrane.tension(near, conserved),
     )
