@@ -82,9 +82,10 @@ def build_solutes(config: VesicleConfig) -> Dissolved:
 def mean_order(config: VesicleConfig) -> float:
     """Mean of phi over the membrane at the start."""
     composition = config.composition
-    if composition.cap is None:
+    if composition.quench is not None:
         return composition.quench.mean_order
-    return 2 * composition.cap.area / config.geometry.area - 1
+    caps = composition.caps or (composition.cap,)
+    return 2 * sum(cap.area for cap in caps) / config.geometry.area - 1
 
 
 def build_membrane(config: VesicleConfig, solutes: Dissolved) -> Membrane:
@@ -166,6 +167,10 @@ def _fits(config, grid: Grid) -> None:
 def _order(config, membrane: Membrane, psi, key):
     """phi of the box at the start, with the mean that was asked for on the membrane."""
     grid, composition = membrane.grid, config.composition
+    if composition.caps is not None:
+        radius = config.geometry.shape.diameter_nm / 2
+        distances = [initial.cap(grid, radius, cap.area, direction=cap.direction) for cap in composition.caps]
+        return initial.profile(np.maximum.reduce(distances), config.lipids.interface_width_nm, grid)
     if composition.cap is not None:
         if config.geometry.shape.kind == "slab":
             distance = initial.disc(grid, composition.cap.area)
