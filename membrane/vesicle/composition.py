@@ -208,8 +208,7 @@ class Transport(eqx.Module):
         around = sum((behind + ahead) / h**2 for (behind, ahead), h in zip(moving, grid.spacing, strict=True))
         change = self._solve(lambda z: inertia * z + dt * transport(z), -dt * transport(mu), inertia + dt * around)
         moved = change / steepness
-        surplus = membrane.relaxed_content(psi, [moved], conserved)
-        surplus = surplus / membrane.relaxed_content(psi, [mobility], conserved)
+        surplus = membrane.content_change(psi, [moved], conserved) / membrane.content_change(psi, [mobility], conserved)
         return moved - as_field(surplus[0], conserved.regions(membrane.grid.dtype)) * mobility
 
     def _solve(self, operator, right, diagonal):
@@ -254,5 +253,5 @@ def reacted(membrane: Membrane, psi: surface.Derivatives, fields, conserved: Con
     if not change:
         return fields, conserved
     change = [change.get(name, jnp.zeros_like(named["phi"])) for name in membrane.species]
-    content = conserved.content + membrane.relaxed_content(psi, change, conserved)
+    content = conserved.content + membrane.content_change(psi, change, conserved)
     return fields, eqx.tree_at(lambda b: b.content, conserved, content)

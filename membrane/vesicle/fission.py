@@ -153,7 +153,8 @@ def detect_events(
         kept = Conserved(state.conserved.area[origin], state.conserved.content[:, origin], now.labels)
         return slabs.placed(eqx.tree_at(lambda s: s.conserved, state, kept), membrane.grid), []
     strain = membrane.tension(near, state.conserved) / membrane.area_modulus
-    shared = _shared_out(membrane, state.conserved, now, np.asarray(strain, float)[origin])
+    drawn = float(membrane.drawn(membrane.areas(near, state.conserved), state.conserved)[0])
+    shared = _shared_out(membrane, state.conserved, now, np.asarray(strain, float)[origin], drawn)
     state = slabs.placed(eqx.tree_at(lambda s: s.conserved, state, shared), membrane.grid)
     return state, _events(membrane, describe(membrane, state, topology), overlap)
 
@@ -169,17 +170,22 @@ def _overlap(membrane: Membrane, near: surface.Derivatives, before: Conserved, t
     return overlap
 
 
-def _shared_out(membrane: Membrane, before: Conserved, now: Conserved, strain: np.ndarray) -> Conserved:
+def _shared_out(membrane: Membrane, before: Conserved, now: Conserved, strain: np.ndarray, drawn: float) -> Conserved:
     """What each membrane keeps from now on, with the sums over all membranes as ``before``.
 
-    ``now`` is measured on the state; ``strain`` (membranes,) is that of the membrane from which each one comes.
+    ``now`` is measured on the state; ``strain`` (membranes,) is that of the membrane from which each one comes, and
+    ``drawn`` (nm^2) what membrane 0 has from a reservoir, which stays in its books.
     """
-    relaxed = np.asarray(now.area, float) / (1 + strain)
-    content = np.asarray(now.content, float) / (1 + strain)
-    # New regions have other borders, which changes the sums a little. The difference is shared out by area.
-    relaxed = relaxed * float(np.sum(np.asarray(before.area, float))) / relaxed.sum()
+    relaxed, content = np.asarray(now.area, float) / (1 + strain), np.asarray(now.content, float) / (1 + strain)
+    if membrane.reservoir is not None:
+        relaxed[0] = float(now.area[0]) - drawn
+        content[:, 0] = np.asarray(now.content[:, 0], float) - drawn * np.array(membrane.reservoir.fields)
+    else:
+        # New regions have other borders, which changes the sums a little. The difference is shared out by area.
+        relaxed = relaxed * float(np.sum(np.asarray(before.area, float))) / relaxed.sum()
     lost = np.sum(np.asarray(before.content, float), 1) - content.sum(1)
-    content = content + lost[:, None] * relaxed / relaxed.sum()
+    area = np.asarray(now.area, float)
+    content = content + lost[:, None] * area / area.sum()
     real = membrane.grid.dtype
     return Conserved(jnp.asarray(relaxed, real), jnp.asarray(content, real), now.labels)
 

@@ -39,7 +39,7 @@ from membrane.vesicle.evolve import transported
 from membrane.vesicle.necks import BudNeck, find_necks, nearest_bud, track_necks
 from membrane.vesicle.rows import UNITS, neck_columns, observables, series_row, surface_fields
 from membrane.vesicle.shape import AbstractDescent
-from membrane.vesicle.topology import Topology, find_topology
+from membrane.vesicle.topology import LEAST_ROOM, Topology, find_topology, room
 
 HALVINGS = 3
 """How often a round that has failed is done again, each time in parts half as long."""
@@ -131,6 +131,8 @@ class VesicleReplica:
     def __init__(self, physics: VesiclePhysics, index: int, saved: dict | None, events: np.ndarray | None):
         self.physics, self.index = physics, index
         self.state = physics.initial_state(index)
+        # Planes fill the box along two of its axes.
+        self.bounded = [width > 0 for width in room(self.state.psi, physics.grid.spacing)]
         self.events = [] if events is None else list(events[events["endosome"] == index])
         self.tick, self.steps, self.refused, self.rows, self.frames = 0, 0, 0, [], {}
         if saved is None:
@@ -238,6 +240,7 @@ class VesicleReplica:
     def _look_for_events(self) -> None:
         """Looks for fission and fusion since the last look, and writes a row for each membrane that left or fused."""
         membrane, before, topology = self.physics.membrane, self.state, self._topology()
+        self._check_room()
         self.state, happened = detect_events(membrane, before, topology)
         membranes = describe(membrane, self.state, topology)
         for event in happened:
@@ -246,6 +249,17 @@ class VesicleReplica:
             else:
                 self._add_fusion(event, observables(membrane, before).tension)
         self.membranes, self.necks = membranes, self._necks(self.necks, topology)
+
+    def _check_room(self) -> None:
+        """Raises ValueError where the membrane has come too close to its periodic image."""
+        grid, least = self.physics.grid, LEAST_ROOM * self.physics.membrane.interface_width
+        for name, width, bounded in zip("zyx", room(self.state.psi, grid.spacing), self.bounded, strict=True):
+            if bounded and width < least:
+                raise ValueError(
+                    f"along {name} only {width:.3g} nm are left between the membrane and its periodic image, and below "
+                    f"{least:.3g} nm ({LEAST_ROOM:g} membrane.interface_width_nm) they would attract and fuse. Give a "
+                    "longer side of geometry.box_nm"
+                )
 
     def _add_fission(self, event: FissionEvent, tension) -> None:
         """Writes a row for the daughter, whose tension is given in pN/nm."""

@@ -26,6 +26,7 @@ UNITS = {
     "tension_uN_per_m": "uN/m",
     "membrane_area_nm2": "nm2",
     "ilv_area_nm2": "nm2",
+    "drawn_area_nm2": "nm2",
     "lumen_volume_nm3": "nm3",
     "vesicle_volume_nm3": "nm3",
     "reduced_volume": "1",
@@ -58,12 +59,14 @@ class Observables(NamedTuple):
         content: int W X of each species over all membranes at their relaxed areas, nm^2, (species,).
         euler: Euler's characteristic of all membranes.
         tension: tension of each membrane, pN/nm, (membranes,).
+        drawn: area that each membrane has from a reservoir, nm^2, (membranes,).
     """
 
     terms: Terms
     content: Array
     euler: Array
     tension: Array
+    drawn: Array
 
 
 def surface_fields(membrane: Membrane, state: VesicleState) -> dict:
@@ -81,6 +84,7 @@ def observables(membrane: Membrane, state: VesicleState) -> Observables:
         jnp.sum(membrane.relaxed_content(near, tuple(state.fields), conserved), 1),
         surface.euler_characteristic(state.psi, eps, grid),
         membrane.tension(near, conserved),
+        membrane.drawn(membrane.areas(near, conserved), conserved),
     )
 
 
@@ -114,6 +118,7 @@ def series_row(
         "tension_uN_per_m": float(measured.tension[0]) / PN_PER_NM_PER_UN_PER_M,
         "membrane_area_nm2": area,
         "ilv_area_nm2": inside,
+        **({} if membrane.reservoir is None else {"drawn_area_nm2": float(measured.drawn[0])}),
         "lumen_volume_nm3": lumen,
         "vesicle_volume_nm3": enclosed,
         "reduced_volume": 6 * np.pi**0.5 * (lumen + enclosed) / area**1.5 if closed else np.nan,

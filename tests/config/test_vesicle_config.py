@@ -114,7 +114,7 @@ def test_a_cap_on_a_spheroid(kind):
     assert float(jnp.mean(state.phi[half:])) > 0 > float(jnp.mean(state.phi[:half])) + 0.9
 
 
-CAPS = [(30.0, 0.0, 0.0), (42.0, 100.0, 30.0), (36.0, 95.0, -110.0), (24.0, 170.0, 200.0)]
+CAPS = [(35.0, 0.0, 0.0), (42.0, 100.0, 30.0), (36.0, 95.0, -110.0), (34.0, 170.0, 200.0)]
 """L in nm, polar angle and azimuth in degrees."""
 
 
@@ -171,6 +171,15 @@ def test_caps_that_do_not_fit_are_refused():
     spheroid = ["geometry.shape.kind=prolate", "geometry.shape.reduced_volume=0.9"]
     with pytest.raises(ConfigError, match=r"caps lie on a sphere, but geometry.shape.kind is prolate"):
         load(BUD, [*spheroid, *caps_of((40.0, 0.0, 0.0))])
+
+
+def test_a_domain_that_is_not_resolved_is_refused():
+    """A domain that would close into less than 5.55 eps could not be told apart: the least size and eps are told."""
+    build(load(BUD, ["composition.cap.closed_diameter_nm=25.1"]))
+    with pytest.raises(ValueError, match=r"vesicle of 24 nm .* below 25 nm .* an interface of at most 4.32 nm"):
+        build(load(BUD, ["composition.cap.closed_diameter_nm=24"]))
+    with pytest.raises(ValueError, match="vesicle of 20 nm is not resolved"):
+        build(load(BUD, caps_of((40.0, 0.0, 0.0), (20.0, 180.0, 0.0))))
 
 
 def test_a_box_that_is_too_small_is_refused():

@@ -17,7 +17,7 @@ from membrane.vesicle import (
     initial,
     surface,
 )
-from membrane.vesicle.topology import components, find_topology
+from membrane.vesicle.topology import components, find_topology, room, smallest_vesicle
 
 BOX = Grid((40, 44, 45), (140.0, 154.0, 157.5), "float64")
 EPS = 4.5
@@ -150,3 +150,31 @@ def test_a_vesicle_that_fuses_back_is_an_event():
     assert events[0].merged == (0, 1)
     assert state.conserved.count == 1
     assert float(state.conserved.lo[0]) == pytest.approx(float(apart.conserved.lo.sum()), rel=1e-12)
+
+
+@pytest.mark.parametrize("eps", [4.0, 5.0])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_smallest_vesicle_that_is_told_apart(eps, sign):
+    """A vesicle 4 % larger than smallest_vesicle becomes a membrane of its own, one 4 % smaller never does; into the
+    lumen and away from it."""
+    grid, found = Grid((64, 64, 64), (128.0, 128.0, 128.0)), []
+    for share in (0.96, 1.04):
+        radius = 0.5 * share * smallest_vesicle(eps)
+        if sign > 0:
+            distance = np.minimum(initial.sphere(grid, 52.0), -initial.sphere(grid, radius))
+        else:
+            host, bud = (62.0, 62.0, 44.0), (62.0, 62.0, 104.0)
+            distance = np.maximum(initial.sphere(grid, 30.0, host), initial.sphere(grid, radius, bud))
+        psi = initial.profile(distance, eps, grid)
+        found.append(find_topology(psi, grid, eps, known=1).count)
+    assert found == [1, 2]
+
+
+def test_room_to_the_image():
+    """The box less what the membrane reaches along each axis, also across a side of the box; 0 along planes."""
+    grid = Grid((48, 50, 54), (96.0, 100.0, 108.0))
+    for centre in (None, (5.0, 90.0, 50.0)):
+        psi = initial.profile(initial.sphere(grid, 30.0, centre), 4.0, grid)
+        assert room(psi, grid.spacing) == pytest.approx([36.0, 40.0, 48.0], abs=2.0)
+    psi = initial.profile(initial.slab(grid, 40.0), 4.0, grid)
+    assert room(psi, grid.spacing) == pytest.approx([56.0, 0.0, 0.0], abs=2.0)
