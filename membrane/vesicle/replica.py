@@ -135,6 +135,7 @@ class VesicleReplica:
         self.bounded = [width > 0 for width in room(self.state.psi, physics.grid.spacing)]
         self.events = [] if events is None else list(events[events["endosome"] == index])
         self.tick, self.steps, self.refused, self.rows, self.frames = 0, 0, 0, [], {}
+        self.descent = np.nan
         if saved is None:
             topology = self._topology()
             self.membranes, self.necks = describe(physics.membrane, self.state, topology), self._necks([], topology)
@@ -143,6 +144,7 @@ class VesicleReplica:
         else:
             self.state = slabs.placed(saved_state(saved, self.state), physics.grid)
             self.tick, self.steps, self.refused = (int(saved[name]) for name in ("tick", "steps", "refused"))
+            self.descent = float(saved["descent"])
             self.rows, self.frames = list(saved["series"]), waiting_frames(saved)
             self.membranes, self.necks = saved_membranes(saved["vesicles"]), saved_necks(saved["necks"])
         self.columns = list(self._row())
@@ -158,6 +160,7 @@ class VesicleReplica:
             "tick": self.tick,
             "steps": self.steps,
             "refused": self.refused,
+            "descent": self.descent,
             "vesicles": membrane_array(self.membranes),
             "necks": neck_array(self.necks),
             "series": np.array(self.rows),
@@ -224,6 +227,7 @@ class VesicleReplica:
                 if not good:
                     break
             if good:
+                self.descent = float(report.descent)
                 return state, tried, refused
         raise NumericalFailure(self._failure(report), self.state)
 
@@ -323,6 +327,7 @@ class VesicleReplica:
             "time_s": self.tick * physics.schedule.tick_s,
             **series_row(physics.membrane, self.state, self.membranes, self.events),
             **neck_columns(self.necks),
+            **({} if isinstance(physics.descent, StokesFlow) else {"descent_pN_nm": self.descent}),
             "shape_steps": self.steps,
             "refused_steps": self.refused,
         }

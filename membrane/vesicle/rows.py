@@ -43,6 +43,7 @@ UNITS = {
     "neck_radius_nm": "nm",
     "outward_neck_number": "1",
     "outward_neck_radius_nm": "nm",
+    "descent_pN_nm": "pN nm",
     "shape_steps": "1",
     "refused_steps": "1",
     **{f"{name}_content_nm2": "nm2" for name in DISSOLVED},
