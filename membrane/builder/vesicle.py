@@ -14,10 +14,11 @@ from membrane.energy import Lipids, Mixture
 from membrane.energy.wall import measure_wall
 from membrane.lattice.grid import Grid
 from membrane.replica import Schedule
-from membrane.units import PN_PER_NM2_PER_KPA, PN_PER_NM_PER_MN_PER_M, PN_S_PER_NM2_PER_MPA_S
-from membrane.vesicle import Membrane, Relaxation, StokesFlow, Transport, VesicleState, initial, surface
+from membrane.units import PN_PER_NM2_PER_KPA, PN_PER_NM_PER_MN_PER_M, PN_PER_NM_PER_UN_PER_M, PN_S_PER_NM2_PER_MPA_S
+from membrane.vesicle import Membrane, Relaxation, Reservoir, StokesFlow, Transport, VesicleState, initial, surface
 from membrane.vesicle.replica import VesiclePhysics
 from membrane.vesicle.shape import AbstractDescent
+from membrane.vesicle.topology import smallest_vesicle
 
 CLEARANCE = 10.0
 """What must lie between a membrane and its periodic image, in interface widths (docs/vesicle.md)."""
@@ -82,9 +83,10 @@ def build_solutes(config: VesicleConfig) -> Dissolved:
 def mean_order(config: VesicleConfig) -> float:
     """Mean of phi over the membrane at the start."""
     composition = config.composition
-    if composition.cap is None:
+    if composition.quench is not None:
         return composition.quench.mean_order
-    return 2 * composition.cap.area / config.geometry.area - 1
+    caps = composition.caps or (composition.cap,)
+    return 2 * sum(cap.area for cap in caps) / config.geometry.area - 1
 
 
 def build_membrane(config: VesicleConfig, solutes: Dissolved) -> Membrane:
@@ -92,6 +94,7 @@ def build_membrane(config: VesicleConfig, solutes: Dissolved) -> Membrane:
     section, elastic, points = config.membrane, elasticity(config), config.geometry.points
     grid = Grid(points[::-1], config.geometry.box_nm[::-1], config.numerics.precision, config.numerics.devices)
     _fits(config, grid)
+    _domains_are_resolved(config)
     contrast = elastic.gaussian_modulus_contrast
     osmotic = None
     if section.osmosis is not None:
@@ -115,7 +118,15 @@ def build_membrane(config: VesicleConfig, solutes: Dissolved) -> Membrane:
         coefficients=solutes.coefficients,
         # Only the contrast is given, and only it bends: the larger of the two is set to nought.
         gaussian_rigidity=(-max(contrast, 0.0), min(contrast, 0.0)),
+        reservoir=_reservoir(section.tension_uN_per_m, solutes),
     )
+
+
+def _reservoir(tension: float | None, solutes: Dissolved) -> Reservoir | None:
+    """Ld with the mean fractions of the membrane at the start, at this tension (uN/m)."""
+    if tension is None:
+        return None
+    return Reservoir(tension * PN_PER_NM_PER_UN_PER_M, (-1.0, *solutes.means.values()))
 
 
 def initial_state(config: VesicleConfig, membrane: Membrane, means: dict[str, float], endosome: int) -> VesicleState:
@@ -163,9 +174,26 @@ def _fits(config, grid: Grid) -> None:
         )
 
 
+def _domains_are_resolved(config) -> None:
+    """Every domain could be told apart as a vesicle."""
+    eps, caps = config.membrane.interface_width_nm, config.composition.caps or (config.composition.cap,)
+    least = smallest_vesicle(eps)
+    closed = min((math.sqrt(cap.area / math.pi) for cap in caps if cap is not None), default=math.inf)
+    if closed < least:
+        raise ValueError(
+            f"composition: a domain that closes into a vesicle of {closed:.3g} nm is not resolved: with "
+            f"membrane.interface_width_nm {eps:g} a vesicle below {least:.3g} nm cannot be told from the remains of a "
+            f"neck. Give a larger domain, or an interface of at most {eps * closed / least:.3g} nm"
+        )
+
+
 def _order(config, membrane: Membrane, psi, key):
     """phi of the box at the start, with the mean that was asked for on the membrane."""
     grid, composition = membrane.grid, config.composition
+    if composition.caps is not None:
+        radius = config.geometry.shape.diameter_nm / 2
+        distances = [initial.cap(grid, radius, cap.area, direction=cap.direction) for cap in composition.caps]
+        return initial.profile(np.maximum.reduce(distances), config.lipids.interface_width_nm, grid)
     if composition.cap is not None:
         if config.geometry.shape.kind == "slab":
             distance = initial.disc(grid, composition.cap.area)

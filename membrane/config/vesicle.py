@@ -26,6 +26,9 @@ from membrane.config.times import count_faults, time_faults
 MOST_POINTS = 2**30
 """Grid points of a box, 1024^3. One field then takes 4 GiB."""
 
+GAP = 4.0
+"""What must lie between the rims of two domains at the start, in widths of their walls. Half-way phi is then -0.89."""
+
 
 class ShapeConfig(Section):
     """The shape of the membrane at the start, about the z axis.
@@ -110,6 +113,35 @@ class CapConfig(Section):
         return math.pi * self.closed_diameter_nm**2 if self.area_nm2 is None else self.area_nm2
 
 
+class PlacedCapConfig(Section):
+    """One of several Lo domains on a sphere of Ld, with its place."""
+
+    closed_diameter_nm: Annotated[Positive, NO_SOURCE] = Field(
+        description="diameter L of the vesicle into which the domain closes; its area is pi L^2"
+    )
+    polar_deg: Annotated[Number, Field(ge=0, le=180), NO_SOURCE] = Field(
+        description="angle of the middle of the domain from the z axis"
+    )
+    azimuth_deg: Annotated[Number, Field(ge=-360, le=360), NO_SOURCE] = Field(
+        default=0.0, description="angle about the z axis, from x to y"
+    )
+
+    @property
+    def area(self) -> float:
+        """Area of the domain, nm^2."""
+        return math.pi * self.closed_diameter_nm**2
+
+    @property
+    def direction(self) -> tuple[float, float, float]:
+        """Unit vector (z, y, x) from the middle of the sphere to that of the domain."""
+        polar, azimuth = math.radians(self.polar_deg), math.radians(self.azimuth_deg)
+        return math.cos(polar), math.sin(polar) * math.sin(azimuth), math.sin(polar) * math.cos(azimuth)
+
+    def half_angle(self, radius: float) -> float:
+        """Angle between the middle and the rim on a sphere of ``radius`` (nm), in rad. The domain must fit there."""
+        return math.acos(1 - self.area / (2 * math.pi * radius**2))
+
+
 class QuenchConfig(Section):
     """A mixed membrane: the mean order everywhere, and white noise that the seed decides."""
 
@@ -122,15 +154,21 @@ class QuenchConfig(Section):
 
 
 class CompositionConfig(Section):
-    """Where Lo is at the start. One of the two sections is given."""
+    """Where Lo is at the start. One of the three is given."""
 
     cap: CapConfig | None = None
+    caps: Annotated[tuple[PlacedCapConfig, ...] | None, NO_SOURCE] = Field(
+        default=None,
+        min_length=1,
+        description="several domains on a sphere, a list: closed_diameter_nm (L), polar_deg (from +z) and azimuth_deg "
+        "(about z, from x; none: 0) of each",
+    )
     quench: QuenchConfig | None = None
 
     @model_validator(mode="after")
     def _consistent(self):
-        if (self.cap is None) == (self.quench is None):
-            raise ValueError("give one of the sections cap and quench")
+        if [self.cap, self.caps, self.quench].count(None) != 2:
+            raise ValueError("give one of cap, caps and quench")
         return self
 
 
@@ -159,7 +197,20 @@ class VesicleMembraneConfig(RigidityConfig):
         default=0.0, description="kappa_G of Lo minus kappa_G of Ld"
     )
     area_modulus_mN_per_m: Annotated[Positive, Provenance(None, "-", "unverified")] = Field(
-        default=240.0, description="modulus of the membrane against stretching"
+        default=240.0,
+        description="modulus of the membrane against stretching; with tension_uN_per_m, of vesicles that have left",
+    )
+    tension_uN_per_m: Annotated[
+        Positive | None,
+        Provenance(
+            (0.1, 100.0),
+            "**unknown**; no absolute value of an endosome found. Neighbours: Golgi about 5, ER about 13 (Upadhyaya & "
+            "Sheetz 2004 Biophys J 86:2923)",
+            "unverified",
+        ),
+    ] = Field(
+        default=None,
+        description="tension at which a reserve of Ld gives area to the limiting membrane; none: its area is given",
     )
     osmosis: OsmosisConfig | None = None
 
@@ -241,7 +292,9 @@ class VesicleConfig(RunConfig):
                 f"geometry.box_nm {list(geometry.box_nm)} holds {points:.3g} cubes of geometry.spacing_nm "
                 f"{geometry.spacing_nm:g}; {MOST_POINTS:.3g} are the most: take a coarser grid or a smaller box"
             )
-        faults = self._grid_faults() + self._device_faults() + self._contrast_faults() + self._cap_faults()
+        checks = (self._grid_faults, self._device_faults, self._contrast_faults)
+        checks += (self._cap_faults, self._caps_faults, self._tension_faults)
+        faults = [fault for check in checks for fault in check()]
         times = {"duration_s": (self.duration_s, self.duration_s)}
         times |= {f"output.{name}": (value, value * 1e-3) for name, value in output if name.endswith("_ms")}
         faults += time_faults(times, "numerics.transport_step_us", step_us, step_us * 1e-6)
@@ -307,4 +360,40 @@ class VesicleConfig(RunConfig):
         return [
             f"composition.cap of {cap.area:.5g} nm2 ({cap.given}) must be smaller than the {what} of "
             f"geometry.shape ({size}), {room:.5g} nm2"
+        ]
+
+    def _caps_faults(self) -> list[str]:
+        """Several domains lie on a sphere, fit into it, and leave room for their walls between each other."""
+        caps, shape = self.composition.caps or (), self.geometry.shape
+        if not caps:
+            return []
+        if shape.kind != "sphere":
+            return [f"composition.caps lie on a sphere, but geometry.shape.kind is {shape.kind}: give composition.cap"]
+        radius, gap, faults = shape.diameter_nm / 2, GAP * self.lipids.interface_width_nm, []
+        if sum(cap.area for cap in caps) >= self.geometry.area:
+            return [
+                f"composition.caps have {sum(cap.area for cap in caps):.5g} nm2 together (pi L^2 each), which must be "
+                f"less than the membrane of geometry.shape (geometry.shape.diameter_nm), {self.geometry.area:.5g} nm2"
+            ]
+        for i, first in enumerate(caps):
+            for j, second in enumerate(caps[:i]):
+                cosine = sum(a * b for a, b in zip(first.direction, second.direction, strict=True))
+                apart = radius * math.acos(max(-1.0, min(1.0, cosine)))
+                needed = radius * (first.half_angle(radius) + second.half_angle(radius)) + gap
+                if apart < needed:
+                    faults.append(
+                        f"composition.caps: domains {j + 1} and {i + 1} overlap or nearly touch: along the sphere "
+                        f"their middles are {apart:.4g} nm apart, and {needed:.4g} nm are needed (their radii and "
+                        f"{GAP:g} lipids.interface_width_nm); change polar_deg or azimuth_deg, or closed_diameter_nm"
+                    )
+        return faults
+
+    def _tension_faults(self) -> list[str]:
+        """At a held tension a closed membrane would shrink for ever if its volume were free."""
+        section, fluid = self.membrane, self.numerics.mobility == "stokes"
+        if section.tension_uN_per_m is None or section.osmosis is not None or fluid:
+            return []
+        return [
+            f"membrane.tension_uN_per_m {section.tension_uN_per_m:g} with a free volume would make the endosome shrink "
+            "to nothing: give membrane.osmosis.modulus_kPa, which holds the volume, or numerics.mobility stokes"
         ]

@@ -6,6 +6,8 @@
         + sum_i (K_A/2) (A_i - A0_i)^2/A0_i                                                           stretch
         + (K_V/2) (V - V0)^2/V0 + p V                                                                 osmosis
 
+With a reservoir the limiting membrane 0 has (sigma - f_r)(A_0 - A0_0) instead of its stretch: the reservoir gives it
+host membrane of composition X_r, whose energy f_r = f(X_r) comes with it, at the tension sigma.
 In the second line K is the Gaussian curvature, in the third the gradient coefficient of phi. i counts closed membranes.
 
 - X are the fields on the membrane: phi (Lo and Ld) and, as on the sheet and with the same density f
@@ -17,7 +19,10 @@ In the second line K is the Gaussian curvature, in the third the gradient coeffi
 
 When the membrane moves, X is corrected so that each closed membrane keeps its content of every species exactly:
 
-    X = X_n + sum_i alpha_i chi_i s,   int chi_i W X = const.
+    X = X_n + sum_i alpha_i chi_i s,   int chi_i W X = Q_i A_i/A0_i.
+
+Q_i is what membrane i holds of a species when it is not strained. A strain A_i/A0_i - 1 is the same in all phases, so
+it leaves fractions and the share of Lo as they are. With a reservoir membrane 0 has Q_0 + X_r (A_0 - A0_0) instead.
 
 chi_i is 1 in the region of the box that belongs to membrane i and 0 elsewhere. s is what an even change of chemical
 potential would add to a field: max(1 - phi^2, 0) + 0.01 for phi, c (1 - c) for ceramide and u_i u_0 for cargo, which
@@ -53,8 +58,8 @@ class Conserved(eqx.Module):
 
     Arguments:
         area: relaxed area A0 of each membrane, nm^2, (membranes,).
-        content: int W X of each species on each membrane, nm^2, (species, membranes). Transport conserves it;
-            reactions change it.
+        content: Q, int W X of each species on each membrane at its relaxed area, nm^2, (species, membranes). Transport
+            conserves it; reactions change it.
         labels: index of the membrane that a point of the box belongs to, (n_z, n_y, n_x).
     """
 
@@ -64,7 +69,7 @@ class Conserved(eqx.Module):
 
     @property
     def lo(self):
-        """int W phi of each membrane, nm^2, (membranes,)."""
+        """int W phi of each membrane at its relaxed area, nm^2, (membranes,)."""
         return self.content[0]
 
     @property
@@ -89,13 +94,26 @@ class Conserved(eqx.Module):
         return 1 if self.count == 1 else self.labels == jnp.roll(self.labels, side, axis)
 
 
+class Reservoir(eqx.Module):
+    """A reserve of host membrane that gives area to the largest limiting membrane, and takes it back.
+
+    Arguments:
+        tension: sigma, pN/nm: the energy of an area of the membrane beside (kappa/2)(2H - c0)^2. An area of flat host
+            therefore costs sigma + kappa c0^2/2 in all.
+        fields: what the membrane that it gives has of every species, phi first: X_r.
+    """
+
+    tension: float
+    fields: tuple[float, ...]
+
+
 class Terms(NamedTuple):
     """The parts of the free energy, pN nm.
 
     Arguments:
         bending: bending energy, with that of the Gaussian curvature.
         lipids: energy of the composition, that of ceramide and cargo included.
-        stretch: energy of stretching the membranes.
+        stretch: energy of stretching the membranes, or of the area from a reservoir.
         osmosis: energy of osmosis and of the pressure.
     """
 
@@ -114,7 +132,7 @@ class Membrane(eqx.Module):
         bending_rigidity: kappa of Ld and of Lo, pN nm.
         spontaneous_curvature: c0 of Ld and of Lo, 1/nm; a total curvature, and c0 > 0 bends into the lumen.
         lipids: double well and gradient energy of phi.
-        area_modulus: K_A, pN/nm.
+        area_modulus: K_A, pN/nm; with a reservoir, that of all membranes but the largest limiting one.
         osmotic: K_V in pN/nm^2 and V0 in nm^3; without it the volume is free.
         pressure: p, outside less inside, pN/nm^2.
         ceramide: ceramide in the two leaflets, if there is any.
@@ -122,6 +140,7 @@ class Membrane(eqx.Module):
         coefficients: C_i of ceramide and cargo by name, 1/nm.
         gaussian_rigidity: kappa_G of Ld and of Lo, pN nm. Only their difference is part of F. The larger one depends on
             the topology only: :meth:`topological_energy`.
+        reservoir: gives area at a held tension; without it the relaxed area is that of the start.
 
     Raises ValueError for a plane, for fewer devices than the grid is cut over, for an interface that the grid does not
     resolve, for a coefficient of a species that is not there, and for a phase that would crumple.
@@ -152,6 +171,7 @@ class Membrane(eqx.Module):
     cargo: Cargo | None = None
     coefficients: dict[str, float] = eqx.field(default_factory=dict)
     gaussian_rigidity: tuple[float, float] = (0.0, 0.0)
+    reservoir: Reservoir | None = None
 
     def __check_init__(self):
         if len(self.grid.shape) != 3:
@@ -169,6 +189,11 @@ class Membrane(eqx.Module):
                     f"a phase with kappa {kappa} pN nm crumples where its kappa_G is {gaussian} and the other's "
                     f"{max(self.gaussian_rigidity)}: they may differ by 1.5 kappa (2 kappa on a surface without width)"
                 )
+        if self.reservoir is not None and len(self.reservoir.fields) != len(self.species):
+            raise ValueError(
+                f"the reservoir has {len(self.reservoir.fields)} field(s), but the species are {self.species}: "
+                "give one number for each"
+            )
         unknown = sorted(set(self.coefficients) - set(self.species[1:]))
         if unknown:
             raise ValueError(
@@ -257,18 +282,53 @@ class Membrane(eqx.Module):
         each = [spectral.total(regions * (weight * field)) for field in fields]
         return jnp.stack(each) * self.grid.cell_volume
 
+    def areas(self, psi: Derivatives, conserved: Conserved):
+        """int delta of each membrane, nm^2, (membranes,)."""
+        return surface.areas(psi, self.interface_width, conserved.regions(self.grid.dtype), self.grid)
+
+    def drawn(self, area, conserved: Conserved):
+        """What the reservoir has given to each membrane, whose ``area`` is now this, nm^2, (membranes,)."""
+        if self.reservoir is None:
+            return jnp.zeros_like(area)
+        return (area - conserved.area).at[1:].set(0)
+
+    def _stretched(self, area, conserved: Conserved):
+        """Present over relaxed area of each membrane; 1 for one with a reservoir."""
+        ratio = area / conserved.area
+        return ratio if self.reservoir is None else ratio.at[0].set(1)
+
+    def _given(self, area, conserved: Conserved):
+        """What the reservoir has given of each species, nm^2, (species, membranes); 0 without one."""
+        if self.reservoir is None:
+            return 0.0
+        return jnp.asarray(self.reservoir.fields, area.dtype)[:, None] * self.drawn(area, conserved)
+
     def content_change(self, psi: Derivatives, change, conserved: Conserved):
-        """int chi W of a change of the fields: by how much it changes the contents, nm^2, (species, membranes)."""
-        return self._content(self.weight(psi), change, conserved.regions(self.grid.dtype))
+        """By how much a change of the fields changes the contents, nm^2, (species, membranes)."""
+        strained = self._content(self.weight(psi), change, conserved.regions(self.grid.dtype))
+        return strained / self._stretched(self.areas(psi, conserved), conserved)
+
+    def relaxed_content(self, psi: Derivatives, fields, conserved: Conserved):
+        """What each membrane would hold at its relaxed area, nm^2, (species, membranes).
+
+        It is (A0_i/A_i) int chi_i W X, and int chi_0 W X - X_r (A_0 - A0_0) of the membrane with a reservoir.
+        """
+        return self.content_change(psi, fields, conserved) - self._given(self.areas(psi, conserved), conserved)
+
+    def _held(self, psi: Derivatives, conserved: Conserved):
+        """int chi W X that each membrane has at its present area, nm^2, (species, membranes)."""
+        area = self.areas(psi, conserved)
+        return conserved.content * self._stretched(area, conserved) + self._given(area, conserved)
 
     def corrected(self, psi: Derivatives, fields, conserved: Conserved):
         """Fields (species, n_z, n_y, n_x), corrected so that every membrane has the content in ``conserved``."""
-        return jnp.stack(self._corrected(self.weight(psi), self.separate(fields), conserved))
+        return jnp.stack(self._corrected(psi, self.weight(psi), self.separate(fields), conserved))
 
-    def _corrected(self, weight, fields, conserved: Conserved) -> tuple:
+    def _corrected(self, psi: Derivatives, weight, fields, conserved: Conserved) -> tuple:
         """X + sum_i alpha_i chi_i s for every field."""
         regions, shapes = conserved.regions(self.grid.dtype), self._correction_shapes(fields)
-        alpha = (conserved.content - self._content(weight, fields, regions)) / self._content(weight, shapes, regions)
+        missing = self._held(psi, conserved) - self._content(weight, fields, regions)
+        alpha = missing / self._content(weight, shapes, regions)
         return tuple(field + as_field(a, regions) * s for field, a, s in zip(fields, alpha, shapes, strict=True))
 
     def _correction_shapes(self, fields) -> tuple:
@@ -343,8 +403,12 @@ class Membrane(eqx.Module):
     def _terms(self, psi: Derivatives, fields, composition, conserved: Conserved) -> Terms:
         """The parts of F, from the energy of the composition per area (pN/nm)."""
         grid, cell = self.grid, self.grid.cell_volume
-        area = surface.areas(psi, self.interface_width, conserved.regions(grid.dtype), grid)
-        stretch = 0.5 * self.area_modulus * jnp.sum((area - conserved.area) ** 2 / conserved.area)
+        area = self.areas(psi, conserved)
+        stretch = 0.5 * self.area_modulus * (area - conserved.area) ** 2 / conserved.area
+        if self.reservoir is not None:
+            own = self.mixture.density(self.named(self.reservoir.fields))
+            stretch = stretch.at[0].set((self.reservoir.tension - own) * (area[0] - conserved.area[0]))
+        stretch = jnp.sum(stretch)
         enclosed = surface.volume(psi.value, grid)
         osmosis = self.pressure * enclosed
         if self.osmotic is not None:
@@ -369,11 +433,11 @@ class Membrane(eqx.Module):
         """F (pN nm), dF/dpsi per volume (pN/nm^2, (n_z, n_y, n_x)), and the corrected fields as a tuple.
 
         dF/dpsi is the exact derivative of the discrete energy, at the corrected fields. It equals the derivative of
-        F - sum_i mu_i int chi_i W X at fixed X, where mu_i = (dF/dalpha_i)/int chi_i W s is the chemical potential of a
-        species on membrane i, whose content is kept.
+        F - sum_i mu_i (int chi_i W X - held_i) at fixed X. held_i is what membrane i has to hold at its area, and
+        mu_i = (dF/dalpha_i)/int chi_i W s is the chemical potential of a species on it.
         """
         cell, regions, weight = self.grid.cell_volume, conserved.regions(self.grid.dtype), self.weight(psi)
-        fields = self._corrected(weight, self.separate(fields), conserved)
+        fields = self._corrected(psi, weight, self.separate(fields), conserved)
         composition = self._composition(fields, self._gradient_product(fields[0], conserved))
         shapes = self._correction_shapes(fields)
         local = lambda fields: jnp.sum(
@@ -388,8 +452,11 @@ class Membrane(eqx.Module):
         # Multiplied and divided by W, because the compiler stores a quotient. It would compute a difference again at
         # each place where it is used.
         net = weight * (composition - price) / weight
-        energy = lambda near, composition: sum(self._terms(near, fields, composition, conserved))
-        value, slope = energy(psi, composition), jax.grad(energy)(psi, net)
+        value = sum(self._terms(psi, fields, composition, conserved))
+        priced = lambda near: (
+            sum(self._terms(near, fields, net, conserved)) + jnp.sum(potential * self._held(near, conserved))
+        )
+        slope = jax.grad(priced)(psi)
         return value, surface.adjoint(slope, self.grid) / cell, fields
 
     def chemical_potential(self, psi: Derivatives, fields, conserved: Conserved, name: str = "phi"):
@@ -406,6 +473,9 @@ class Membrane(eqx.Module):
         """
         stretch = surface.area_variation(psi, self.interface_width) * conserved.regions(self.grid.dtype)
         moduli = self.area_modulus / conserved.area
+        if self.reservoir is not None:
+            # The area is not held. It takes part like a membrane whose modulus is the tension, which hardly holds it.
+            moduli = moduli.at[0].set(self.reservoir.tension / self.areas(psi, conserved)[0])
         if self.osmotic is None:
             return stretch, moduli
         modulus, rest = self.osmotic
@@ -413,9 +483,9 @@ class Membrane(eqx.Module):
         return jnp.concatenate([stretch, enclosed]), jnp.append(moduli, jnp.asarray(modulus / rest, moduli.dtype))
 
     def tension(self, psi: Derivatives, conserved: Conserved):
-        """Tension K_A (A_i - A0_i)/A0_i of each membrane, pN/nm, (membranes,)."""
-        area = surface.areas(psi, self.interface_width, conserved.regions(self.grid.dtype), self.grid)
-        return self.area_modulus * (area - conserved.area) / conserved.area
+        """Tension of each membrane, pN/nm, (membranes,): K_A (A_i - A0_i)/A0_i, or that of the reservoir."""
+        tension = self.area_modulus * (self.areas(psi, conserved) - conserved.area) / conserved.area
+        return tension if self.reservoir is None else tension.at[0].set(self.reservoir.tension)
 
 
 def as_field(numbers, regions):

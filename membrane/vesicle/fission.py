@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from scipy import ndimage
 
 from membrane.lattice import slabs
 from membrane.vesicle import surface
 from membrane.vesicle.energy import Conserved, Membrane
 from membrane.vesicle.shape import VesicleState
-from membrane.vesicle.topology import Topology, find_topology
+from membrane.vesicle.topology import MARGIN, Topology, find_topology
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,9 +138,10 @@ def detect_events(
 
     Returns the state with a relaxed area and a content for each membrane that there is now, and the events.
 
-    At a fission each of the two gets its area, relaxed at the tension of the mother, and what lies on it of each
-    species. The sums over all membranes are kept, and so is the energy. Without an event, the regions of the box follow
-    the membranes, and relaxed areas and contents stay as they are.
+    The regions of the box follow the membranes. At a fission each of the two gets its area, relaxed at the tension of
+    the mother, and what lies on it of each species. Also without an event a membrane whose region has gained or lost
+    some tail of another keeps its tension, not its area, so that no border changes the energy. The sums over all
+    membranes are kept.
     """
     if topology is None:
         topology = find_topology(state.psi, membrane.grid, membrane.interface_width, state.conserved.count)
@@ -148,14 +150,36 @@ def detect_events(
     near = surface.derivatives(state.psi, membrane.grid)
     overlap = _overlap(membrane, near, state.conserved, topology)
     origin = np.argmax(overlap, axis=0)
+    state = eqx.tree_at(lambda s: s.fields, state, _handed_over(state, topology, origin))
     now = membrane.conserved(state.psi, state.fields, topology.labels, topology.count)
-    if topology.count == state.conserved.count and np.array_equal(np.sort(origin), np.arange(origin.size)):
-        kept = Conserved(state.conserved.area[origin], state.conserved.content[:, origin], now.labels)
-        return slabs.placed(eqx.tree_at(lambda s: s.conserved, state, kept), membrane.grid), []
     strain = membrane.tension(near, state.conserved) / membrane.area_modulus
-    shared = _shared_out(membrane, state.conserved, now, np.asarray(strain, float)[origin])
+    drawn = float(membrane.drawn(membrane.areas(near, state.conserved), state.conserved)[0])
+    shared = _shared_out(membrane, state.conserved, now, np.asarray(strain, float)[origin], drawn)
     state = slabs.placed(eqx.tree_at(lambda s: s.conserved, state, shared), membrane.grid)
+    if topology.count == overlap.shape[0] and np.array_equal(np.sort(origin), np.arange(origin.size)):
+        return state, []
     return state, _events(membrane, describe(membrane, state, topology), overlap)
+
+
+def _handed_over(state: VesicleState, topology: Topology, origin: np.ndarray):
+    """The fields, where a point that has gone over to another membrane has the value of the nearest that was there.
+
+    The two may differ in composition. What lay on the one would be a step within the other, with a line tension.
+    """
+    before = np.asarray(state.conserved.labels)
+    fields = np.asarray(state.fields)
+    for i, mother in enumerate(origin):
+        region = topology.labels == i
+        gone_over = region & (before != mother)
+        if not gone_over.any() or gone_over.sum() == region.sum():
+            continue
+        wide = np.pad(region & ~gone_over, MARGIN, mode="wrap")
+        inner = (slice(None), *(slice(MARGIN, MARGIN + n) for n in region.shape))
+        at = ndimage.distance_transform_edt(~wide, return_distances=False, return_indices=True)[inner][:, gone_over]
+        at = tuple((a - MARGIN) % n for a, n in zip(at, region.shape, strict=True))
+        fields = np.array(fields)
+        fields[:, gone_over] = np.asarray(state.fields)[:, *at]
+    return jnp.asarray(fields)
 
 
 def _overlap(membrane: Membrane, near: surface.Derivatives, before: Conserved, topology: Topology) -> np.ndarray:
@@ -169,17 +193,22 @@ def _overlap(membrane: Membrane, near: surface.Derivatives, before: Conserved, t
     return overlap
 
 
-def _shared_out(membrane: Membrane, before: Conserved, now: Conserved, strain: np.ndarray) -> Conserved:
+def _shared_out(membrane: Membrane, before: Conserved, now: Conserved, strain: np.ndarray, drawn: float) -> Conserved:
     """What each membrane keeps from now on, with the sums over all membranes as ``before``.
 
-    ``now`` is measured on the state; ``strain`` (membranes,) is that of the membrane from which each one comes.
+    ``now`` is measured on the state; ``strain`` (membranes,) is that of the membrane from which each one comes, and
+    ``drawn`` (nm^2) what membrane 0 has from a reservoir, which stays in its books.
     """
-    relaxed = np.asarray(now.area, float) / (1 + strain)
-    content = np.asarray(now.content, float)
-    # New regions have other borders, which changes the sums a little. The difference is shared out by area.
-    relaxed = relaxed * float(np.sum(np.asarray(before.area, float))) / relaxed.sum()
+    relaxed, content = np.asarray(now.area, float) / (1 + strain), np.asarray(now.content, float) / (1 + strain)
+    if membrane.reservoir is not None:
+        relaxed[0] = float(now.area[0]) - drawn
+        content[:, 0] = np.asarray(now.content[:, 0], float) - drawn * np.array(membrane.reservoir.fields)
+    else:
+        # New regions have other borders, which changes the sums a little. The difference is shared out by area.
+        relaxed = relaxed * float(np.sum(np.asarray(before.area, float))) / relaxed.sum()
     lost = np.sum(np.asarray(before.content, float), 1) - content.sum(1)
-    content = content + lost[:, None] * relaxed / relaxed.sum()
+    area = np.asarray(now.area, float)
+    content = content + lost[:, None] * area / area.sum()
     real = membrane.grid.dtype
     return Conserved(jnp.asarray(relaxed, real), jnp.asarray(content, real), now.labels)
 

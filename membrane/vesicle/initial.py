@@ -170,7 +170,7 @@ def disc(grid: Grid, area: float):
     return np.minimum(radius - np.sqrt(y**2 + x**2), ends)
 
 
-def cap(grid: Grid, radius: float, area: float, centre=None):
+def cap(grid: Grid, radius: float, area: float, centre=None, direction=(1.0, 0.0, 0.0)):
     """Signed distance (nm) from the rim of a cap on a sphere, positive in the cap, (n_z, n_y, n_x).
 
     The distance is measured along the sphere and is constant along its normals.
@@ -178,13 +178,16 @@ def cap(grid: Grid, radius: float, area: float, centre=None):
     Arguments:
         grid: the box.
         radius: radius of the sphere, nm.
-        area: area of the cap, nm^2. Its middle is the +z pole.
+        area: area of the cap, nm^2.
         centre: centre of the sphere, (z, y, x) in nm.
+        direction: from the centre to the middle of the cap, a unit vector (z, y, x); the +z pole if it is not given.
 
     Raises ValueError if the cap is larger than the sphere.
     """
     cosine = 1 - area / (2 * np.pi * radius**2)
     if not -1 < cosine < 1:
         raise ValueError(f"a cap of {area} nm^2 does not fit a sphere of radius {radius} nm")
-    z, y, x = centred(grid, centre)
-    return radius * (np.arccos(cosine) - np.arctan2(np.sqrt(y**2 + x**2), z))
+    position = np.stack(np.broadcast_arrays(*centred(grid, centre)), -1)
+    along = position @ np.asarray(direction)
+    across = np.linalg.norm(np.cross(position, direction), axis=-1)
+    return radius * (np.arccos(cosine) - np.arctan2(across, along))

@@ -47,6 +47,24 @@ class Relaxation(AbstractDescent):
     sweeps: int = eqx.field(static=True, default=1)
     slack: ClassVar[float] = 0.0
 
+    def left_to_fall(self, descent, wavelength: float):
+        """How far F lies above its minimum, pN nm, if waves of ``wavelength`` (nm) are the longest that still move.
+
+            descent/(2 r),   r = [q^2/(q^2 + 1/l^2)]^2,   q = 2 pi/wavelength.
+
+        r is the rate of such a wave, whose F falls as exp(-2 r t). Shorter waves relax faster and leave less. The
+        longest of a closed membrane of radius R is about pi R.
+
+        Arguments:
+            descent: of a :class:`DescentReport`, pN nm per unit of pseudo-time.
+            wavelength: nm.
+
+        >>> round(Relaxation(14.0).left_to_fall(1.0, 14.0), 2)
+        0.53
+        """
+        square = (2 * np.pi / wavelength) ** 2
+        return descent / (2 * (square / (square + 1 / self.smoothing_length**2)) ** 2)
+
     def gradient(self, psi):
         return psi.slope[None]
 

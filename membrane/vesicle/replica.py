@@ -39,7 +39,7 @@ from membrane.vesicle.evolve import transported
 from membrane.vesicle.necks import BudNeck, find_necks, nearest_bud, track_necks
 from membrane.vesicle.rows import UNITS, neck_columns, observables, series_row, surface_fields
 from membrane.vesicle.shape import AbstractDescent
-from membrane.vesicle.topology import Topology, find_topology
+from membrane.vesicle.topology import LEAST_ROOM, Topology, find_topology, room
 
 HALVINGS = 3
 """How often a round that has failed is done again, each time in parts half as long."""
@@ -131,8 +131,11 @@ class VesicleReplica:
     def __init__(self, physics: VesiclePhysics, index: int, saved: dict | None, events: np.ndarray | None):
         self.physics, self.index = physics, index
         self.state = physics.initial_state(index)
+        # Planes fill the box along two of its axes.
+        self.bounded = [width > 0 for width in room(self.state.psi, physics.grid.spacing)]
         self.events = [] if events is None else list(events[events["endosome"] == index])
         self.tick, self.steps, self.refused, self.rows, self.frames = 0, 0, 0, [], {}
+        self.descent = np.nan
         if saved is None:
             topology = self._topology()
             self.membranes, self.necks = describe(physics.membrane, self.state, topology), self._necks([], topology)
@@ -141,6 +144,7 @@ class VesicleReplica:
         else:
             self.state = slabs.placed(saved_state(saved, self.state), physics.grid)
             self.tick, self.steps, self.refused = (int(saved[name]) for name in ("tick", "steps", "refused"))
+            self.descent = float(saved["descent"])
             self.rows, self.frames = list(saved["series"]), waiting_frames(saved)
             self.membranes, self.necks = saved_membranes(saved["vesicles"]), saved_necks(saved["necks"])
         self.columns = list(self._row())
@@ -156,6 +160,7 @@ class VesicleReplica:
             "tick": self.tick,
             "steps": self.steps,
             "refused": self.refused,
+            "descent": self.descent,
             "vesicles": membrane_array(self.membranes),
             "necks": neck_array(self.necks),
             "series": np.array(self.rows),
@@ -222,6 +227,7 @@ class VesicleReplica:
                 if not good:
                     break
             if good:
+                self.descent = float(report.descent)
                 return state, tried, refused
         raise NumericalFailure(self._failure(report), self.state)
 
@@ -238,6 +244,7 @@ class VesicleReplica:
     def _look_for_events(self) -> None:
         """Looks for fission and fusion since the last look, and writes a row for each membrane that left or fused."""
         membrane, before, topology = self.physics.membrane, self.state, self._topology()
+        self._check_room()
         self.state, happened = detect_events(membrane, before, topology)
         membranes = describe(membrane, self.state, topology)
         for event in happened:
@@ -246,6 +253,17 @@ class VesicleReplica:
             else:
                 self._add_fusion(event, observables(membrane, before).tension)
         self.membranes, self.necks = membranes, self._necks(self.necks, topology)
+
+    def _check_room(self) -> None:
+        """Raises ValueError where the membrane has come too close to its periodic image."""
+        grid, least = self.physics.grid, LEAST_ROOM * self.physics.membrane.interface_width
+        for name, width, bounded in zip("zyx", room(self.state.psi, grid.spacing), self.bounded, strict=True):
+            if bounded and width < least:
+                raise ValueError(
+                    f"along {name} only {width:.3g} nm are left between the membrane and its periodic image, and below "
+                    f"{least:.3g} nm ({LEAST_ROOM:g} membrane.interface_width_nm) they would attract and fuse. Give a "
+                    "longer side of geometry.box_nm"
+                )
 
     def _add_fission(self, event: FissionEvent, tension) -> None:
         """Writes a row for the daughter, whose tension is given in pN/nm."""
@@ -309,6 +327,7 @@ class VesicleReplica:
             "time_s": self.tick * physics.schedule.tick_s,
             **series_row(physics.membrane, self.state, self.membranes, self.events),
             **neck_columns(self.necks),
+            **({} if isinstance(physics.descent, StokesFlow) else {"descent_pN_nm": self.descent}),
             "shape_steps": self.steps,
             "refused_steps": self.refused,
         }

@@ -26,6 +26,7 @@ UNITS = {
     "tension_uN_per_m": "uN/m",
     "membrane_area_nm2": "nm2",
     "ilv_area_nm2": "nm2",
+    "drawn_area_nm2": "nm2",
     "lumen_volume_nm3": "nm3",
     "vesicle_volume_nm3": "nm3",
     "reduced_volume": "1",
@@ -42,6 +43,7 @@ UNITS = {
     "neck_radius_nm": "nm",
     "outward_neck_number": "1",
     "outward_neck_radius_nm": "nm",
+    "descent_pN_nm": "pN nm",
     "shape_steps": "1",
     "refused_steps": "1",
     **{f"{name}_content_nm2": "nm2" for name in DISSOLVED},
@@ -55,15 +57,17 @@ class Observables(NamedTuple):
 
     Arguments:
         terms: the parts of the free energy, pN nm.
-        content: int W X of each species over all membranes, nm^2, (species,).
+        content: int W X of each species over all membranes at their relaxed areas, nm^2, (species,).
         euler: Euler's characteristic of all membranes.
         tension: tension of each membrane, pN/nm, (membranes,).
+        drawn: area that each membrane has from a reservoir, nm^2, (membranes,).
     """
 
     terms: Terms
     content: Array
     euler: Array
     tension: Array
+    drawn: Array
 
 
 def surface_fields(membrane: Membrane, state: VesicleState) -> dict:
@@ -78,9 +82,10 @@ def observables(membrane: Membrane, state: VesicleState) -> Observables:
     near = surface.derivatives(state.psi, grid)
     return Observables(
         membrane.terms(near, state.fields, conserved),
-        jnp.sum(membrane.weight(near) * state.fields, (1, 2, 3)) * grid.cell_volume,
+        jnp.sum(membrane.relaxed_content(near, tuple(state.fields), conserved), 1),
         surface.euler_characteristic(state.psi, eps, grid),
         membrane.tension(near, conserved),
+        membrane.drawn(membrane.areas(near, conserved), conserved),
     )
 
 
@@ -114,6 +119,7 @@ def series_row(
         "tension_uN_per_m": float(measured.tension[0]) / PN_PER_NM_PER_UN_PER_M,
         "membrane_area_nm2": area,
         "ilv_area_nm2": inside,
+        **({} if membrane.reservoir is None else {"drawn_area_nm2": float(measured.drawn[0])}),
         "lumen_volume_nm3": lumen,
         "vesicle_volume_nm3": enclosed,
         "reduced_volume": 6 * np.pi**0.5 * (lumen + enclosed) / area**1.5 if closed else np.nan,

@@ -21,6 +21,9 @@ SMALLEST_RADIUS = 2.0
 SEPARATION = 0.5
 """Value that |psi| must exceed between two membranes before they are told apart."""
 
+LEAST_ROOM = 5.0
+"""Interface widths between a membrane and its periodic image below which they feel each other's tails."""
+
 MARGIN = 16
 """Points by which the box is continued periodically in the search for the nearest membrane."""
 
@@ -69,6 +72,33 @@ def components(inside) -> tuple[np.ndarray, int]:
     number = np.zeros(count + 1, int)
     number[kept] = np.arange(1, kept.size + 1)
     return number[roots][labels], kept.size
+
+
+def smallest_vesicle(eps: float) -> float:
+    """Diameter in nm below which a vesicle is not told apart from the remains of a neck.
+
+    Its inside, where |psi| > SEPARATION, must be larger than a sphere of SMALLEST_RADIUS eps. That part of a sphere of
+    diameter D has the radius D/2 - sqrt2 eps artanh(SEPARATION).
+
+    >>> round(smallest_vesicle(4.5), 1)
+    25.0
+    """
+    return float(2 * eps * (SMALLEST_RADIUS + 2**0.5 * np.arctanh(SEPARATION)))
+
+
+def room(psi, spacing) -> list[float]:
+    """Widest stretch of each axis (z, y, x) in nm that no lumen reaches: what lies between it and its image.
+
+    It is 0 along an axis all along which there is lumen.
+    """
+    widths = []
+    for axis, h in enumerate(spacing):
+        empty = ~(np.asarray(psi) > 0).any(tuple(a for a in range(3) if a != axis))
+        twice = np.concatenate([empty, empty]).astype(int)
+        ends = np.flatnonzero(np.diff(np.concatenate([[0], twice, [0]])))
+        runs = ends[1::2] - ends[::2]
+        widths.append(float(min(runs.max(initial=0), empty.size) * h))
+    return widths
 
 
 def find_topology(psi, grid, eps: float, known: int | None = None) -> Topology:

@@ -12,7 +12,7 @@ import yaml
 from membrane.builder import build
 from membrane.commands.predict import main as predict
 from membrane.config import ConfigError, load, parse
-from membrane.vesicle import describe, surface
+from membrane.vesicle import describe, initial, surface
 from membrane.vesicle.topology import find_topology
 
 FOLDER = Path(__file__).parents[2] / "configs"
@@ -70,8 +70,10 @@ FAULTS = {
     "cargo.fracton=0.1": "cargo.fracton: unknown key; did you mean 'fraction'?",
     "composition.cap.area_nm2=5000": "composition.cap: give the size of the cap once",
     "composition.cap.closed_diameter_nm=150": "geometry.shape (geometry.shape.diameter_nm), 70686 nm2",
-    "composition.cap=null": "composition: give one of the sections cap and quench",
-    "composition.quench.mean_order=0": "composition: give one of the sections cap and quench",
+    "composition.cap=null": "composition: give one of cap, caps and quench",
+    "composition.quench.mean_order=0": "composition: give one of cap, caps and quench",
+    "composition.caps=[]": "composition.caps: ",
+    "composition.caps=[{closed_diameter_nm: 40, polar_deg: 0}]": "composition: give one of cap, caps and quench",
     "geometry.shape.kind=prolate": "give reduced_volume, 0.4 to below 1",
     "geometry.shape.reduced_volume=0.9": "leave reduced_volume out",
     "geometry.box_nm=[30,30,30]": "must span at least 16 spacings",
@@ -110,6 +112,74 @@ def test_a_cap_on_a_spheroid(kind):
     assert vesicle.lo_fraction == pytest.approx(0.3, abs=0.01)
     half = state.phi.shape[0] // 2
     assert float(jnp.mean(state.phi[half:])) > 0 > float(jnp.mean(state.phi[:half])) + 0.9
+
+
+CAPS = [(35.0, 0.0, 0.0), (42.0, 100.0, 30.0), (36.0, 95.0, -110.0), (34.0, 170.0, 200.0)]
+"""L in nm, polar angle and azimuth in degrees."""
+
+
+def caps_of(*caps) -> list[str]:
+    """The overrides for domains (L, polar angle, azimuth)."""
+    each = ", ".join(f"{{closed_diameter_nm: {a}, polar_deg: {b}, azimuth_deg: {c}}}" for a, b, c in caps)
+    return ["composition.cap=null", f"composition.caps=[{each}]"]
+
+
+def test_several_caps_have_their_areas_and_places():
+    """Each has pi L^2 and what the width of its rim adds (pi^3 xi^2/6, less by cos alpha on a sphere), to 2 %, and its
+    mean direction is the one given, to 0.5 degrees."""
+    physics, state, vesicle = started(*caps_of(*CAPS))
+    z, y, x = initial.centred(physics.grid)
+    density = np.asarray(surface.delta(surface.derivatives(state.psi, physics.grid), 6.0)) * physics.grid.cell_volume
+    # Steiner: what the profile adds to the area of the sphere.
+    density *= math.pi * 150.0**2 / density.sum()
+    places = np.stack(np.broadcast_arrays(z, y, x), -1)
+    lo = 0.5 * (1 + np.asarray(state.phi)) * density
+    way = np.array([
+        (math.cos(p), math.sin(p) * math.sin(a), math.sin(p) * math.cos(a))
+        for p, a in ((math.radians(polar), math.radians(azimuth)) for _, polar, azimuth in CAPS)
+    ])  # fmt: skip
+    nearest = np.argmax(places @ way.T - 75.0 * np.cos([2 * math.asin(size / 150.0) for size, _, _ in CAPS]), -1)
+    whole = 0.0
+    for i, (size, _, _) in enumerate(CAPS):
+        own = lo * (nearest == i)
+        alpha = 2 * math.asin(size / 150.0)
+        added = math.pi**3 * 6.0**2 / 6 * math.cos(alpha)
+        assert own.sum() == pytest.approx(math.pi * size**2 + added, rel=0.02)
+        whole += math.pi * size**2 + added
+        mean = np.tensordot(own, places, 3)
+        assert mean @ way[i] / np.linalg.norm(mean) > math.cos(math.radians(0.5))
+    assert vesicle.lo_fraction == pytest.approx(whole / (math.pi * 150.0**2), rel=0.01)
+
+
+def test_one_cap_in_a_list_is_the_cap():
+    """The same phi, to rounding."""
+    one, other = (started(*overrides)[1].phi for overrides in ((), caps_of((54.0, 0.0, 0.0))))
+    assert np.allclose(one, other, rtol=0, atol=2e-6)
+
+
+def test_caps_that_do_not_fit_are_refused():
+    """Domains that overlap or whose walls touch, and the angle that mends it; more area than there is; a spheroid."""
+    # Half angles of 2 asin(L/(2 R)): radii along the sphere of 40.9 nm each, and a gap of 18 nm, is 76.2 degrees.
+    half = 2 * math.degrees(math.asin(40.0 / 150.0))
+    least = 2 * half + math.degrees(18.0 / 75.0)
+    load(BUD, caps_of((40.0, 0.0, 0.0), (40.0, least + 0.01, 50.0)))
+    for angle in (0.0, half, least - 0.01):
+        with pytest.raises(ConfigError, match="domains 1 and 2 overlap or nearly touch"):
+            load(BUD, caps_of((40.0, 0.0, 0.0), (40.0, angle, 50.0)))
+    with pytest.raises(ConfigError, match="together"):
+        load(BUD, caps_of((110.0, 0.0, 0.0), (110.0, 180.0, 0.0)))
+    spheroid = ["geometry.shape.kind=prolate", "geometry.shape.reduced_volume=0.9"]
+    with pytest.raises(ConfigError, match=r"caps lie on a sphere, but geometry.shape.kind is prolate"):
+        load(BUD, [*spheroid, *caps_of((40.0, 0.0, 0.0))])
+
+
+def test_a_domain_that_is_not_resolved_is_refused():
+    """A domain that would close into less than 5.55 eps could not be told apart: the least size and eps are told."""
+    build(load(BUD, ["composition.cap.closed_diameter_nm=25.1"]))
+    with pytest.raises(ValueError, match=r"vesicle of 24 nm .* below 25 nm .* an interface of at most 4.32 nm"):
+        build(load(BUD, ["composition.cap.closed_diameter_nm=24"]))
+    with pytest.raises(ValueError, match="vesicle of 20 nm is not resolved"):
+        build(load(BUD, caps_of((40.0, 0.0, 0.0), (20.0, 180.0, 0.0))))
 
 
 def test_a_box_that_is_too_small_is_refused():

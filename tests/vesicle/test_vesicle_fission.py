@@ -146,7 +146,10 @@ def test_ceramide_leaves_with_the_vesicle_that_it_has_bent():
     def content(state):
         weight = np.asarray(model.weight(surface.derivatives(state.psi, grid)), float)
         parts = np.asarray(state.conserved.regions(grid.dtype), float)
-        return np.array([np.sum(parts * (weight * np.asarray(f, float)), (1, 2, 3)) for f in state.fields])
+        strain = (
+            1 + np.asarray(model.tension(surface.derivatives(state.psi, grid), state.conserved)) / model.area_modulus
+        )
+        return np.array([np.sum(parts * (weight * np.asarray(f, float)), (1, 2, 3)) / strain for f in state.fields])
 
     first, events = content(state).sum(1), []
     for last in evolve(model, Relaxation(14.0), Transport(1e6), state, rounds=70, dt=2e-7):

@@ -145,3 +145,21 @@ def test_the_row_of_a_fission_says_what_is_on_the_ilv(monkeypatch):
     assert row["cargo_oligomer_copies"] == pytest.approx(row["area_nm2"] * 0.2 / 8.0)
     assert row["spontaneous_curvature_per_nm"] == pytest.approx(0.01 + 0.1 * (0.3 - 0.05) + 0.05 * 0.2)
     assert row["area_nm2"] == pytest.approx(4 * np.pi * 16**2, rel=0.1)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_membrane_that_meets_its_image_is_stopped_in_words(axis):
+    """Five interface widths are the least along every axis. A membrane that is nearer fails with the axis, the width
+    and the key that helps."""
+    endosome = build(parse(CONFIG)).endosome(0)
+    grid, (z, y, x) = endosome.physics.grid, initial.centred(endosome.physics.grid)
+    for half, near in ((51.0, False), (53.0, True)):
+        # A rod along the axis, 128 nm less 2 half from its image.
+        along, *across = np.roll(np.broadcast_arrays(z, y, x), -axis, 0)
+        rod = 20.0 - np.sqrt(np.maximum(np.abs(along) - half + 20.0, 0) ** 2 + across[0] ** 2 + across[1] ** 2)
+        endosome.state = eqx.tree_at(lambda s: s.psi, endosome.state, initial.profile(rod, 4.8, grid))
+        if near:
+            with pytest.raises(ValueError, match=rf"along {'zyx'[axis]} only 2\d(\.\d)? nm .* of geometry.box_nm"):
+                endosome._check_room()
+        else:
+            endosome._check_room()

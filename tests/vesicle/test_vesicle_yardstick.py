@@ -57,9 +57,9 @@ def errors(eps: float) -> tuple[float, float]:
 
 @pytest.mark.slow
 def test_a_dimple_converges_to_the_exact_one():
-    """The energy over that of the undisturbed sphere converges in first order in eps (because of the width of the
-    wall), to 0.03 kappa when extrapolated. The rim radius (where |phi| < 1/2) converges at least in first order. At
-    eps = L/14 alone they are off by 0.8 kappa and 0.06 L."""
+    """The energy over that of the undisturbed sphere converges in first order in eps (the domain loses area to the
+    host, the less the thinner its wall), to 0.03 kappa when extrapolated. The rim radius (where |phi| < 1/2) converges
+    at least in first order. At eps = L/14 alone they are off by 0.8 kappa and 0.06 L."""
     coarse, fine = errors(3.2), errors(2.3)
     ratio = 3.2 / 2.3
     assert abs(ratio * fine[0] - coarse[0]) / (ratio - 1) < 0.03
