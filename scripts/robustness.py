@@ -33,8 +33,9 @@ class Row(NamedTuple):
 
 
 def times(factor: float):
-    """Multiplies a number, or each of several."""
-    return lambda value: [factor * v for v in value] if isinstance(value, (tuple, list)) else factor * value
+    """Multiplies a number, or each of several; six digits."""
+    one = lambda value: float(f"{factor * value:.6g}")
+    return lambda value: [one(v) for v in value] if isinstance(value, (tuple, list)) else one(value)
 
 
 ROWS = {

@@ -72,6 +72,7 @@ def test_rows_that_are_not_allowed_are_left_out_with_a_reason():
     config = load(ROOT / "configs/ceramide.yaml", ["numerics.precision=float64"])
     assert robustness.changed_value(config, robustness.ROWS["spacing-finer"]) == pytest.approx(3.2)
     assert robustness.changed_value(config, robustness.ROWS["box-smaller"]) == [576.0, 576.0]
+    assert robustness.changed_value(config, robustness.ROWS["circularity-higher"]) == 0.954
     assert robustness.changed_value(config, robustness.ROWS["gaussian-less"]) == -20
     for row, why in (
         (robustness.ROWS["precision"], "it is float64 already"),
