@@ -101,8 +101,8 @@ GaussianContrast = Annotated[
     Number,
     Provenance(
         (1.0, 4.0),
-        "0: not set. Ld minus Lo is reported as 3.6 kappa_Ld (Baumgart et al 2005 Biophys J 89:1067), sign to be "
-        "re-checked; the key is Lo minus Ld",
+        "0: not set. Ld minus Lo is reported as +3.6 kappa_Ld (Baumgart et al 2005 Biophys J 89:1067): the key, Lo "
+        "minus Ld, would be -3.6 kappa_Ld. The sign was not re-checked. On a sheet it moves the median most",
         "unverified",
         "kappa_Ld in size",
         of=_contrast_per_kappa,

@@ -27,6 +27,24 @@ def log_activity(c):
     return jnp.log(jnp.maximum(c, DILUTE)) + jnp.minimum(c / DILUTE, 1.0) - 1.0
 
 
+def logarithmic_mean(a, b, activity_a, activity_b):
+    """(a - b)/(ln a - ln b) of two fractions, where ln stands for :func:`log_activity`.
+
+    It is the fraction on the face between two cells. With it a dilute species diffuses with exactly its D, however
+    steep its profile is. With (a + b)/2 it would diffuse a thousand times faster beside a cell where it is used up.
+
+    Arguments:
+        a: the fraction in one cell.
+        b: the fraction in the other.
+        activity_a: :func:`log_activity` of ``a``.
+        activity_b: :func:`log_activity` of ``b``.
+    """
+    rise = activity_a - activity_b
+    # Nearer than this the mean of both is as exact, to 1e-5, as the quotient in single precision.
+    near = jnp.abs(rise) < 0.01
+    return jnp.where(near, 0.5 * (occupied(a) + occupied(b)), (a - b) / jnp.where(near, 1.0, rise))
+
+
 @entropy.defjvp
 def _entropy_jvp(primals, tangents):
     """The derivative that automatic differentiation would give, in fewer operations."""

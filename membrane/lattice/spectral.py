@@ -33,13 +33,13 @@ def difference(field, axis: int, spacing: float):
 
     It leads from cells to the faces between them, or from faces to cells. One is minus the adjoint of the other.
     """
-    upper, lower = _neighbours(field, axis)
+    upper, lower = neighbours(field, axis)
     return (upper - lower) / spacing
 
 
 def mean(field, axis: int):
     """(f_i + f_{i+1})/2 along ``axis``, with one point fewer."""
-    upper, lower = _neighbours(field, axis)
+    upper, lower = neighbours(field, axis)
     return 0.5 * (upper + lower)
 
 
@@ -48,7 +48,8 @@ def trimmed(field, axis: int):
     return field[..., 1:-1, :] if axis == Y else field[..., 1:-1]
 
 
-def _neighbours(field, axis):
+def neighbours(field, axis: int):
+    """f_{i+1} and f_i along ``axis``, each with one point fewer."""
     return (field[..., 1:, :], field[..., :-1, :]) if axis == Y else (field[..., 1:], field[..., :-1])
 
 

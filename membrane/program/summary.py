@@ -70,8 +70,8 @@ def summary_lines(record: RunRecord) -> list[str]:
 
 
 def _sizes(record: RunRecord) -> list[str]:
-    """Number, median and share of the ILVs with their intervals, how good the intervals are, and the assumption to vary
-    first."""
+    """Number, median and share of the ILVs with their intervals, the assumptions that move them most, and how good the
+    intervals are."""
     ilvs, size = record.ilvs, record.size_distribution
     endosomes, endosome_of = int(record.attributes["number_of_endosomes"]), record.ilvs["endosome"]
     (least, most), diameter = EXOSOME_RANGE_NM, ilvs["diameter_nm"]
@@ -91,12 +91,22 @@ def _sizes(record: RunRecord) -> list[str]:
             f"{100 * size['fraction_40_100_nm']:.0f} % in 40-100 nm ({words(*share, endosomes, '.0f')}); "
             f"sizes of {_counted(size['n'], 'ILV', 'ILVs')} in {_counted(endosomes, 'endosome', 'endosomes')}"
         ]
+    lines += _levers(record.config)
     if endosomes >= LEAST_ENDOSOMES:
         lines.append(f"intervals over endosomes; measured to hold {_percent(*MEASURED)} (docs/controls.md)")
-    gate = record.config.get("budding", {}).get("neck_radius_nm")
-    if gate is not None:
-        lines.append(f"the assumption to vary first: a neck breaks at {gate:g} nm (budding.neck_radius_nm)")
     return lines
+
+
+def _levers(config: dict) -> list[str]:
+    """The assumptions that move the median of a sheet most, each with its key."""
+    contrast = config.get("membrane", {}).get("gaussian_modulus_contrast_kBT")
+    gate = config.get("budding", {}).get("neck_radius_nm")
+    if contrast is None or gate is None:
+        return []
+    return [
+        f"the assumption that moves it most: a Gaussian contrast of {contrast:g} kT "
+        f"(membrane.gaussian_modulus_contrast_kBT); then a neck that breaks at {gate:g} nm (budding.neck_radius_nm)"
+    ]
 
 
 def _percent(low: float, high: float) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from membrane.energy import Helfrich, Mixture
 from membrane.energy.cargo import MONOMER, OLIGOMER
 from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
+from membrane.energy.mixing import log_activity, logarithmic_mean
 from membrane.lattice import fft, spectral
 from membrane.lattice.grid import Grid
 from membrane.lattice.spectral import X, Y
@@ -187,17 +188,17 @@ class Sheet(eqx.Module):
         named = self.named(fields)
         mu = self.chemical_potentials(named, projected_hat)
         near, near_mu = spectral.ghosted(fields), {name: spectral.ghosted(mu[name]) for name in self.species}
-        velocity = self._velocity(near, near_mu)
+        faces = {axis: self._on_faces(near, axis) for axis in (Y, X)}
+        velocity = self._velocity(faces, near_mu)
         rate = []
         for i, name in enumerate(self.species):
             change = 0.0
             for direction, (axis, other, h) in enumerate(((Y, X, self.grid.spacing[0]), (X, Y, self.grid.spacing[1]))):
-                beside = spectral.trimmed(near, other)
+                beside = spectral.trimmed(faces[axis], other)
                 slope = spectral.difference(spectral.trimmed(near_mu[name], other), axis, h)
-                mobility = self.mixture.mobility(name, self.named(beside), self.diffusion[name])
-                flux = -spectral.mean(mobility, axis) * slope
+                flux = -self.mixture.mobility(name, self.named(beside), self.diffusion[name]) * slope
                 if velocity:
-                    flux = flux + velocity[direction] * spectral.mean(beside[i], axis)
+                    flux = flux + velocity[direction] * beside[i]
                 change = change - spectral.difference(flux, axis, h)
             rate.append(change)
         reaction = self._reactions(named, mu)
@@ -344,16 +345,32 @@ class Sheet(eqx.Module):
         (ld, lo), share = self.diffusion["phi"], 0.5 * (1 + min(max(self.mean_fields["phi"], -1.0), 1.0))
         return (ld + (lo - ld) * share) / (2 * self.mixture.lipids.well)
 
-    def _velocity(self, fields, potential):
+    def _on_faces(self, near, axis):
+        """Fields on the faces between cells along ``axis``: the mean of phi, the logarithmic mean of all fractions.
+
+        With it u grad mu is D grad u of a dilute species exactly, and its osmotic force a gradient, which drives no
+        flow. The ghost points of ``near``, (species, n_y + 2, n_x + 2), count as cells.
+        """
+        upper, lower = spectral.neighbours(near[1:], axis)
+        activity = spectral.neighbours(log_activity(near[1:]), axis)
+        faces = jnp.concatenate([spectral.mean(near[:1], axis), logarithmic_mean(upper, lower, *activity)])
+        # Without the barrier a CPU would take each logarithm several times.
+        return jax.lax.optimization_barrier(faces)
+
+    def _velocity(self, faces, potential):
         """Velocities on faces (v_y, v_x) in nm/s, without divergence in the discrete sense; empty without flow.
 
-        Both arguments carry ghost points.
+        Arguments:
+            faces: the fields on the faces along Y and along X, see :meth:`_on_faces`.
+            potential: chemical potentials by name, with ghost points.
         """
         if self.flow is None:
             return ()
         hy, hx = self.grid.spacing
-        upper = [(fields[i, 1:, 1:], potential[name][1:, 1:]) for i, name in enumerate(self.species)]
-        pull = lambda axis, h: sum(spectral.mean(f, axis) * spectral.difference(p, axis, h) for f, p in upper)
+        upper = [potential[name][1:, 1:] for name in self.species]
+        pull = lambda axis, h: sum(
+            f[1:, 1:] * spectral.difference(p, axis, h) for f, p in zip(faces[axis], upper, strict=True)
+        )
         curl = spectral.difference(pull(X, hx), Y, hy) - spectral.difference(pull(Y, hy), X, hx)
         stream_hat = self.flow.response(self._constant(self.grid.k2)) * fft.forward(curl)
         stream = spectral.ghosted(fft.inverse(stream_hat, self.grid.shape), 1, 0)

@@ -138,7 +138,7 @@ class Bdf2(eqx.Module):
         if strain > 1 and step_ticks > 1:
             return step_ticks // 2
         doubled = 2 * step_ticks
-        # Error falls as dt^2 and the Courant number as dt: 0.4 leaves room for both.
-        if strain < 0.4 and doubled <= 2**self.max_exponent and tick % doubled == 0:
+        # The error grows as dt^2 and the Courant number as dt.
+        if self.strain(4 * error, 2 * courant) < 1 and doubled <= 2**self.max_exponent and tick % doubled == 0:
             return doubled
         return step_ticks

@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 from membrane.builder.sheet import build_sheet
 from membrane.config import load
 from membrane.energy import Cargo, Ceramide, Helfrich, Lipids, Mixture, Oligomers, lo_order
-from membrane.energy.mixing import DILUTE, entropy, log_activity, occupied
+from membrane.energy.mixing import DILUTE, entropy, log_activity, logarithmic_mean, occupied
 from membrane.lattice import fft
 from membrane.lattice.grid import Grid
 from membrane.sheet.plane import Sheet
@@ -195,6 +195,30 @@ def test_entropy_is_c_ln_c_and_continued_with_two_derivatives_below_dilute():
         assert float(first(c)) == pytest.approx(slope, rel=1e-6)
         assert float(first(c)) == pytest.approx(float(log_activity(c)) + 1, rel=1e-14)
         assert float(occupied(c)) * float(second(c)) == pytest.approx(1.0, rel=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_logarithmic_mean_turns_a_difference_of_activities_into_one_of_fractions(dtype):
+    """mean (ln a - ln b) = a - b above DILUTE, below it and below 0; between equals it is ``occupied``, with a finite
+    gradient."""
+    accuracy = {"float64": 1e-5, "float32": 1e-4}[dtype]
+    values = [0.3, 0.299, 0.295, 0.29, 0.2, 0.02, 2e-3, 1.1e-4, 0.9e-4, 1e-5, 0.0, -1e-4, -0.02]
+    a, b = (np.ravel(v) for v in np.meshgrid(values, values))
+    mean = logarithmic_mean(*(jnp.asarray(v, dtype) for v in (a, b, *map(exact_activity, (a, b)))))
+    assert mean.dtype == dtype
+    np.testing.assert_allclose(mean * (exact_activity(a) - exact_activity(b)), a - b, rtol=accuracy, atol=1e-12)
+    least, most = np.minimum(np.maximum(a, DILUTE), np.maximum(b, DILUTE)), np.maximum(np.maximum(a, b), DILUTE)
+    assert np.all((mean >= least * (1 - accuracy)) & (mean <= most * (1 + accuracy)))
+    equal = a == b
+    np.testing.assert_allclose(mean[equal], np.maximum(a, DILUTE)[equal], rtol=1e-6)
+    of = lambda c, d: logarithmic_mean(c, d, log_activity(c), log_activity(d))
+    # Between equals the slope towards either of them is 1/2.
+    assert float(jax.grad(of)(0.2, 0.2)) == pytest.approx(0.5, rel=1e-12)
+
+
+def exact_activity(c):
+    """ln c, below DILUTE continued by its tangent there."""
+    return np.where(c > DILUTE, np.log(np.maximum(c, DILUTE)), np.log(DILUTE) + c / DILUTE - 1)
 
 
 def equilibrium_oligomers(sheet: Sheet, fields):

@@ -10,7 +10,7 @@ from membrane.outcome.sizes import size_distribution
 from membrane.outcome.table import EVENT_DTYPE
 from membrane.program.summary import summary_lines
 
-CONFIG = "kind: sheet\nbudding: {neck_radius_nm: 5.0}\n"
+CONFIG = "kind: sheet\nmembrane: {gaussian_modulus_contrast_kBT: 0.0}\nbudding: {neck_radius_nm: 5.0}\n"
 
 
 def record_of(diameters, owners, endosomes, *, open_buds=0, exhausted=0, outward=0, fused=0, time_s=0.06):
@@ -38,7 +38,23 @@ def test_numbers_stand_with_what_they_rest_on():
     assert said.count("(95 %: ") == 3
     assert "sizes of 80 ILVs in 8 endosomes" in said
     assert "measured to hold 93-99 % of the time" in said
-    assert "the assumption to vary first: a neck breaks at 5 nm" in said
+
+
+@pytest.mark.parametrize(("contrast", "neck"), [(0, 5), (-72, 3.5), (20, 4)])
+def test_the_largest_assumptions_stand_below_the_median(contrast, neck):
+    """Right below the median and its interval, with value and key; what has no gate, a vesicle, names none."""
+    record = record_of([55.0, 60.0], [0, 1], 2)
+    config = f"membrane: {{gaussian_modulus_contrast_kBT: {contrast}.0}}\nbudding: {{neck_radius_nm: {neck}}}\n"
+    record.attributes["config_yaml"] = config
+    lines = summary_lines(record)
+    below = lines[1 + next(i for i, line in enumerate(lines) if line.startswith("median 57.5 nm"))]
+    assert below == (
+        f"the assumption that moves it most: a Gaussian contrast of {contrast} kT "
+        f"(membrane.gaussian_modulus_contrast_kBT); then a neck that breaks at {neck} nm (budding.neck_radius_nm)"
+    )
+    record = record_of([55.0, 60.0], [0, 1], 2)
+    record.attributes["config_yaml"] = "membrane: {gaussian_modulus_contrast_kBT: 1.0}\n"
+    assert "assumption" not in "\n".join(summary_lines(record))
 
 
 @pytest.mark.parametrize("endosomes", [1, 2])

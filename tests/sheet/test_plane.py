@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from membrane.energy import Cargo, Ceramide, Helfrich, Lipids, Mixture, Oligomers
+from membrane.energy.mixing import DILUTE
 from membrane.energy.wall import measure_wall
 from membrane.lattice import fft
 from membrane.lattice.grid import Grid
@@ -321,6 +322,71 @@ def test_flow_keeps_a_straight_stripe_and_a_round_disc_at_rest():
     bent = moved(disc(0.1))
     assert moved(strip(sheet)) < 1e-9 * bent
     assert moved(disc(0.0)) < 0.03 * bent
+
+
+def dilute_cargo(grid: Grid, flow: MembraneFlow | None = None, diffusion: float = 2e5) -> Sheet:
+    """phi and n-mers with few monomers, nothing but mixing."""
+    means = {"phi": -0.4, MONOMER: 0.008, OLIGOMER: 0.04}
+    cargo = Cargo(
+        thermal_energy=KT,
+        site_area=12.0,
+        affinity=0.0,
+        oligomers=Oligomers(size=6, bond_energy=0.0, affinity=0.0, dissociation_rate=0.0),
+    )
+    return Sheet(
+        grid,
+        mixture=Mixture(LIPIDS, cargo=cargo),
+        diffusion=dict.fromkeys(means, (diffusion, diffusion)),
+        mean_fields=means,
+        flow=flow,
+        initial_noise=0.0,
+    )
+
+
+def steep(grid: Grid, most: float):
+    """Ld with n-mers whose fraction runs from -most/10 to most from point to point."""
+    u = np.random.default_rng(8).uniform(-0.1 * most, most, grid.shape)
+    return jnp.asarray(np.stack([-np.ones(grid.shape), np.zeros(grid.shape), u]))
+
+
+@pytest.mark.parametrize("most", [1e-3, 1e-5, 1e-7])
+def test_dilute_species_diffuse_with_their_coefficient_however_steep_they_are(most):
+    """dun/dt = D lap un, the Laplacian of five points, to 10 un, the crowding; also where un is below zero."""
+    grid = Grid((18, 25), (61.0, 93.0), "float64")
+    fields, (hy, hx) = steep(grid, most), grid.spacing
+    around = lambda u, axis: np.roll(u, 1, axis) + np.roll(u, -1, axis) - 2 * u
+    for diffusion in (2e5, 1e6):
+        expected = diffusion * (around(fields[2], 0) / hy**2 + around(fields[2], 1) / hx**2)
+        found = fft.inverse(rates(dilute_cargo(grid, diffusion=diffusion), fields)[2], grid.shape)
+        assert np.max(np.abs(found - expected)) < 10 * max(most, DILUTE) * np.max(np.abs(expected))
+
+
+@pytest.mark.parametrize("most", [1e-2, 1e-3])
+def test_osmotic_pressure_drives_no_flow(most):
+    """What mixes without another force pulls the membrane nowhere: the force un grad mu is a gradient. Advection stays
+    below 10 un of the rate kT un/(n a_1 eta_m)."""
+    grid = Grid((18, 25), (61.0, 93.0), "float64")
+    fields = steep(grid, most)
+    sheet = dilute_cargo(grid, flow=FLOW)
+    _, advection = sheet.rates(fields, fft.forward(sheet.projected(fields)))
+    assert 0 <= float(advection) < 10 * most * KT * most / (6 * 12.0 * FLOW.membrane_viscosity)
+
+
+def test_edge_without_width_is_stable_at_the_usual_step():
+    """A domain with 0.25 of n-mers and -0.005 at the next point, as displacements leave it: 64 steps of 8 us keep every
+    fraction above that and the Courant number below its limit."""
+    grid = Grid((42, 48), (168.0, 192.0), "float64")
+    sheet = five_fields(grid, flow=FLOW)
+    y, x = grid.points
+    distance = np.hypot(y - 84, (x - 96) / 1.3) - 45
+    fields = np.array([-1, 0.07, 0.005, 0.01, 0.001])[:, None, None] * np.ones((5, *grid.shape))
+    fields[0] = np.tanh(-distance / (np.sqrt(2) * 5))
+    fields[4] = np.where(distance < 0, 0.25, np.where(distance < 5, -0.005, 0.001))
+    stepper = Bdf2(tick_s=1e-6, max_exponent=6, tolerance=0.1)
+    state, report = stepper.chunk(sheet, sheet.state_of(jnp.asarray(fields), jax.random.key(0), 8), jnp.asarray(64))
+    assert bool(report.sound)
+    assert float(report.courant) < stepper.max_courant
+    assert float(jnp.min(state.fields[1:])) > -0.005
 
 
 # Invariants --------------------------------------------------------------------------------------------------------

@@ -234,6 +234,22 @@ def test_step_falls_when_domains_merge_and_recovers():
     assert lowest * 4 <= after, (merging, steps)
 
 
+@pytest.mark.parametrize(("tolerance", "courant"), [(0.1, 0.3), (0.02, 0.6)])
+def test_step_is_doubled_where_both_limits_allow_the_double_step(tolerance, courant):
+    """The error grows fourfold with twice the step and the Courant number twofold: the step is doubled where neither
+    would exceed its limit, halved where either does, and begins at a multiple of itself."""
+    stepper = Bdf2(tick_s=1e-6, max_exponent=4, tolerance=tolerance, max_courant=courant)
+    following = lambda error, flow, tick=32, ticks=8: stepper.next_step_ticks(
+        tick, ticks, error * tolerance, flow * courant
+    )
+    assert following(0.24, 0.49) == 16
+    assert following(0.26, 0.0) == following(0.0, 0.51) == following(0.99, 0.99) == 8
+    assert following(1.01, 0.0) == following(0.0, 1.01) == 4
+    assert following(0.0, 0.0, tick=40) == 8
+    assert following(0.0, 0.0, ticks=16) == 16
+    assert following(2.0, 2.0, ticks=1) == 1
+
+
 def test_chunks_of_any_length_and_tension_compile_once(caplog):
     """Chunks of 5, 7 and 1 steps, other steps and another tension (an array): one compilation of the chunk."""
     grid = Grid((18, 25), (61.0, 93.0), "float64")
