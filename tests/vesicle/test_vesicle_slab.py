@@ -16,7 +16,7 @@ from membrane.vesicle.topology import find_topology
 
 BUD = Path(__file__).parents[2] / "configs" / "vesicle_bud.yaml"
 SLAB = ["geometry.shape={kind: slab, thickness_nm: 90}", "geometry.box_nm=[119,112,180]"]
-SLAB += ["membrane.interface_width_nm=7", "composition.cap.closed_diameter_nm=36", "numerics.precision=float64"]
+SLAB += ["membrane.interface_width_nm=7", "composition.cap.closed_diameter_nm=40", "numerics.precision=float64"]
 AREA = 2 * 119.0 * 112.0
 
 pytestmark = pytest.mark.usefixtures("fast_compilation")
@@ -42,10 +42,10 @@ def test_planes_are_one_vesicle_with_their_area_and_rim():
     assert vesicle.area == pytest.approx(AREA, rel=1e-6)
     assert vesicle.volume == pytest.approx(AREA / 2 * 90.0, rel=1e-6)
     assert not vesicle.is_ilv
-    assert vesicle.lo_area == pytest.approx(np.pi * (36.0**2 + np.pi**2 / 6 * 4.5**2), rel=1e-3)
+    assert vesicle.lo_area == pytest.approx(np.pi * (40.0**2 + np.pi**2 / 6 * 4.5**2), rel=1e-3)
     near = surface.derivatives(state.psi, physics.grid)
     rim = float(physics.membrane.terms(near, state.fields, state.conserved).lipids)
-    assert rim == pytest.approx(5.0 * 2 * np.pi * 36.0, rel=0.01)
+    assert rim == pytest.approx(5.0 * 2 * np.pi * 40.0, rel=0.01)
     upper = physics.grid.points[0] > 90.0
     lo = (np.asarray(state.phi) > 0) & (np.abs(np.asarray(state.psi)) < 0.5)
     assert lo.any()
