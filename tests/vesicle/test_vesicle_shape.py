@@ -31,6 +31,18 @@ def budding(dtype="float64", centre=None) -> tuple[Membrane, VesicleState]:
     return model, VesicleState.at_rest(model, psi, phi, model.conserved(psi, phi))
 
 
+def of_one_material(grid, eps, **options) -> Membrane:
+    """A membrane of one kappa without spontaneous curvature."""
+    return Membrane(
+        grid,
+        interface_width=eps,
+        bending_rigidity=(RIGIDITY, RIGIDITY),
+        spontaneous_curvature=(0.0, 0.0),
+        lipids=LIPIDS,
+        **options,
+    )
+
+
 def one(n: int = 1):
     """A traced number of trials."""
     return jnp.asarray(n)
@@ -169,15 +181,7 @@ def settled(distance, sides, volume: float, eps: float, spacing: float, smoothin
     )
     grid = Grid(shape, tuple(spacing * n for n in shape), "float64")
     rest = volume * 4 * np.pi / 3 * 40.0**3
-    model = Membrane(
-        grid,
-        interface_width=eps,
-        bending_rigidity=(RIGIDITY, RIGIDITY),
-        spontaneous_curvature=(0.0, 0.0),
-        lipids=LIPIDS,
-        area_modulus=1000.0,
-        osmotic=(1000.0, rest),
-    )
+    model = of_one_material(grid, eps, area_modulus=1000.0, osmotic=(1000.0, rest))
     psi, phi = initial.profile(distance(grid), eps, grid), -jnp.ones(grid.shape)
     state = VesicleState.at_rest(model, psi, phi, model.conserved(psi, phi))
     relaxation, before = Relaxation(smoothing * eps), np.inf
@@ -321,14 +325,7 @@ def test_descent_tells_how_far_f_is_from_its_minimum(wavelength, length):
     descent/(2 r) tells it to a sixth: only on a thin membrane M acts just so on waves. r goes from 0.05 to 0.36."""
     eps, h, a = 4.5, 3.0, 0.6
     grid = Grid((48, 8, round(wavelength / h)), (48 * h, 8 * h, wavelength), "float64")
-    model = Membrane(
-        grid,
-        interface_width=eps,
-        bending_rigidity=(RIGIDITY, RIGIDITY),
-        spontaneous_curvature=(0.0, 0.0),
-        lipids=LIPIDS,
-        area_modulus=1e-6,
-    )
+    model = of_one_material(grid, eps, area_modulus=1e-6)
     z, _, x = initial.centred(grid)
     q = 2 * np.pi / wavelength
     # Divided by this root, a height is a distance along the normal.
