@@ -4,7 +4,8 @@ Domains bud, necks close and membranes part because the free energy falls. No ru
 """
 
 from membrane.vesicle.composition import Transport
-from membrane.vesicle.energy import Conserved, Membrane, Reservoir
+from membrane.vesicle.conserved import Conserved, Reservoir
+from membrane.vesicle.energy import Membrane
 from membrane.vesicle.evolve import Round, evolve
 from membrane.vesicle.fission import ClosedMembrane, FissionEvent, FusionEvent, describe, detect_events
 from membrane.vesicle.mobility import Relaxation, StokesFlow

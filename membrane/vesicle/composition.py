@@ -23,7 +23,8 @@ from membrane.energy.cargo import MONOMER, OLIGOMER
 from membrane.lattice import slabs
 from membrane.lattice.grid import Grid
 from membrane.vesicle import surface
-from membrane.vesicle.energy import Conserved, Membrane, as_field
+from membrane.vesicle.conserved import Conserved, as_field
+from membrane.vesicle.energy import Membrane
 
 SWEEP = 0.12
 """Square of the diffusion length of one sweep of :func:`extended`, over the spacing squared.

@@ -37,12 +37,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array
 
 from membrane.energy import Cargo, Ceramide, Lipids, Mixture, lo_order, spontaneous_curvature
 from membrane.lattice import slabs, spectral
 from membrane.lattice.grid import Grid
 from membrane.vesicle import surface
+from membrane.vesicle.conserved import Conserved, Reservoir, as_field
 from membrane.vesicle.surface import Derivatives
 
 FLOOR = 1e-5
@@ -51,60 +52,6 @@ FLOOR = 1e-5
 PURE_PHASE_SHARE = 0.01
 """Correction of phi in a pure phase over that in the middle of a domain wall. A membrane without domain walls takes all
 of it in its pure phase, so it must not be zero."""
-
-
-class Conserved(eqx.Module):
-    """What each closed membrane keeps, and the regions of the box that belong to them.
-
-    Arguments:
-        area: relaxed area A0 of each membrane, nm^2, (membranes,).
-        content: Q, int W X of each species on each membrane at its relaxed area, nm^2, (species, membranes). Transport
-            conserves it; reactions change it.
-        labels: index of the membrane that a point of the box belongs to, (n_z, n_y, n_x).
-    """
-
-    area: Float[Array, " membranes"]
-    content: Float[Array, "species membranes"]
-    labels: Int[Array, "nz ny nx"]
-
-    @property
-    def lo(self):
-        """int W phi of each membrane at its relaxed area, nm^2, (membranes,)."""
-        return self.content[0]
-
-    @property
-    def count(self) -> int:
-        """Number of closed membranes. It is a static number, so compiled code is made anew after a fission."""
-        return self.area.shape[0]
-
-    def regions(self, dtype):
-        """chi: 1 in the region of each membrane and 0 elsewhere, (membranes, n_z, n_y, n_x).
-
-        For a single membrane it is one number, (1, 1, 1, 1).
-        """
-        if self.count == 1:
-            return jnp.ones((1, 1, 1, 1), dtype)
-        return jax.nn.one_hot(self.labels, self.count, axis=0, dtype=dtype)
-
-    def same_membrane(self, axis: int, side: int = -1):
-        """Whether a point and its neighbour along ``axis`` belong to the same membrane, (n_z, n_y, n_x).
-
-        The neighbour is the next point for ``side`` -1 and the one before for 1. For a single membrane it is 1.
-        """
-        return 1 if self.count == 1 else self.labels == jnp.roll(self.labels, side, axis)
-
-
-class Reservoir(eqx.Module):
-    """A reserve of host membrane that gives area to the largest limiting membrane, and takes it back.
-
-    Arguments:
-        tension: sigma, pN/nm: the energy of an area of the membrane beside (kappa/2)(2H - c0)^2. An area of flat host
-            therefore costs sigma + kappa c0^2/2 in all.
-        fields: what the membrane that it gives has of every species, phi first: X_r.
-    """
-
-    tension: float
-    fields: tuple[float, ...]
 
 
 class Terms(NamedTuple):
@@ -286,39 +233,25 @@ class Membrane(eqx.Module):
         """int delta of each membrane, nm^2, (membranes,)."""
         return surface.areas(psi, self.interface_width, conserved.regions(self.grid.dtype), self.grid)
 
-    def drawn(self, area, conserved: Conserved):
-        """What the reservoir has given to each membrane, whose ``area`` is now this, nm^2, (membranes,)."""
-        if self.reservoir is None:
-            return jnp.zeros_like(area)
-        return (area - conserved.area).at[1:].set(0)
-
-    def _stretched(self, area, conserved: Conserved):
-        """Present over relaxed area of each membrane; 1 for one with a reservoir."""
-        ratio = area / conserved.area
-        return ratio if self.reservoir is None else ratio.at[0].set(1)
-
-    def _given(self, area, conserved: Conserved):
-        """What the reservoir has given of each species, nm^2, (species, membranes); 0 without one."""
-        if self.reservoir is None:
-            return 0.0
-        return jnp.asarray(self.reservoir.fields, area.dtype)[:, None] * self.drawn(area, conserved)
+    def drawn(self, psi: Derivatives, conserved: Conserved):
+        """What the reservoir has given to each membrane, nm^2, (membranes,)."""
+        return conserved.drawn(self.areas(psi, conserved), self.reservoir)
 
     def content_change(self, psi: Derivatives, change, conserved: Conserved):
         """By how much a change of the fields changes the contents, nm^2, (species, membranes)."""
         strained = self._content(self.weight(psi), change, conserved.regions(self.grid.dtype))
-        return strained / self._stretched(self.areas(psi, conserved), conserved)
+        return strained / conserved.stretched(self.areas(psi, conserved), self.reservoir)
 
     def relaxed_content(self, psi: Derivatives, fields, conserved: Conserved):
         """What each membrane would hold at its relaxed area, nm^2, (species, membranes).
 
         It is (A0_i/A_i) int chi_i W X, and int chi_0 W X - X_r (A_0 - A0_0) of the membrane with a reservoir.
         """
-        return self.content_change(psi, fields, conserved) - self._given(self.areas(psi, conserved), conserved)
+        given = conserved.given(self.areas(psi, conserved), self.reservoir)
+        return self.content_change(psi, fields, conserved) - given
 
     def _held(self, psi: Derivatives, conserved: Conserved):
-        """int chi W X that each membrane has at its present area, nm^2, (species, membranes)."""
-        area = self.areas(psi, conserved)
-        return conserved.content * self._stretched(area, conserved) + self._given(area, conserved)
+        return conserved.held(self.areas(psi, conserved), self.reservoir)
 
     def corrected(self, psi: Derivatives, fields, conserved: Conserved):
         """Fields (species, n_z, n_y, n_x), corrected so that every membrane has the content in ``conserved``."""
@@ -486,11 +419,6 @@ class Membrane(eqx.Module):
         """Tension of each membrane, pN/nm, (membranes,): K_A (A_i - A0_i)/A0_i, or that of the reservoir."""
         tension = self.area_modulus * (self.areas(psi, conserved) - conserved.area) / conserved.area
         return tension if self.reservoir is None else tension.at[0].set(self.reservoir.tension)
-
-
-def as_field(numbers, regions):
-    """One number for each membrane, (membranes,), as a field (n_z, n_y, n_x) that has it in the membrane's region."""
-    return numbers[0] if regions.shape[0] == 1 else jnp.einsum("v,vzyx->zyx", numbers, regions)
 
 
 def _phi_correction_shape(phi):

@@ -13,7 +13,8 @@ from scipy import ndimage
 
 from membrane.lattice import slabs
 from membrane.vesicle import surface
-from membrane.vesicle.energy import Conserved, Membrane
+from membrane.vesicle.conserved import Conserved
+from membrane.vesicle.energy import Membrane
 from membrane.vesicle.shape import VesicleState
 from membrane.vesicle.topology import MARGIN, Topology, find_topology
 
@@ -153,7 +154,7 @@ def detect_events(
     state = eqx.tree_at(lambda s: s.fields, state, _handed_over(state, topology, origin))
     now = membrane.conserved(state.psi, state.fields, topology.labels, topology.count)
     strain = membrane.tension(near, state.conserved) / membrane.area_modulus
-    drawn = float(membrane.drawn(membrane.areas(near, state.conserved), state.conserved)[0])
+    drawn = float(membrane.drawn(near, state.conserved)[0])
     shared = _shared_out(membrane, state.conserved, now, np.asarray(strain, float)[origin], drawn)
     state = slabs.placed(eqx.tree_at(lambda s: s.conserved, state, shared), membrane.grid)
     if topology.count == overlap.shape[0] and np.array_equal(np.sort(origin), np.arange(origin.size)):

@@ -85,7 +85,7 @@ def observables(membrane: Membrane, state: VesicleState) -> Observables:
         jnp.sum(membrane.relaxed_content(near, tuple(state.fields), conserved), 1),
         surface.euler_characteristic(state.psi, eps, grid),
         membrane.tension(near, conserved),
-        membrane.drawn(membrane.areas(near, conserved), conserved),
+        membrane.drawn(near, conserved),
     )
 
 

@@ -28,7 +28,8 @@ from membrane.lattice import fft, slabs, spectral
 from membrane.lattice.grid import Grid
 from membrane.vesicle import surface
 from membrane.vesicle.composition import extended
-from membrane.vesicle.energy import Conserved, Membrane
+from membrane.vesicle.conserved import Conserved
+from membrane.vesicle.energy import Membrane
 
 
 class VesicleState(eqx.Module):

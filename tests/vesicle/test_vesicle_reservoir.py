@@ -80,7 +80,7 @@ def test_pressure_in_a_sphere_of_held_volume(sigma, curvature, growth):
     pressure, radius = 5.0 * (rest - enclosed) / rest, (3 * enclosed / (4 * np.pi)) ** (1 / 3)
     bent = RIGIDITY * curvature * (2 + curvature * radius) / radius**2
     assert pressure == pytest.approx(2 * sigma / radius + bent, abs=0.02 * 2 * sigma / radius)
-    drawn = float(model.drawn(model.areas(near, conserved), conserved)[0])
+    drawn = float(model.drawn(near, conserved)[0])
     assert drawn == pytest.approx(4 * np.pi * (radius**2 - start**2), abs=30.0)
     assert float(jnp.max(jnp.abs(state.phi + 1))) < 1e-3
 
@@ -137,7 +137,7 @@ def test_what_has_left_keeps_its_area_and_the_books_add_up():
     assert len(events) == 1
     assert events[0].daughter.is_ilv
     near = surface.derivatives(psi, BOX)
-    drawn = model.drawn(model.areas(near, after.conserved), after.conserved)
+    drawn = model.drawn(near, after.conserved)
     assert np.asarray(drawn) == pytest.approx([700.0, 0.0], abs=1e-6)
     held = [float(model.relaxed_content(near, s.fields, s.conserved)[0].sum()) for s in (state, after)]
     booked = [float(s.conserved.lo.sum()) for s in (state, after)]

@@ -123,7 +123,8 @@ def sealed_at(
     """The state of a sealed vesicle.
 
     Arguments:
-        problem: domain and host. Its tension matters only where ``near`` is not given.
+        problem: domain and host. Its tension matters only where ``near`` is not given. Volume and area are both kept,
+            whatever its ``volume_kept`` says.
         line_tension: l = lambda L/kappa_in.
         host_area: area of the host over that of the domain.
         near: a known state from which to go there; by default the one at the tension of ``problem`` whose rim has the
@@ -134,6 +135,7 @@ def sealed_at(
         ValueError: the state is not reached.
     """
     real = lambda v: jnp.asarray(v, float)
+    problem = replace(problem, volume_kept=jnp.ones_like(real(problem.host_curvature)))
     there = _Given(problem, real(line_tension), real(host_area))
     w, here = _entered(problem, resolution) if near is None else _unknowns(near)
     share, part = 0.0, 1.0
