@@ -70,7 +70,7 @@ def sheet_of(config: VesicleConfig, endosomes: int, neck_nm: float, tension_uN_p
         },
         "hydrodynamics": HYDRODYNAMICS,
         "budding": {"neck_radius_nm": neck_nm, "shell_density_g_per_ml": 1.16, "lumen_density_g_per_ml": 1.06},
-        "endosome": {"area_modulus_mN_per_m": membrane.area_modulus_mN_per_m},
+        "endosome": given["endosome"],
         # The reserve is as large as the endosome, more than all Lo can take away.
         "supply": {"reserve_fraction": 1.0, "fusion_rate_per_s": 0.0, "fusion_diameter_nm": 60.0},
         "numerics": {"thermal_noise": False, "initial_noise": config.composition.quench.noise},

@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from membrane.builder.elasticity import elasticity
+from membrane.builder.endosome import arriving_composition, tension_law
 from membrane.builder.law import bud_law, host_radius, solvent_viscosity
-from membrane.builder.species import diffusion_pair, dissolved, equilibrium_cargo, molecular_areas
+from membrane.builder.species import diffusion_pair, dissolved, molecular_areas
 from membrane.config import SheetConfig
 from membrane.endosome.budget import Endosome, VesicleSupply
 from membrane.endosome.tension import TensionLaw
 from membrane.energy import Helfrich, Lipids, Mixture
-from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
 from membrane.energy.wall import measure_wall
 from membrane.lattice.grid import Grid
 from membrane.replica import Schedule
@@ -25,7 +25,6 @@ from membrane.sheet.plane import Sheet
 from membrane.sheet.replica import SheetPhysics
 from membrane.sheet.stepper import Bdf2
 from membrane.units import (
-    PN_PER_NM_PER_MN_PER_M,
     PN_PER_NM_PER_UN_PER_M,
     PN_S_PER_NM_PER_NPA_S_M,
 )
@@ -53,7 +52,7 @@ def sheet_physics(config: SheetConfig) -> SheetPhysics:
         stepper=_stepper(config),
         rules=_rules(config, wall),
         supply=_supply(config, model),
-        tension_law=(law := _tension_law(config)),
+        tension_law=(law := tension_law(config, host_radius(config))),
         new_endosome=partial(_endosome, config, law),
         wall=wall,
         schedule=_schedule(config),
@@ -163,39 +162,12 @@ def _rules(config, wall) -> BuddingRules:
 
 
 def _supply(config, model: Sheet) -> VesicleSupply:
-    section, means = config.supply, dict(model.mean_fields)
-    means["phi"] = section.order
-    if section.ceramide_cytosolic_fraction is not None:
-        means[CYTOSOLIC] = section.ceramide_cytosolic_fraction
-    if section.ceramide_luminal_fraction is not None:
-        means[LUMINAL] = section.ceramide_luminal_fraction
-    if model.mixture.cargo is not None:
-        total = section.cargo_fraction if section.cargo_fraction is not None else config.cargo.fraction
-        means |= equilibrium_cargo(model.mixture.cargo, total, section.order)
-    composition = np.array([means[name] for name in model.species])
+    arriving = arriving_composition(config, model.mixture, dict(model.mean_fields))
     return VesicleSupply(
-        rate_per_s=section.fusion_rate_per_s, diameter=section.fusion_diameter_nm, composition=composition
+        rate_per_s=config.supply.fusion_rate_per_s,
+        diameter=config.supply.fusion_diameter_nm,
+        composition=np.array([arriving[name] for name in model.species]),
     )
-
-
-def _tension_law(config) -> TensionLaw:
-    section, elastic = config.endosome, elasticity(config)
-    law = TensionLaw(
-        bending_rigidity=elastic.bending_rigidity_ld,
-        thermal_energy=elastic.thermal_energy,
-        area_modulus=section.area_modulus_mN_per_m * PN_PER_NM_PER_MN_PER_M,
-        shortest_length=section.shortest_undulation_nm,
-        rest_tension=config.membrane.tension_uN_per_m * PN_PER_NM_PER_UN_PER_M,
-        lysis_tension=section.lysis_tension_mN_per_m * PN_PER_NM_PER_MN_PER_M,
-    )
-    try:
-        law.stored_fraction(host_radius(config), law.rest_tension)
-    except ValueError as error:
-        raise ValueError(
-            f"{error}; given are membrane.bending_rigidity_ld_kBT {config.membrane.bending_rigidity_ld_kBT:g} and "
-            f"endosome.shortest_undulation_nm {section.shortest_undulation_nm:g}: raise either"
-        ) from error
-    return law
 
 
 def _endosome(config, law: TensionLaw) -> Endosome:

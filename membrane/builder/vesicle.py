@@ -3,19 +3,32 @@
 import math
 from functools import partial
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from membrane.builder.elasticity import elasticity
+from membrane.builder.endosome import arriving_composition, tension_law
 from membrane.builder.species import Dissolved, diffusion_pair, dissolved, molecular_areas
 from membrane.config import VesicleConfig
+from membrane.endosome.budget import Endosome
 from membrane.energy import Lipids, Mixture
 from membrane.energy.wall import measure_wall
 from membrane.lattice.grid import Grid
 from membrane.replica import Schedule
 from membrane.units import PN_PER_NM2_PER_KPA, PN_PER_NM_PER_MN_PER_M, PN_PER_NM_PER_UN_PER_M, PN_S_PER_NM2_PER_MPA_S
-from membrane.vesicle import Membrane, Relaxation, Reservoir, StokesFlow, Transport, VesicleState, initial, surface
+from membrane.vesicle import (
+    Membrane,
+    Relaxation,
+    Reservoir,
+    StokesFlow,
+    Stretching,
+    Transport,
+    VesicleState,
+    initial,
+    surface,
+)
 from membrane.vesicle.replica import VesiclePhysics
 from membrane.vesicle.shape import AbstractDescent
 from membrane.vesicle.topology import smallest_vesicle
@@ -72,6 +85,8 @@ def build_descent(numerics, interface_width: float) -> AbstractDescent:
         limits["profile_mobility"] = numerics.mending
     if numerics.mobility == "stokes":
         return StokesFlow(numerics.viscosity_mPa_s * PN_S_PER_NM2_PER_MPA_S, **limits)
+    if numerics.rest_descent_pN_nm is not None:
+        limits |= {"most": numerics.most_shape_steps, "rest": numerics.rest_descent_pN_nm}
     return Relaxation(numerics.smoothing_length_nm or 3 * interface_width, inertia=numerics.inertia, **limits)
 
 
@@ -103,30 +118,44 @@ def build_membrane(config: VesicleConfig, solutes: Dissolved) -> Membrane:
             section.osmosis.modulus_kPa * PN_PER_NM2_PER_KPA,
             section.osmosis.rest_volume_ratio * float(enclosed),
         )
+    lipids = Lipids.from_wall(
+        line_tension=config.lipids.line_tension_pN, interface_width=config.lipids.interface_width_nm
+    )
     return Membrane(
         grid,
         interface_width=section.interface_width_nm,
         bending_rigidity=(elastic.bending_rigidity_ld, elastic.bending_rigidity_lo),
         spontaneous_curvature=(section.spontaneous_curvature_ld_per_nm, section.spontaneous_curvature_lo_per_nm),
-        lipids=Lipids.from_wall(
-            line_tension=config.lipids.line_tension_pN, interface_width=config.lipids.interface_width_nm
-        ),
-        area_modulus=section.area_modulus_mN_per_m * PN_PER_NM_PER_MN_PER_M,
+        lipids=lipids,
+        area_modulus=config.endosome.area_modulus_mN_per_m * PN_PER_NM_PER_MN_PER_M,
         osmotic=osmotic,
         ceramide=solutes.ceramide,
         cargo=solutes.cargo,
         coefficients=solutes.coefficients,
         # Only the contrast is given, and only it bends: the larger of the two is set to nought.
         gaussian_rigidity=(-max(contrast, 0.0), min(contrast, 0.0)),
-        reservoir=_reservoir(section.tension_uN_per_m, solutes),
+        reservoir=_reservoir(config, Mixture(lipids, solutes.ceramide, solutes.cargo), solutes.means, grid.dtype),
     )
 
 
-def _reservoir(tension: float | None, solutes: Dissolved) -> Reservoir | None:
-    """Ld with the mean fractions of the membrane at the start, at this tension (uN/m)."""
-    if tension is None:
+def _reservoir(config, mixture: Mixture, means: dict[str, float], dtype) -> Reservoir | None:
+    """The reserve; without a section ``supply`` it is Ld and has no end."""
+    if config.membrane.tension_uN_per_m is None:
         return None
-    return Reservoir(tension * PN_PER_NM_PER_UN_PER_M, (-1.0, *solutes.means.values()))
+    arriving = arriving_composition(config, mixture, means)
+    fields = tuple(float(arriving[name]) for name in mixture.species)
+    rest = config.membrane.tension_uN_per_m * PN_PER_NM_PER_UN_PER_M
+    if config.supply is None:
+        return Reservoir(rest, fields)
+    budget, time = _budget(config), config.endosome.volume_regulation_time_s
+    stretching = Stretching.through(*budget.law.beyond_rest(budget.area), dtype)
+    return Reservoir(rest, fields, stretching, math.inf if time is None else time)
+
+
+def _budget(config) -> Endosome:
+    """The endosome as the sphere of its area at the start, with its reserve."""
+    radius = math.sqrt(config.geometry.area / (4 * math.pi))
+    return Endosome.open(tension_law(config, radius), radius, config.supply.reserve_fraction)
 
 
 def initial_state(config: VesicleConfig, membrane: Membrane, means: dict[str, float], endosome: int) -> VesicleState:
@@ -135,7 +164,13 @@ def initial_state(config: VesicleConfig, membrane: Membrane, means: dict[str, fl
     psi = initial.profile(_distance(config, membrane.grid), membrane.interface_width, membrane.grid)
     phi = _order(config, membrane, psi, jax.random.fold_in(jax.random.key(config.seed), endosome))
     fields = membrane.composed(phi, means)
-    return VesicleState.at_rest(membrane, psi, fields, membrane.conserved(psi, fields))
+    conserved = membrane.conserved(psi, fields)
+    if config.supply is not None:
+        # How much its area can grow at rest is that of the sphere; the area itself is that of the box.
+        budget = _budget(config)
+        growth = 4 * math.pi * budget.law.rest_radius(budget.area) ** 2 / config.geometry.area
+        conserved = eqx.tree_at(lambda kept: kept.most, conserved, conserved.area[0] * growth)
+    return VesicleState.at_rest(membrane, psi, fields, conserved)
 
 
 def _axes(config) -> tuple[float, float]:

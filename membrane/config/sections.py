@@ -270,6 +270,56 @@ class CargoConfig(Section):
     oligomers: OligomersConfig | None = None
 
 
+class EndosomeConfig(Section):
+    """The area and volume of the whole endosome, a sphere of the area of the sheet."""
+
+    area_modulus_mN_per_m: Annotated[Positive, Provenance(None, "-", "unverified")] = Field(
+        default=240.0, description="modulus of the membrane against stretching"
+    )
+    lysis_tension_mN_per_m: Annotated[
+        Positive, Provenance((5.0, 10.0), "depends on the loading rate", "unverified")
+    ] = Field(default=7.0, description="the membrane bursts at it: no vesicle leaves that would bring it there")
+    shortest_undulation_nm: Annotated[
+        Positive, Provenance(None, "a convention near the bilayer's thickness", "unverified")
+    ] = Field(default=5.0, description="half the shortest wavelength of undulations that store area")
+    volume_regulation_time_s: Annotated[Positive | None, NO_SOURCE] = Field(
+        default=None,
+        description="time in which the lumen gives fluid off while the tension is above that at the start; none: never",
+    )
+
+
+class ReserveConfig(Section):
+    """Membrane for new vesicles: a reserve at the start.
+
+    It has the composition that is given here. Fractions that are not given are the means of the membrane at the start.
+    What is said here of ceramide or cargo has no effect where that section is absent.
+    """
+
+    reserve_fraction: Annotated[
+        NonNegative,
+        Provenance(
+            None,
+            "20 ILVs of 50 nm take 31 % of a 400-nm endosome; 20 % at 40 nm, 45 % at 60 nm",
+            "derived",
+        ),
+        Provenance(
+            None, "mean of 21 ILVs an endosome (yeast): Adell et al 2017 eLife 6:e31652", "read", "to about 65 ILVs"
+        ),
+    ] = Field(description="area in hand at the start, in units of the endosome's area")
+    order: Annotated[
+        Number, Field(ge=-1, le=1), Provenance((-1.0, 1.0), "arriving membrane is taken as Ld", "unverified")
+    ] = Field(default=-1.0, description="order parameter phi of arriving membrane: 1 is Lo, -1 is Ld")
+    ceramide_cytosolic_fraction: Annotated[
+        Dilute | None, Provenance((0.001, 0.01), "resting membrane", "unverified")
+    ] = Field(default=None, description="of arriving membrane; none: as ceramide.cytosolic_fraction")
+    ceramide_luminal_fraction: Annotated[Dilute | None, Provenance((0.001, 0.01), "resting membrane", "unverified")] = (
+        Field(default=None, description="of arriving membrane; none: as ceramide.luminal_fraction")
+    )
+    cargo_fraction: Annotated[Annotated[Number, Field(gt=0, lt=0.9)] | None, NO_SOURCE] = Field(
+        default=None, description="of arriving membrane; none: as cargo.fraction"
+    )
+
+
 class OutputConfig(Section):
     """What the archive keeps, and how often. Intervals are in simulated time."""
 

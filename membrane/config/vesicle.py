@@ -9,12 +9,14 @@ from membrane.config.provenance import NO_SOURCE, NUMERICAL, Provenance
 from membrane.config.sections import (
     CargoConfig,
     CeramideConfig,
+    EndosomeConfig,
     GaussianContrast,
     Number,
     Order,
     OutputConfig,
     PhasesConfig,
     Positive,
+    ReserveConfig,
     RigidityConfig,
     RunConfig,
     Section,
@@ -196,10 +198,6 @@ class VesicleMembraneConfig(RigidityConfig):
     gaussian_modulus_contrast_kBT: GaussianContrast = Field(
         default=0.0, description="kappa_G of Lo minus kappa_G of Ld"
     )
-    area_modulus_mN_per_m: Annotated[Positive, Provenance(None, "-", "unverified")] = Field(
-        default=240.0,
-        description="modulus of the membrane against stretching; with tension_uN_per_m, of vesicles that have left",
-    )
     tension_uN_per_m: Annotated[
         Positive | None,
         Provenance(
@@ -210,7 +208,7 @@ class VesicleMembraneConfig(RigidityConfig):
         ),
     ] = Field(
         default=None,
-        description="tension at which a reserve of Ld gives area to the limiting membrane; none: its area is given",
+        description="tension at rest, at which a reserve gives area to the limiting membrane; none: its area is given",
     )
     osmosis: OsmosisConfig | None = None
 
@@ -237,7 +235,15 @@ class VesicleNumericsConfig(Section):
         default=None, description="viscosity of lumen and cytosol; of stokes only"
     )
     shape_steps: Annotated[Whole, Field(ge=1, le=10_000), NUMERICAL] = Field(
-        default=10, description="steps of the shape in a round; of sobolev only"
+        default=10, description="steps of the shape in a round, at least; of sobolev only"
+    )
+    rest_descent_pN_nm: Annotated[Positive | None, NUMERICAL] = Field(
+        default=None,
+        description="a round goes on until F falls more slowly than this (descent_pN_nm of the series), or until "
+        "most_shape_steps; none: each round has shape_steps; of sobolev only",
+    )
+    most_shape_steps: Annotated[Whole, Field(ge=1, le=100_000), NUMERICAL] = Field(
+        default=200, description="largest number of steps of a round with rest_descent_pN_nm"
     )
     look_rounds: Annotated[Whole, Field(ge=1, le=1000), NUMERICAL] = Field(
         default=2, description="rounds between looks for fission"
@@ -264,8 +270,13 @@ class VesicleNumericsConfig(Section):
         if (self.mobility == "stokes") != (self.viscosity_mPa_s is not None):
             remedy = "give viscosity_mPa_s, 0.7 for water" if self.mobility == "stokes" else "leave viscosity_mPa_s out"
             raise ValueError(f"mobility {self.mobility} and viscosity_mPa_s do not fit: {remedy}")
-        if self.mobility == "stokes" and self.smoothing_length_nm is not None:
-            raise ValueError("mobility stokes has no smoothing_length_nm: leave it out")
+        for name in ("smoothing_length_nm", "rest_descent_pN_nm"):
+            if self.mobility == "stokes" and getattr(self, name) is not None:
+                raise ValueError(f"mobility stokes has no {name}: leave it out")
+        if self.rest_descent_pN_nm is not None and self.most_shape_steps < self.shape_steps:
+            raise ValueError(
+                f"most_shape_steps {self.most_shape_steps} is below shape_steps {self.shape_steps}: give more"
+            )
         return self
 
 
@@ -279,6 +290,8 @@ class VesicleConfig(RunConfig):
     membrane: VesicleMembraneConfig
     ceramide: CeramideConfig | None = None
     cargo: CargoConfig | None = None
+    endosome: EndosomeConfig = EndosomeConfig()
+    supply: ReserveConfig | None = None
     numerics: VesicleNumericsConfig = VesicleNumericsConfig()
     output: OutputConfig
 
@@ -389,11 +402,26 @@ class VesicleConfig(RunConfig):
         return faults
 
     def _tension_faults(self) -> list[str]:
-        """At a held tension a closed membrane would shrink for ever if its volume were free."""
+        """A reserve has a tension at rest, below lysis. With one the volume must be held: a closed membrane would
+        shrink for ever. What regulates the volume needs a reserve that ends and a volume that can change."""
         section, fluid = self.membrane, self.numerics.mobility == "stokes"
-        if section.tension_uN_per_m is None or section.osmosis is not None or fluid:
-            return []
-        return [
-            f"membrane.tension_uN_per_m {section.tension_uN_per_m:g} with a free volume would make the endosome shrink "
-            "to nothing: give membrane.osmosis.modulus_kPa, which holds the volume, or numerics.mobility stokes"
-        ]
+        rest, lysis = section.tension_uN_per_m, self.endosome.lysis_tension_mN_per_m
+        time, faults = self.endosome.volume_regulation_time_s, []
+        if self.supply is not None and rest is None:
+            faults.append("supply is a reserve of membrane: give membrane.tension_uN_per_m, its tension at rest")
+        if rest is not None and section.osmosis is None and not fluid:
+            faults.append(
+                f"membrane.tension_uN_per_m {rest:g} with a free volume would make the endosome shrink to nothing: "
+                "give membrane.osmosis.modulus_kPa, which holds the volume, or numerics.mobility stokes"
+            )
+        if self.supply is not None and rest is not None and rest >= 1e3 * lysis:
+            faults.append(
+                f"membrane.tension_uN_per_m {rest:g} must lie below endosome.lysis_tension_mN_per_m {lysis:g} "
+                f"({1e3 * lysis:g} uN/m)"
+            )
+        if time is not None and (self.supply is None or section.osmosis is None):
+            faults.append(
+                f"endosome.volume_regulation_time_s {time:g} lets fluid leave once the reserve is spent: give "
+                "supply.reserve_fraction and membrane.osmosis.modulus_kPa, or leave it out"
+            )
+        return faults

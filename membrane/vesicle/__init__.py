@@ -4,11 +4,12 @@ Domains bud, necks close and membranes part because the free energy falls. No ru
 """
 
 from membrane.vesicle.composition import Transport
-from membrane.vesicle.conserved import Conserved, Reservoir
+from membrane.vesicle.conserved import Conserved
 from membrane.vesicle.energy import Membrane
 from membrane.vesicle.evolve import Round, evolve
 from membrane.vesicle.fission import ClosedMembrane, FissionEvent, FusionEvent, describe, detect_events
 from membrane.vesicle.mobility import Relaxation, StokesFlow
+from membrane.vesicle.reserve import Reservoir, Stretching
 from membrane.vesicle.shape import DescentReport, VesicleState
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Reservoir",
     "Round",
     "StokesFlow",
+    "Stretching",
     "Transport",
     "VesicleState",
     "describe",

@@ -19,6 +19,8 @@ def state_arrays(state: VesicleState) -> dict[str, np.ndarray]:
         "books.area": state.conserved.area,
         "books.content": state.conserved.content,
         "books.labels": state.conserved.labels,
+        "books.most": state.conserved.most,
+        "books.drained": state.conserved.drained,
         "shape_step": state.shape_step,
         "velocity_hat": state.velocity_hat,
     }
@@ -31,7 +33,8 @@ def saved_state(saved: dict[str, np.ndarray], like: VesicleState) -> VesicleStat
     Raises KeyError or ValueError if the arrays belong to other physics.
     """
     psi, fields = restored(saved, "psi", like.psi), restored(saved, "fields", like.fields)
-    conserved = Conserved(*(jnp.asarray(saved[f"books.{name}"]) for name in ("area", "content", "labels")))
+    kept = ("area", "content", "labels", "most", "drained")
+    conserved = Conserved(*(jnp.asarray(saved[f"books.{name}"]) for name in kept))
     return VesicleState(psi, fields, conserved, jnp.asarray(saved["shape_step"]), jnp.asarray(saved["velocity_hat"]))
 
 

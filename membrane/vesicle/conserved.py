@@ -1,7 +1,10 @@
-"""What each closed membrane keeps: its relaxed area and its contents, strained or with area from a reservoir.
+"""What each closed membrane keeps: its relaxed area and its contents, strained or with area from a reserve.
 
 A membrane i of relaxed area A0_i holds Q_i of a species. A strain is the same in all phases, so that at the area A_i it
-has Q_i A_i/A0_i. The largest limiting membrane, 0, may have a reservoir instead: it then has Q_0 + X_r (A_0 - A0_0).
+has Q_i A_i/A0_i. The largest limiting membrane, 0, may have a reserve instead. At the area A_0 it then has
+
+    Q_0 + X_r (A_0 - A0_0)                          up to the area A_r, all that there is at rest tension,
+    [Q_0 + X_r (A_r - A0_0)] A_0/A_r                beyond it, where the reserve is spent.
 """
 
 import equinox as eqx
@@ -9,18 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-
-class Reservoir(eqx.Module):
-    """A reserve of host membrane that gives area to the largest limiting membrane, and takes it back.
-
-    Arguments:
-        tension: sigma, pN/nm: the energy of an area of the membrane beside (kappa/2)(2H - c0)^2. An area of flat host
-            therefore costs sigma + kappa c0^2/2 in all.
-        fields: what the membrane that it gives has of every species, phi first: X_r.
-    """
-
-    tension: float
-    fields: tuple[float, ...]
+from membrane.vesicle.reserve import Reservoir
 
 
 class Conserved(eqx.Module):
@@ -31,11 +23,15 @@ class Conserved(eqx.Module):
         content: Q, int W X of each species on each membrane at its relaxed area, nm^2, (species, membranes). Transport
             conserves it; reactions change it.
         labels: index of the membrane that a point of the box belongs to, (n_z, n_y, n_x).
+        most: A_r, all the area that membrane 0 can have at the rest tension of its reserve, nm^2; inf without end.
+        drained: volume of fluid that has left the lumen since the start, nm^3.
     """
 
     area: Float[Array, " membranes"]
     content: Float[Array, "species membranes"]
     labels: Int[Array, "nz ny nx"]
+    most: Float[Array, ""] = eqx.field(default_factory=lambda: jnp.asarray(jnp.inf))
+    drained: Float[Array, ""] = eqx.field(default_factory=lambda: jnp.asarray(0.0))
 
     @property
     def lo(self):
@@ -64,23 +60,29 @@ class Conserved(eqx.Module):
         return 1 if self.count == 1 else self.labels == jnp.roll(self.labels, side, axis)
 
     def drawn(self, area, reservoir: Reservoir | None):
-        """What the reservoir has given to each membrane, whose ``area`` is now this, nm^2, (membranes,)."""
-        return jnp.zeros_like(area) if reservoir is None else (area - self.area).at[1:].set(0)
+        """What the reserve has given to each membrane, whose ``area`` is now this, nm^2, (membranes,)."""
+        if reservoir is None:
+            return jnp.zeros_like(area)
+        return (jnp.minimum(area, self.most.astype(area.dtype)) - self.area).at[1:].set(0)
+
+    def overstretch(self, area):
+        """e = A_0/A_r - 1 of membrane 0, a number; 0 while there is a reserve."""
+        return jnp.maximum(area[0] / self.most.astype(area.dtype) - 1, 0)
 
     def stretched(self, area, reservoir: Reservoir | None):
-        """Present ``area`` over relaxed area of each membrane, (membranes,); 1 for one with a reservoir."""
+        """Present ``area`` over relaxed area of each membrane, (membranes,); 1 for one with membrane in reserve."""
         ratio = area / self.area
-        return ratio if reservoir is None else ratio.at[0].set(1)
+        return ratio if reservoir is None else ratio.at[0].set(1 + self.overstretch(area))
 
     def given(self, area, reservoir: Reservoir | None):
-        """What the reservoir has given of each species, nm^2, (species, membranes); 0 without one."""
+        """What the reserve has given of each species, nm^2, (species, membranes); 0 without one."""
         if reservoir is None:
             return 0.0
         return jnp.asarray(reservoir.fields, area.dtype)[:, None] * self.drawn(area, reservoir)
 
     def held(self, area, reservoir: Reservoir | None):
         """int chi W X that each membrane has at its present ``area``, nm^2, (species, membranes)."""
-        return self.content * self.stretched(area, reservoir) + self.given(area, reservoir)
+        return (self.content + self.given(area, reservoir)) * self.stretched(area, reservoir)
 
 
 def as_field(numbers, regions):

@@ -6,8 +6,11 @@
         + sum_i (K_A/2) (A_i - A0_i)^2/A0_i                                                           stretch
         + (K_V/2) (V - V0)^2/V0 + p V                                                                 osmosis
 
-With a reservoir the limiting membrane 0 has (sigma - f_r)(A_0 - A0_0) instead of its stretch: the reservoir gives it
-host membrane of composition X_r, whose energy f_r = f(X_r) comes with it, at the tension sigma.
+With a reserve (:mod:`membrane.vesicle.reserve`) the limiting membrane 0 has, instead of its stretch,
+
+    (sigma - f_r - (kappa/2) c0_r^2) (min(A_0, A_r) - A0_0) + A_r int_0^e [sigma(e) - (kappa/2) c0_r^2] de.
+
+The index r belongs to the membrane in reserve. V0 is the fluid that there was, less what regulation has let out.
 In the second line K is the Gaussian curvature, in the third the gradient coefficient of phi. i counts closed membranes.
 
 - X are the fields on the membrane: phi (Lo and Ld) and, as on the sheet and with the same density f
@@ -22,7 +25,8 @@ When the membrane moves, X is corrected so that each closed membrane keeps its c
     X = X_n + sum_i alpha_i chi_i s,   int chi_i W X = Q_i A_i/A0_i.
 
 Q_i is what membrane i holds of a species when it is not strained. A strain A_i/A0_i - 1 is the same in all phases, so
-it leaves fractions and the share of Lo as they are. With a reservoir membrane 0 has Q_0 + X_r (A_0 - A0_0) instead.
+it leaves fractions and the share of Lo as they are. What a membrane with a reserve holds instead:
+:mod:`membrane.vesicle.conserved`.
 
 chi_i is 1 in the region of the box that belongs to membrane i and 0 elsewhere. s is what an even change of chemical
 potential would add to a field: max(1 - phi^2, 0) + 0.01 for phi, c (1 - c) for ceramide and u_i u_0 for cargo, which
@@ -43,7 +47,8 @@ from membrane.energy import Cargo, Ceramide, Lipids, Mixture, lo_order, spontane
 from membrane.lattice import slabs, spectral
 from membrane.lattice.grid import Grid
 from membrane.vesicle import surface
-from membrane.vesicle.conserved import Conserved, Reservoir, as_field
+from membrane.vesicle.conserved import Conserved, as_field
+from membrane.vesicle.reserve import Reservoir
 from membrane.vesicle.surface import Derivatives
 
 FLOOR = 1e-5
@@ -87,7 +92,7 @@ class Membrane(eqx.Module):
         coefficients: C_i of ceramide and cargo by name, 1/nm.
         gaussian_rigidity: kappa_G of Ld and of Lo, pN nm. Only their difference is part of F. The larger one depends on
             the topology only: :meth:`topological_energy`.
-        reservoir: gives area at a held tension; without it the relaxed area is that of the start.
+        reservoir: membrane in reserve for the largest limiting one; without it the relaxed area is that of the start.
 
     Raises ValueError for a plane, for fewer devices than the grid is cut over, for an interface that the grid does not
     resolve, for a coefficient of a species that is not there, and for a phase that would crumple.
@@ -234,7 +239,7 @@ class Membrane(eqx.Module):
         return surface.areas(psi, self.interface_width, conserved.regions(self.grid.dtype), self.grid)
 
     def drawn(self, psi: Derivatives, conserved: Conserved):
-        """What the reservoir has given to each membrane, nm^2, (membranes,)."""
+        """What the reserve has given to each membrane, nm^2, (membranes,)."""
         return conserved.drawn(self.areas(psi, conserved), self.reservoir)
 
     def content_change(self, psi: Derivatives, change, conserved: Conserved):
@@ -245,7 +250,7 @@ class Membrane(eqx.Module):
     def relaxed_content(self, psi: Derivatives, fields, conserved: Conserved):
         """What each membrane would hold at its relaxed area, nm^2, (species, membranes).
 
-        It is (A0_i/A_i) int chi_i W X, and int chi_0 W X - X_r (A_0 - A0_0) of the membrane with a reservoir.
+        It is (A0_i/A_i) int chi_i W X, for the membrane with a reserve less what the reserve has given.
         """
         given = conserved.given(self.areas(psi, conserved), self.reservoir)
         return self.content_change(psi, fields, conserved) - given
@@ -339,16 +344,30 @@ class Membrane(eqx.Module):
         area = self.areas(psi, conserved)
         stretch = 0.5 * self.area_modulus * (area - conserved.area) ** 2 / conserved.area
         if self.reservoir is not None:
-            own = self.mixture.density(self.named(self.reservoir.fields))
-            stretch = stretch.at[0].set((self.reservoir.tension - own) * (area[0] - conserved.area[0]))
+            stretch = stretch.at[0].set(self._cost_of_drawing(area, conserved))
         stretch = jnp.sum(stretch)
         enclosed = surface.volume(psi.value, grid)
         osmosis = self.pressure * enclosed
         if self.osmotic is not None:
             modulus, rest = self.osmotic
-            osmosis = osmosis + 0.5 * modulus * (enclosed - rest) ** 2 / rest
+            osmosis = osmosis + 0.5 * modulus * (enclosed + conserved.drained - rest) ** 2 / rest
         bending = spectral.total(self.bending_density(psi, fields)) * cell
         return Terms(bending, spectral.total(self.weight(psi) * composition) * cell, stretch, osmosis)
+
+    def flat_bending(self, fields):
+        """(kappa/2) c0^2 in pN/nm: bending energy of a flat membrane of this composition, per area."""
+        return 0.5 * self.mixed(self.bending_rigidity, fields[0]) * self.preferred_curvature(fields) ** 2
+
+    def _cost_of_drawing(self, area, conserved: Conserved):
+        """What the area of the membrane with a reserve has cost since the start, pN nm."""
+        own = jnp.asarray(self.reservoir.fields, area.dtype)
+        bent = self.flat_bending(own)
+        price = self.reservoir.tension - self.mixture.density(self.named(own)) - bent
+        cost = price * conserved.drawn(area, self.reservoir)[0]
+        if self.reservoir.stretching is None:
+            return cost
+        strain = conserved.overstretch(area)
+        return cost + conserved.most * (self.reservoir.stretching.work(strain) - bent * strain)
 
     def free_energy(self, psi, fields, conserved: Conserved):
         """F in pN nm.
@@ -407,18 +426,48 @@ class Membrane(eqx.Module):
         stretch = surface.area_variation(psi, self.interface_width) * conserved.regions(self.grid.dtype)
         moduli = self.area_modulus / conserved.area
         if self.reservoir is not None:
-            # The area is not held. It takes part like a membrane whose modulus is the tension, which hardly holds it.
-            moduli = moduli.at[0].set(self.reservoir.tension / self.areas(psi, conserved)[0])
+            # An area at rest tension is not held. It takes part like a membrane whose modulus is the tension, which
+            # hardly holds it.
+            area = self.areas(psi, conserved)
+            moduli = moduli.at[0].set(self.reservoir.tension / area[0])
+            if self.reservoir.stretching is not None:
+                strain = conserved.overstretch(area)
+                stiff = self.reservoir.stretching.slope(strain) / conserved.most
+                moduli = moduli.at[0].set(jnp.where(strain > 0, stiff, moduli[0]))
         if self.osmotic is None:
             return stretch, moduli
         modulus, rest = self.osmotic
         enclosed = surface.volume_variation(psi.value)[None]
         return jnp.concatenate([stretch, enclosed]), jnp.append(moduli, jnp.asarray(modulus / rest, moduli.dtype))
 
-    def tension(self, psi: Derivatives, conserved: Conserved):
-        """Tension of each membrane, pN/nm, (membranes,): K_A (A_i - A0_i)/A0_i, or that of the reservoir."""
-        tension = self.area_modulus * (self.areas(psi, conserved) - conserved.area) / conserved.area
-        return tension if self.reservoir is None else tension.at[0].set(self.reservoir.tension)
+    def stretch_tension(self, psi: Derivatives, conserved: Conserved):
+        """What the area of each membrane costs beside its bending energy, pN/nm, (membranes,): K_A (A_i - A0_i)/A0_i.
+
+        For the membrane with a reserve it is sigma - (kappa/2) c0_r^2.
+        """
+        area = self.areas(psi, conserved)
+        tension = self.area_modulus * (area - conserved.area) / conserved.area
+        if self.reservoir is None:
+            return tension
+        held = jnp.asarray(self.reservoir.tension, area.dtype)
+        if self.reservoir.stretching is not None:
+            strain = conserved.overstretch(area)
+            held = jnp.where(strain > 0, self.reservoir.stretching.tension(strain), held)
+        return tension.at[0].set(held - self.flat_bending(jnp.asarray(self.reservoir.fields, area.dtype)))
+
+    def tension(self, psi: Derivatives, fields, conserved: Conserved):
+        """sigma, what an area of flat host costs in all, pN/nm, for each membrane, (membranes,).
+
+        It is :meth:`stretch_tension` and the bending energy (kappa/2) c0^2 of flat host: that of the membrane in
+        reserve, or without one the mean over the Ld of the largest limiting membrane.
+        """
+        stretch = self.stretch_tension(psi, conserved)
+        if self.reservoir is not None:
+            return stretch + self.flat_bending(jnp.asarray(self.reservoir.fields, stretch.dtype))
+        fields, region = self.separate(fields), conserved.regions(self.grid.dtype)[0]
+        ld = region * self.weight(psi) * (1 - lo_order(fields[0]))
+        bent = self.flat_bending(jnp.stack(fields))
+        return stretch + spectral.total(ld * bent) / jnp.maximum(spectral.total(ld), jnp.finfo(self.grid.dtype).tiny)
 
 
 def _phi_correction_shape(phi):

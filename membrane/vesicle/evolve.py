@@ -34,10 +34,13 @@ class Round(NamedTuple):
 
 @eqx.filter_jit
 def transported(membrane: Membrane, transport: Transport, state: VesicleState, dt) -> VesicleState:
-    """The state after ``dt`` seconds of transport and reactions, during which the shape does not move."""
+    """The state after ``dt`` seconds of transport, reactions and regulation; the shape does not move."""
     psi = surface.derivatives(state.psi, membrane.grid)
     fields = transport.step(membrane, psi, state.fields, state.conserved, dt)
     fields, conserved = reacted(membrane, psi, fields, state.conserved, dt)
+    if membrane.reservoir is not None:
+        lost = membrane.reservoir.drained(membrane.areas(psi, conserved)[0], conserved.most, dt)
+        conserved = eqx.tree_at(lambda kept: kept.drained, conserved, conserved.drained + lost)
     return slabs.placed(eqx.tree_at(lambda s: (s.fields, s.conserved), state, (fields, conserved)), membrane.grid)
 
 

@@ -153,9 +153,9 @@ def detect_events(
     origin = np.argmax(overlap, axis=0)
     state = eqx.tree_at(lambda s: s.fields, state, _handed_over(state, topology, origin))
     now = membrane.conserved(state.psi, state.fields, topology.labels, topology.count)
-    strain = membrane.tension(near, state.conserved) / membrane.area_modulus
-    drawn = float(membrane.drawn(near, state.conserved)[0])
-    shared = _shared_out(membrane, state.conserved, now, np.asarray(strain, float)[origin], drawn)
+    strain = membrane.stretch_tension(near, state.conserved) / membrane.area_modulus
+    area = membrane.areas(near, state.conserved)
+    shared = _shared_out(membrane, state.conserved, area, now, np.asarray(strain, float)[origin])
     state = slabs.placed(eqx.tree_at(lambda s: s.conserved, state, shared), membrane.grid)
     if topology.count == overlap.shape[0] and np.array_equal(np.sort(origin), np.arange(origin.size)):
         return state, []
@@ -194,24 +194,29 @@ def _overlap(membrane: Membrane, near: surface.Derivatives, before: Conserved, t
     return overlap
 
 
-def _shared_out(membrane: Membrane, before: Conserved, now: Conserved, strain: np.ndarray, drawn: float) -> Conserved:
-    """What each membrane keeps from now on, with the sums over all membranes as ``before``.
+def _shared_out(membrane: Membrane, before: Conserved, area, now: Conserved, strain: np.ndarray) -> Conserved:
+    """What each membrane keeps from now on, with the sums over all membranes as ``before``, whose areas are ``area``.
 
-    ``now`` is measured on the state; ``strain`` (membranes,) is that of the membrane from which each one comes, and
-    ``drawn`` (nm^2) what membrane 0 has from a reservoir, which stays in its books.
+    ``now`` is measured on the state; ``strain`` (membranes,) is that of the membrane from which each one comes. What
+    membrane 0 has from a reserve stays in its books, and so does what is left of the reserve.
     """
     relaxed, content = np.asarray(now.area, float) / (1 + strain), np.asarray(now.content, float) / (1 + strain)
+    most = before.most
     if membrane.reservoir is not None:
-        relaxed[0] = float(now.area[0]) - drawn
-        content[:, 0] = np.asarray(now.content[:, 0], float) - drawn * np.array(membrane.reservoir.fields)
+        drawn = float(before.drawn(area, membrane.reservoir)[0])
+        stretched = 1 + float(before.overstretch(area))
+        relaxed[0] = float(now.area[0]) / stretched - drawn
+        given = drawn * np.array(membrane.reservoir.fields)
+        content[:, 0] = np.asarray(now.content[:, 0], float) / stretched - given
+        most = most + (now.area[0] - area[0]) / stretched
     else:
         # New regions have other borders, which changes the sums a little. The difference is shared out by area.
         relaxed = relaxed * float(np.sum(np.asarray(before.area, float))) / relaxed.sum()
     lost = np.sum(np.asarray(before.content, float), 1) - content.sum(1)
-    area = np.asarray(now.area, float)
-    content = content + lost[:, None] * area / area.sum()
+    share = np.asarray(now.area, float) / np.sum(np.asarray(now.area, float))
+    content = content + lost[:, None] * share
     real = membrane.grid.dtype
-    return Conserved(jnp.asarray(relaxed, real), jnp.asarray(content, real), now.labels)
+    return Conserved(jnp.asarray(relaxed, real), jnp.asarray(content, real), now.labels, most, before.drained)
 
 
 def _events(membrane: Membrane, found: list[ClosedMembrane], overlap: np.ndarray) -> list[FissionEvent | FusionEvent]:

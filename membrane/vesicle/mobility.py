@@ -32,6 +32,8 @@ class Relaxation(AbstractDescent):
         smoothing_length: l in nm; two to four interface widths are best.
         profile_mobility: m, how fast the profile is restored (key ``numerics.mending``).
         inertia, courant, strain, growth, sweeps: see :class:`AbstractDescent`.
+        most: largest number of steps of a round that goes on until the shape is at ``rest``.
+        rest: the descent, pN nm per unit of pseudo-time, below which a round ends; inf: it ends after its steps.
         least_step: shortest step, in pseudo-time. In float32 a shape at rest refuses every step that changes F by less
             than its rounding error. It must be able to move again when its composition has changed.
     """
@@ -44,6 +46,8 @@ class Relaxation(AbstractDescent):
     strain: float = 5e-4
     growth: float = 1.15
     least_step: float = 1e-3
+    most: int = 0
+    rest: float = np.inf
     sweeps: int = eqx.field(static=True, default=1)
     slack: ClassVar[float] = 0.0
 
@@ -79,7 +83,7 @@ class Relaxation(AbstractDescent):
         return self.least_step
 
     def round_limits(self, trials, dt):
-        return (trials,)
+        return trials, np.inf, jnp.asarray(self.most), jnp.asarray(self.rest)
 
 
 class StokesFlow(AbstractDescent):

@@ -27,6 +27,8 @@ UNITS = {
     "membrane_area_nm2": "nm2",
     "ilv_area_nm2": "nm2",
     "drawn_area_nm2": "nm2",
+    "reserve_area_nm2": "nm2",
+    "drained_volume_nm3": "nm3",
     "lumen_volume_nm3": "nm3",
     "vesicle_volume_nm3": "nm3",
     "reduced_volume": "1",
@@ -84,7 +86,7 @@ def observables(membrane: Membrane, state: VesicleState) -> Observables:
         membrane.terms(near, state.fields, conserved),
         jnp.sum(membrane.relaxed_content(near, tuple(state.fields), conserved), 1),
         surface.euler_characteristic(state.psi, eps, grid),
-        membrane.tension(near, conserved),
+        membrane.tension(near, state.fields, conserved),
         membrane.drawn(near, conserved),
     )
 
@@ -119,7 +121,7 @@ def series_row(
         "tension_uN_per_m": float(measured.tension[0]) / PN_PER_NM_PER_UN_PER_M,
         "membrane_area_nm2": area,
         "ilv_area_nm2": inside,
-        **({} if membrane.reservoir is None else {"drawn_area_nm2": float(measured.drawn[0])}),
+        **_reserve_columns(membrane, state, float(measured.drawn[0])),
         "lumen_volume_nm3": lumen,
         "vesicle_volume_nm3": enclosed,
         "reduced_volume": 6 * np.pi**0.5 * (lumen + enclosed) / area**1.5 if closed else np.nan,
@@ -133,6 +135,16 @@ def series_row(
         "fusion_count": len(events) - len(scissions),
         "euler_characteristic": float(measured.euler),
     }
+
+
+def _reserve_columns(membrane: Membrane, state: VesicleState, drawn: float) -> dict[str, float]:
+    """Area in nm^2 that the limiting membrane has from its reserve, and what is left of a reserve that ends."""
+    if membrane.reservoir is None:
+        return {}
+    if membrane.reservoir.stretching is None:
+        return {"drawn_area_nm2": drawn}
+    left = float(state.conserved.most) - float(state.conserved.area[0]) - drawn
+    return {"drawn_area_nm2": drawn, "reserve_area_nm2": left, "drained_volume_nm3": float(state.conserved.drained)}
 
 
 def neck_columns(necks: list[BudNeck]) -> dict[str, float]:

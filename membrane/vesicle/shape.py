@@ -148,7 +148,7 @@ class AbstractDescent(eqx.Module):
 
     @abc.abstractmethod
     def round_limits(self, trials, dt) -> tuple:
-        """What ends a round, as arguments of :meth:`run`: a number of steps, or also a time in s."""
+        """What ends a round, as arguments of :meth:`run`: a number of steps, a time in s, or rest."""
 
     def round(self, membrane: Membrane, state: VesicleState, trials, dt) -> tuple[VesicleState, DescentReport]:
         """Moves the shape while the composition moves for ``dt`` seconds.
@@ -159,9 +159,11 @@ class AbstractDescent(eqx.Module):
 
     @eqx.filter_jit
     def run(
-        self, membrane: Membrane, state: VesicleState, trials, duration=np.inf
+        self, membrane: Membrane, state: VesicleState, trials, duration=np.inf, most=0, rest=np.inf
     ) -> tuple[VesicleState, DescentReport]:
         """Tries ``trials`` steps (a traced number), or as many as fill ``duration`` if that comes first.
+
+        Then it goes on while ``descent`` of the report is above ``rest``, but tries no more than ``most`` in all.
 
         It ends early if the shortest step is refused before ``duration`` is over; the report says so.
         """
@@ -173,8 +175,9 @@ class AbstractDescent(eqx.Module):
         first = here.energy
         slack = self.slack * jnp.finfo(grid.dtype).eps * (8 * np.pi * min(membrane.bending_rigidity) + jnp.abs(first))
         none = jnp.zeros((), grid.dtype)
+        unfinished = lambda now: (now.tried < trials) | ((now.tried < most) & (now.here.descent > rest))
         end = jax.lax.while_loop(
-            lambda now: (now.tried < trials) & (now.elapsed < duration) & ~now.stuck,
+            lambda now: unfinished(now) & (now.elapsed < duration) & ~now.stuck,
             lambda now: self._try_step(membrane, state.conserved, now, duration, slack),
             _Progress(here, begin, 0, 0, none, none, jnp.asarray(False)),
         )
@@ -243,7 +246,7 @@ class AbstractDescent(eqx.Module):
             kept_hat = self.inertia * (velocity_hat - jnp.tensordot(multipliers, velocities[1:], 1))
             kept_hat = jnp.where(inner(pushes[0], kept_hat) < 0, kept_hat, 0)
         descent = -inner(pushes[0], steepest_hat) - inner(forces[0], profile_hat)
-        strain = membrane.tension(near, conserved) / membrane.area_modulus
+        strain = membrane.stretch_tension(near, conserved) / membrane.area_modulus
         return _Evaluation(
             psi, fields, gradient, energy, descent, steepest_hat + kept_hat, steepest_hat, profile_hat, strain
         )

@@ -11,7 +11,7 @@ import yaml
 from membrane.bud.cap import CapLaw
 from membrane.bud.exact_law import ExactLaw
 from membrane.builder import build
-from membrane.builder.sheet import _tension_law
+from membrane.builder.endosome import tension_law
 from membrane.builder.species import equilibrium_cargo
 from membrane.config import ConfigError, SheetConfig, load, parse
 from membrane.energy import Cargo, Oligomers
@@ -137,7 +137,7 @@ def test_mixture_without_two_phases_is_refused(density):
 def test_too_soft_a_membrane_is_refused():
     """One whose fluctuations would store all of it, before anything runs, by the names of the keys."""
     with pytest.raises(ValueError, match=r"store all membrane.*membrane.bending_rigidity_ld_kBT 0.001"):
-        _tension_law(load(CERAMIDE, ["membrane.bending_rigidity_ld_kBT=0.001"]))
+        tension_law(load(CERAMIDE, ["membrane.bending_rigidity_ld_kBT=0.001"]), 216.0)
 
 
 @pytest.mark.parametrize("written", ["1e-3", "1E-3", "1.0e-3", "0.001", "1.e-3", "1000E-6"])

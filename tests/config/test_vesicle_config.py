@@ -90,6 +90,16 @@ def test_fault_is_told_with_its_remedy(override, expected):
     assert expected in fault(override)
 
 
+def test_rest_is_a_limit_of_relaxation_alone():
+    """A shape with a clock has no steps to count; a round that goes on has room to."""
+    rest = "numerics.rest_descent_pN_nm=1"
+    fluid = ("numerics.mobility=stokes", "numerics.viscosity_mPa_s=1")
+    assert "mobility stokes has no rest_descent_pN_nm: leave it out" in fault(rest, *fluid)
+    assert "most_shape_steps 200 is below shape_steps 300: give more" in fault(rest, "numerics.shape_steps=300")
+    descent = build(load(BUD, [rest, "numerics.most_shape_steps=70"])).descent
+    assert (descent.rest, descent.most) == (1.0, 70)
+
+
 def test_all_faults_at_once():
     """Three wrong values of three sections are told together; the sheet's sections are unknown to a vesicle."""
     said = fault("lipids.line_tension_pN=-1", "membrane.inertia=1", "numerics.inertia=1", "budding.law=exact")

@@ -138,7 +138,7 @@ def test_completion():
     """Sections and keys are attributes that an editor at work in a notebook finds."""
     config = mb.configs["vesicle_bud"]
     assert {"membrane", "lipids", "changed", "to_yaml", "json_schema"} <= set(dir(config))
-    assert "area_modulus_mN_per_m" in dir(config.membrane)
+    assert "area_modulus_mN_per_m" in dir(config.endosome)
 
 
 def test_it_prints_as_a_short_tree():

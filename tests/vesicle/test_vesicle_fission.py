@@ -93,7 +93,7 @@ def test_the_free_vesicle_neither_grows_nor_shrinks():
     assert ilv.diameter == pytest.approx(born.diameter, rel=0.005)
     assert ilv.diameter_from_volume == pytest.approx(born.diameter_from_volume, rel=0.01)
     assert ilv.lo_area == pytest.approx(born.lo_area, rel=0.01)
-    tension = model.tension(surface.derivatives(last.state.psi, model.grid), last.state.conserved)
+    tension = model.stretch_tension(surface.derivatives(last.state.psi, model.grid), last.state.conserved)
     assert float(jnp.max(jnp.abs(tension))) / 1000.0 < 1e-3
     assert host.diameter > ilv.diameter
     found = surface.euler_characteristic(last.state.psi, 4.5, model.grid)
@@ -147,9 +147,8 @@ def test_ceramide_leaves_with_the_vesicle_that_it_has_bent():
     def content(state):
         weight = np.asarray(model.weight(surface.derivatives(state.psi, grid)), float)
         parts = np.asarray(state.conserved.regions(grid.dtype), float)
-        strain = (
-            1 + np.asarray(model.tension(surface.derivatives(state.psi, grid), state.conserved)) / model.area_modulus
-        )
+        near = surface.derivatives(state.psi, grid)
+        strain = 1 + np.asarray(model.stretch_tension(near, state.conserved)) / model.area_modulus
         return np.array([np.sum(parts * (weight * np.asarray(f, float)), (1, 2, 3)) / strain for f in state.fields])
 
     first, events = content(state).sum(1), []

@@ -82,6 +82,26 @@ def test_every_step_lowers_the_energy_and_keeps_area_and_lipids(dtype):
     assert float(after.shape_step) == pytest.approx(0.5 * float(leap.shape_step), rel=1e-5)
 
 
+@pytest.mark.usefixtures("fast_compilation")
+def test_a_round_goes_on_until_the_shape_is_at_rest():
+    """Not one step less than rest asks for, none more, and the same steps as without it; at most as many as allowed."""
+    model, state = budding()
+    tried = lambda report: int(report.taken) + int(report.refused)
+    run = lambda *limits: Relaxation(14.0).run(model, state, *map(jnp.asarray, limits))
+    _, first = run(2, np.inf, 0, np.inf)
+    assert tried(first) == 2
+    for share in (0.5, 0.2):
+        rest = share * float(first.descent)
+        found, report = run(2, np.inf, 300, rest)
+        assert 2 < tried(report) < 300
+        assert float(report.descent) <= rest
+        same, _ = run(tried(report), np.inf, 0, np.inf)
+        assert np.array_equal(found.psi, same.psi)
+        _, before = run(tried(report) - 1, np.inf, 0, np.inf)
+        assert float(before.descent) > rest
+        assert tried(run(2, np.inf, tried(report) - 1, rest)[1]) == tried(report) - 1
+
+
 def test_a_run_does_not_know_where_it_stands():
     """Shifted by whole spacings a run is the same to rounding; by half of them its energy at the same pseudo-time
     differs by less than 1e-4."""
@@ -308,7 +328,8 @@ def test_a_strained_vesicle_relaxes(strain):
     trials from the shortest step: what relieves it is not refused."""
     model, state = budding()
     state = eqx.tree_at(lambda s: s.conserved.area, state, state.conserved.area / (1 + strain))
-    off = lambda s: float(model.tension(surface.derivatives(s.psi, model.grid), s.conserved)[0]) / model.area_modulus
+    near = lambda s: surface.derivatives(s.psi, model.grid)
+    off = lambda s: float(model.stretch_tension(near(s), s.conserved)[0]) / model.area_modulus
     assert off(state) == pytest.approx(strain, rel=1e-9)
     relaxation = Relaxation(14.0)
     state = eqx.tree_at(lambda s: s.shape_step, state, jnp.asarray(relaxation.least_step))

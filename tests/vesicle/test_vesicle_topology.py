@@ -121,7 +121,7 @@ def test_a_fission_is_booked_once_and_nothing_is_lost():
     assert float(state.conserved.area.sum()) == pytest.approx(float(whole.area[0]), rel=1e-12)
     assert float(state.conserved.lo.sum()) == pytest.approx(float(whole.lo[0]), rel=1e-12)
     near = surface.derivatives(psi, BOX)
-    assert np.asarray(MODEL.tension(near, state.conserved)) == pytest.approx([240 * 0.002] * 2, rel=1e-6)
+    assert np.asarray(MODEL.stretch_tension(near, state.conserved)) == pytest.approx([240 * 0.002] * 2, rel=1e-6)
     even = jnp.full(BOX.shape, 0.4)
     one = MODEL.conserved(psi, even)
     one = eqx.tree_at(lambda b: (b.area, b.content), one, (whole.area, one.content / 1.002))
@@ -205,7 +205,7 @@ def test_a_border_that_moves_changes_neither_energy_nor_sums(shift):
     energy = lambda state: float(MODEL.free_energy(psi, state.fields, state.conserved))
     left = eqx.tree_at(lambda s: s.fields, after, before.fields)
     assert abs(energy(after) - energy(before)) < 0.1 * (energy(left) - energy(before))
-    tension = [np.asarray(MODEL.tension(near, s.conserved)) for s in (before, after)]
+    tension = [np.asarray(MODEL.stretch_tension(near, s.conserved)) for s in (before, after)]
     assert tension[1] == pytest.approx(tension[0], abs=2e-5 * MODEL.area_modulus)
     for name in ("area", "content"):
         sums = [float(getattr(s.conserved, name).sum()) for s in (before, after)]

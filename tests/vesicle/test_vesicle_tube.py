@@ -39,7 +39,7 @@ def test_radius_and_force(start):
     state = VesicleState.at_rest(model, psi, phi, conserved)
     state, _ = Relaxation(3.5 * eps).run(model, state, np.asarray(400))
     near = surface.derivatives(state.psi, grid)
-    sigma = float(model.tension(near, conserved)[0])
+    sigma = float(model.stretch_tension(near, conserved)[0])
     radius = float(np.sqrt(surface.volume(state.psi, grid) / (np.pi * grid.extent[0])))
     assert radius == pytest.approx(np.sqrt(RIGIDITY / (2 * sigma)), rel=0.01)
 

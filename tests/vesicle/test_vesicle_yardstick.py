@@ -36,7 +36,7 @@ def errors(eps: float) -> tuple[float, float]:
     *_, last = evolve(model, Relaxation(3 * eps), Transport(1e6), first, rounds=60, trials=20, dt=2e-5, look_every=100)
     near = [surface.derivatives(state.psi, grid) for state in (first, last.state)]
     before, after = (model.terms(n, s.phi, s.conserved) for n, s in zip(near, (first, last.state), strict=True))
-    tension = float(model.tension(near[1], last.state.conserved)[0])
+    tension = float(model.stretch_tension(near[1], last.state.conserved)[0])
     stretched = tension / model.area_modulus * float(first.conserved.area[0])
     energy = float(after.bending + after.lipids - before.bending - before.lipids) + tension * stretched
     z, y, x = initial.centred(grid)
