@@ -458,16 +458,17 @@ class Membrane(eqx.Module):
     def tension(self, psi: Derivatives, fields, conserved: Conserved):
         """sigma, what an area of flat host costs in all, pN/nm, for each membrane, (membranes,).
 
-        It is :meth:`stretch_tension` and the bending energy (kappa/2) c0^2 of flat host: that of the membrane in
-        reserve, or without one the mean over the Ld of the largest limiting membrane.
+        It is :meth:`stretch_tension` and the bending energy (kappa/2) c0^2 of flat host: of the membrane in reserve, or
+        without one of Ld with the mean fractions that the Ld of the largest limiting membrane has.
         """
         stretch = self.stretch_tension(psi, conserved)
         if self.reservoir is not None:
             return stretch + self.flat_bending(jnp.asarray(self.reservoir.fields, stretch.dtype))
         fields, region = self.separate(fields), conserved.regions(self.grid.dtype)[0]
         ld = region * self.weight(psi) * (1 - lo_order(fields[0]))
-        bent = self.flat_bending(jnp.stack(fields))
-        return stretch + spectral.total(ld * bent) / jnp.maximum(spectral.total(ld), jnp.finfo(self.grid.dtype).tiny)
+        whole = jnp.maximum(spectral.total(ld), jnp.finfo(self.grid.dtype).tiny)
+        means = [spectral.total(ld * field) / whole for field in fields[1:]]
+        return stretch + self.flat_bending(jnp.stack([-jnp.ones((), self.grid.dtype), *means]))
 
 
 def _phi_correction_shape(phi):

@@ -128,7 +128,7 @@ def test_every_key_is_described(kind, key):
     assert field.is_required() or "default" in found
 
 
-PURE = {"samples", "replicas", "seed", "endosomes", "size", "devices", "shape_steps", "look_rounds"}
+PURE = {"samples", "replicas", "seed", "endosomes", "size", "devices", "shape_steps", "most_shape_steps", "look_rounds"}
 PURE |= {"mean_order", "order", "affinity_lo", "saturation_fraction", "fraction", "reserve_fraction", "circularity"}
 PURE |= {"cytosolic_fraction", "luminal_fraction", "ceramide_cytosolic_fraction", "ceramide_luminal_fraction"}
 PURE |= {"cargo_fraction", "error_tolerance", "max_courant", "initial_noise", "noise", "reduced_volume"}

@@ -3,7 +3,6 @@
 import math
 from pathlib import Path
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -267,4 +266,4 @@ def test_the_quench_is_mixed_noisy_and_reproducible():
     assert float(jnp.abs(again.initial_state(1).phi - state.phi).max()) > 0.1
     other = build(load(BUD, [*COARSE, *QUENCH, "seed=2"]))
     assert float(jnp.abs(other.initial_state(0).phi - state.phi).max()) > 0.1
-    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
+    assert all(jnp.isfinite(part).all() for part in (state.psi, state.fields, state.conserved.content))
