@@ -21,6 +21,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 
 import jax  # noqa: E402
+from jax._src import compiler  # noqa: E402
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "allow")
@@ -66,17 +67,31 @@ def _clear_compiled_programs():
     jax.clear_caches()
 
 
-@pytest.fixture
-def fast_compilation(request):
-    """Programs are compiled with few optimisations; what they compute is the same up to rounding.
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """The programs of a test with the mark fast_compilation, and of its fixtures, are compiled with few optimisations.
+    What they compute is the same up to rounding.
 
     For tests that run each program a few times only, and so spend their time on compiling it. Slow tests, and the
     whole runs of tests/commands and tests/program, compile their programs as users do.
     """
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", request.node.get_closest_marker("slow") is None)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
+    if item.get_closest_marker("slow") or not item.get_closest_marker("fast_compilation"):
+        return (yield)
+    from membrane.bud.exact.compiled import OPTIONS
+
+    # JAX has no setting for options of all programs; they are given to a single one only.
+    asked = compiler.get_compile_options
+
+    def with_options(*args, env_options_overrides=None, **others):
+        return asked(*args, env_options_overrides=OPTIONS | (env_options_overrides or {}), **others)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiler, "get_compile_options", with_options)
+        jax.config.update("jax_disable_most_optimizations", True)
+        try:
+            return (yield)
+        finally:
+            jax.config.update("jax_disable_most_optimizations", False)
 
 
 JAX_SETTINGS = (

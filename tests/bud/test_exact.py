@@ -16,7 +16,7 @@ from membrane.bud.exact.curve import hessian, lagrangian, rule_of
 from membrane.bud.exact.newton import cap_in_catenoid, describe, newton
 from membrane.bud.exact.shear import MaterialArc, shear
 
-pytestmark = pytest.mark.usefixtures("fast_compilation")
+pytestmark = pytest.mark.fast_compilation
 
 FINE = bud.Resolution()
 NEAR_FLAT = bud.Resolution(inner=12, outer=24, step=0.04, least_rim=0.65, backward=0)

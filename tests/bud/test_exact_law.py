@@ -15,7 +15,7 @@ from membrane.endosome.budget import Endosome
 from membrane.endosome.tension import TensionLaw
 from membrane.units import thermal_energy
 
-pytestmark = pytest.mark.usefixtures("fast_compilation")
+pytestmark = pytest.mark.fast_compilation
 
 KT = thermal_energy(37.0)
 KAPPA_LO, KAPPA_LD = 40 * KT, 20 * KT

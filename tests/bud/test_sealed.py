@@ -9,7 +9,7 @@ import pytest
 from membrane.bud import exact as bud
 from membrane.bud.exact.curve import arcs
 
-pytestmark = pytest.mark.usefixtures("fast_compilation")
+pytestmark = pytest.mark.fast_compilation
 
 RESOLUTION = bud.Resolution(inner=28, outer=40)
 

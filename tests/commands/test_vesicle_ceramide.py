@@ -23,7 +23,7 @@ side_by_side = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(side_by_side)
 
 
-@pytest.mark.usefixtures("fast_compilation")
+@pytest.mark.fast_compilation
 @pytest.mark.parametrize(("path", "box", "diameter"), [(SMALL, 128, 79), (LARGE, 96, 55)], ids=["small", "large"])
 def test_check_of_a_quench(path, box, diameter, capsys, settings_of_main):
     """--check, on 32^3 points: one vesicle of the diameter and Lo share asked for, its rounds, its memory."""

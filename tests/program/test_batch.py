@@ -12,6 +12,7 @@ import pytest
 from test_run import CONFIG, start
 from test_vesicle_run import CONFIG as VESICLE
 
+from membrane.bud.exact.compiled import OPTIONS
 from membrane.program.batch import Batch
 
 BATCHED = Path(__file__).parent / "batched_devices.py"
@@ -23,6 +24,7 @@ def test_on_four_devices(marked):
     # Most of the time is compilation: little of it is spent on speed.
     flags = "--xla_force_host_platform_device_count=4 --xla_cpu_multi_thread_eigen=false"
     flags += " --xla_backend_optimization_level=0"
+    flags += "".join(f" --{name}={value}".lower() for name, value in OPTIONS.items())
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", marked, str(BATCHED)]
     environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=BATCHED.parents[2])

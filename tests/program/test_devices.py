@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from test_vesicle_run import CONFIG, start
 
+from membrane.bud.exact.compiled import OPTIONS
 from membrane.config import ConfigError, parse
 from membrane.lattice.grid import Grid
 
@@ -21,6 +22,7 @@ def test_on_four_devices(marked):
     # Most of the time is compilation: little of it is spent on speed.
     flags = "--xla_force_host_platform_device_count=4 --xla_cpu_multi_thread_eigen=false"
     flags += " --xla_backend_optimization_level=0"
+    flags += "".join(f" --{name}={value}".lower() for name, value in OPTIONS.items())
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", marked, str(FORCED)]
     environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=FORCED.parents[2])

@@ -17,7 +17,7 @@ from membrane.sheet.noise import FilteredNoise
 from membrane.sheet.plane import Sheet
 from membrane.sheet.stepper import Bdf2
 
-pytestmark = pytest.mark.usefixtures("fast_compilation")
+pytestmark = pytest.mark.fast_compilation
 
 KT = 4.2821
 FLOW = MembraneFlow(membrane_viscosity=3e-6, solvent_viscosity=2e-9)

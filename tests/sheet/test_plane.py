@@ -16,7 +16,7 @@ from membrane.sheet.hydrodynamics import MembraneFlow
 from membrane.sheet.plane import Sheet
 from membrane.sheet.stepper import Bdf2
 
-pytestmark = pytest.mark.usefixtures("fast_compilation")
+pytestmark = pytest.mark.fast_compilation
 
 KT = 4.2821
 CYT, LUM, MONOMER, OLIGOMER = "ceramide_cytosolic", "ceramide_luminal", "cargo_monomer", "cargo_oligomer"

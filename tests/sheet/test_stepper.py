@@ -18,7 +18,7 @@ from membrane.sheet.plane import Sheet
 from membrane.sheet.simulate import rollout, simulate
 from membrane.sheet.stepper import Bdf2
 
-pytestmark = pytest.mark.usefixtures("fast_compilation")
+pytestmark = pytest.mark.fast_compilation
 
 KT = 4.2821
 LIPIDS = Lipids.from_wall(line_tension=1.0, interface_width=5.0)

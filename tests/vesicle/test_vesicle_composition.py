@@ -112,7 +112,7 @@ def test_surface_laplacian_of_harmonics():
         assert abs(float(jnp.sum(image))) < 1e-11
 
 
-@pytest.mark.usefixtures("fast_compilation")
+@pytest.mark.fast_compilation
 @pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 def test_transport_conserves_and_lowers_the_energy(dtype):
     """From a mixed start, with bending, at steps from 1 us to 1 ms: int W phi to rounding after every step, F falls."""
@@ -137,7 +137,7 @@ def test_transport_conserves_and_lowers_the_energy(dtype):
     assert np.percentile(np.asarray(phi)[0, on], 3) < -0.8
 
 
-@pytest.mark.usefixtures("fast_compilation")
+@pytest.mark.fast_compilation
 def test_vesicles_exchange_nothing():
     """Two membranes in one box, 3 eps apart: each keeps its own lipids, although the walls' weights overlap."""
     grid = Grid((30, 31, 44), (105.0, 108.5, 154.0), "float64")

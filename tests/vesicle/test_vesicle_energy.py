@@ -11,7 +11,7 @@ from membrane.vesicle import Membrane, initial, surface
 
 BOX = Grid((27, 30, 32), (94.5, 105.0, 112.0), "float64")
 
-pytestmark = pytest.mark.usefixtures("fast_compilation")
+pytestmark = pytest.mark.fast_compilation
 
 
 def two_phases(grid: Grid, eps: float = 4.5, xi: float = 4.5, **others) -> Membrane:

@@ -21,7 +21,7 @@ from membrane.vesicle import (
 
 KAPPA = 85.6
 
-pytestmark = pytest.mark.usefixtures("fast_compilation")
+pytestmark = pytest.mark.fast_compilation
 
 
 def membrane(grid, gaussian, eps=4.0, **others):

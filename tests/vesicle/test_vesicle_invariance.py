@@ -15,6 +15,8 @@ from membrane.vesicle import Membrane, Relaxation, Transport, VesicleState, desc
 from membrane.vesicle.evolve import transported
 from membrane.vesicle.topology import find_topology
 
+pytestmark = pytest.mark.fast_compilation
+
 EPS, RADIUS, SIDE = 5.1, 36.0, 126.0
 LIPIDS = Lipids.from_wall(line_tension=5.0, interface_width=EPS)
 MIDDLE = (60.9, 63.3, 62.1)
@@ -89,7 +91,6 @@ def test_a_shift_by_less_than_a_point():
         assert other.lo_area == pytest.approx(vesicle.lo_area, rel=1e-5)
 
 
-@pytest.mark.usefixtures("fast_compilation")
 def test_any_turn_changes_what_the_grid_resolves():
     """F of a vesicle that is turned obliquely differs by less than 5e-4 at the start. The difference decreases
     faster than the power 1.4 of the spacing, because rims are of second order."""

@@ -68,7 +68,7 @@ output: {series_interval_ms: 0.008, frame_interval_ms: 0.016, checkpoint_interva
 
 SPECIES = ("ceramide_cytosolic", "ceramide_luminal", "cargo_monomer", "cargo_oligomer")
 
-pytestmark = pytest.mark.usefixtures("fast_compilation")
+pytestmark = pytest.mark.fast_compilation
 
 
 def column(endosome, name):

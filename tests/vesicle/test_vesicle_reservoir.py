@@ -23,7 +23,7 @@ RIGIDITY = 85.6
 BUD = Path(__file__).parents[2] / "configs" / "vesicle_bud.yaml"
 BOX = Grid((27, 30, 32), (94.5, 105.0, 112.0), "float64")
 
-pytestmark = pytest.mark.usefixtures("fast_compilation")
+pytestmark = pytest.mark.fast_compilation
 
 
 LAW = TensionLaw(

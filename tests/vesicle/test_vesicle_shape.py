@@ -11,6 +11,8 @@ from membrane.lattice.grid import Grid
 from membrane.vesicle import Membrane, Relaxation, VesicleState, describe, detect_events, initial, surface
 from membrane.vesicle.topology import find_topology
 
+pytestmark = pytest.mark.fast_compilation
+
 RIGIDITY = 85.6
 LIPIDS = Lipids.from_wall(line_tension=5.0, interface_width=4.5)
 
@@ -48,7 +50,6 @@ def one(n: int = 1):
     return jnp.asarray(n)
 
 
-@pytest.mark.usefixtures("fast_compilation")
 @pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 def test_every_step_lowers_the_energy_and_keeps_area_and_lipids(dtype):
     """60 trials: F falls with each step taken and stays with each refused; area to 0.1 %; int W phi at the relaxed area
@@ -82,7 +83,7 @@ def test_every_step_lowers_the_energy_and_keeps_area_and_lipids(dtype):
     assert float(after.shape_step) == pytest.approx(0.5 * float(leap.shape_step), rel=1e-5)
 
 
-@pytest.mark.usefixtures("fast_compilation")
+@pytest.mark.fast_compilation
 def test_a_round_goes_on_until_the_shape_is_at_rest():
     """Not one step less than rest asks for, none more, and the same steps as without it; at most as many as allowed."""
     model, state = budding()
@@ -117,7 +118,6 @@ def test_a_run_does_not_know_where_it_stands():
     assert energies[2] == pytest.approx(energies[0], rel=1e-4)
 
 
-@pytest.mark.usefixtures("fast_compilation")
 def test_steps_do_not_feel_the_area_modulus():
     """With twenty times the area modulus, at most half as many trials more lead to the same pseudo-time, and F is
     the same there to 2e-3."""
@@ -321,7 +321,6 @@ def test_area_and_lipids_over_5000_steps():
     assert np.all(np.diff(energies) < 1e-5 * energies[0])
 
 
-@pytest.mark.usefixtures("fast_compilation")
 @pytest.mark.parametrize("strain", [0.01, -0.01])
 def test_a_strained_vesicle_relaxes(strain):
     """An area that is 1 % off its relaxed value, twenty times what a step may add, comes back to 0.1 % within 40
@@ -339,7 +338,6 @@ def test_a_strained_vesicle_relaxes(strain):
     assert abs(off(after)) < 1e-3
 
 
-@pytest.mark.usefixtures("fast_compilation")
 @pytest.mark.parametrize(("wavelength", "length"), [(72.0, 14.0), (108.0, 14.0), (108.0, 9.0), (144.0, 20.0)])
 def test_descent_tells_how_far_f_is_from_its_minimum(wavelength, length):
     """Two planes with a ripple a cos(q x), whose F is kappa q^4 a^2/4 an area (found to 5 %) and at rest 0.

@@ -11,6 +11,8 @@ from membrane.bud import exact as bud
 from membrane.bud.exact.curve import arcs
 from membrane.bud.exact.newton import cap_in_catenoid, describe, newton
 
+pytestmark = pytest.mark.fast_compilation
+
 RESOLUTION = bud.Resolution(inner=24, outer=36, step=0.1, least_rim=0.05, backward=0)
 
 ENERGY = {

@@ -19,7 +19,7 @@ SLAB = ["geometry.shape={kind: slab, thickness_nm: 90}", "geometry.box_nm=[119,1
 SLAB += ["membrane.interface_width_nm=7", "composition.cap.closed_diameter_nm=40", "numerics.precision=float64"]
 AREA = 2 * 119.0 * 112.0
 
-pytestmark = pytest.mark.usefixtures("fast_compilation")
+pytestmark = pytest.mark.fast_compilation
 
 
 def slab(*overrides):

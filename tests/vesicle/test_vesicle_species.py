@@ -67,7 +67,7 @@ def quotient(energy, step):
     return (8 * (energy(step) - energy(-step)) - energy(2 * step) + energy(-2 * step)) / (12 * step)
 
 
-@pytest.mark.usefixtures("fast_compilation")
+@pytest.mark.fast_compilation
 @pytest.mark.parametrize("vesicles", [1, 2])
 def test_shape_derivative_is_that_of_the_free_energy(vesicles):
     """dF/dpsi with five species, each corrected so that it is kept, against difference quotients: 1e-7."""
@@ -90,7 +90,7 @@ def test_shape_derivative_is_that_of_the_free_energy(vesicles):
     )
 
 
-@pytest.mark.usefixtures("fast_compilation")
+@pytest.mark.fast_compilation
 def test_chemical_potentials_are_those_of_the_free_energy():
     """W mu per volume of every species against difference quotients of the energy at fixed psi: 1e-7."""
     model = membrane()
@@ -106,7 +106,7 @@ def test_chemical_potentials_are_those_of_the_free_energy():
         assert quotient(along, 2e-4) == pytest.approx(found, rel=1e-7), name
 
 
-@pytest.mark.usefixtures("fast_compilation")
+@pytest.mark.fast_compilation
 def test_every_species_is_kept_on_a_membrane_that_moves():
     """On another psi the corrected fields have the content that each membrane keeps of each species, times its strain,
     to rounding. Fractions stay between 0 and 1, even where a species is rare."""
@@ -150,7 +150,7 @@ def sphere(model_of, spacing=3.0, eps=4.5, radius=40.0):
     return model_of(grid, eps), psi, jnp.asarray((0.6 * x + 0.64 * y + 0.48 * z) / np.sqrt(x**2 + y**2 + z**2))
 
 
-@pytest.mark.usefixtures("fast_compilation")
+@pytest.mark.fast_compilation
 def test_what_is_dilute_diffuses_as_on_the_sphere():
     """Harmonics l = 1, 2, 3 of a dilute species decay with D l(l+1)/R^2: 1.5 % at eps = R/9, D that of the phase."""
     model, psi, cosine = sphere(lambda grid, eps: membrane(grid, eps, cargo=None, coefficients={}))
@@ -202,6 +202,7 @@ def test_transport_comes_to_equilibrium():
     assert ratio > 1.5
 
 
+@pytest.mark.fast_compilation
 def test_diffusion_differs_between_the_phases():
     """A sphere half Lo, half Ld with D five times smaller: the slowest decay of a dilute species is that of the exact
     problem (1/sin) d(sin D dc/d theta) = -rate R^2 c, found on a fine line: 2 %."""
@@ -236,6 +237,7 @@ def test_diffusion_differs_between_the_phases():
     assert (amplitude(before) / amplitude(c) - 1) / dt == pytest.approx(exact, rel=0.02)
 
 
+@pytest.mark.fast_compilation
 def test_oligomers_come_to_detailed_balance():
     """Reactions alone: un = u1^n exp[(n-1)(1+eps) + (chi_n - n chi_1) p + curvature] at every point in the end; total
     cargo of every vesicle kept to rounding, in the fields and in the contents kept; F falls."""
@@ -294,7 +296,7 @@ def test_ceramide_is_made_moved_and_removed():
     assert np.abs(np.asarray(change[1])[ld]).max() < 1e-8
 
 
-@pytest.mark.usefixtures("fast_compilation")
+@pytest.mark.fast_compilation
 @pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 def test_every_step_lowers_the_energy_and_keeps_every_species(dtype):
     """40 trials, with transport and reactions after every ten: F falls with each step taken; what does not react is
@@ -338,7 +340,7 @@ def test_wrong_species_are_refused():
         Transport({CYTOSOLIC: (1.0, 1.0)}).coefficient("phi")
 
 
-@pytest.mark.usefixtures("fast_compilation")
+@pytest.mark.fast_compilation
 @pytest.mark.parametrize("precision", [pytest.param("float64", marks=pytest.mark.slow), "float32"])
 def test_transport_keeps_fractions_between_close_membranes(precision):
     """An ILV 10 nm below the limiting membrane, where W has a saddle between them and the curvature is extreme. Over

@@ -15,7 +15,7 @@ LIPIDS = Lipids.from_wall(line_tension=5.0, interface_width=4.5)
 CAPILLARY = VISCOSITY * RADIUS**3 / RIGIDITY
 """eta R^3/kappa in seconds."""
 
-pytestmark = pytest.mark.usefixtures("fast_compilation")
+pytestmark = pytest.mark.fast_compilation
 
 
 def exact_rate(degree: int) -> float:

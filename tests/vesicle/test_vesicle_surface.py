@@ -14,7 +14,7 @@ BOX = Grid((40, 45, 42), (140.0, 144.0, 147.0), "float64")
 
 RIGIDITY = 85.6
 
-pytestmark = pytest.mark.usefixtures("fast_compilation")
+pytestmark = pytest.mark.fast_compilation
 
 
 def membrane(grid: Grid, eps: float, c0: float = 0.0) -> Membrane:

@@ -32,7 +32,7 @@ MODEL = Membrane(
 )
 
 
-pytestmark = pytest.mark.usefixtures("fast_compilation")
+pytestmark = pytest.mark.fast_compilation
 
 
 def nested(host=HOST, ilv=ILV):

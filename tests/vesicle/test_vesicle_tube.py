@@ -7,6 +7,8 @@ from membrane.energy import Lipids
 from membrane.lattice.grid import Grid
 from membrane.vesicle import Conserved, Membrane, Relaxation, VesicleState, initial, surface
 
+pytestmark = pytest.mark.fast_compilation
+
 RIGIDITY = 85.6
 
 

@@ -20,7 +20,7 @@ from membrane.vesicle import Membrane, Relaxation, VesicleState, initial, surfac
 RIGIDITY, LENGTH, EPS, ROWS = 85.6, 96.0, 4.5, 8
 """kappa of Ld, pN nm; X and eps, nm; points along the stripe."""
 
-pytestmark = pytest.mark.usefixtures("fast_compilation")
+pytestmark = pytest.mark.fast_compilation
 
 
 def energies(curvature: float, ratio: float, width: float, steps: int) -> float:
