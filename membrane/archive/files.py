@@ -11,7 +11,7 @@ import h5py
 
 log = logging.getLogger("membrane")
 
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 
 
 class ArchiveError(RuntimeError):

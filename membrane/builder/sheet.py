@@ -9,7 +9,8 @@ import numpy as np
 from membrane.builder.elasticity import elasticity
 from membrane.builder.endosome import arriving_composition, tension_law
 from membrane.builder.law import bud_law, host_radius, solvent_viscosity
-from membrane.builder.species import diffusion_pair, dissolved, molecular_areas
+from membrane.builder.species import Dissolved, diffusion_pair, dissolved, molecular_areas
+from membrane.builder.start import balanced_host, resting_means
 from membrane.config import SheetConfig
 from membrane.endosome.budget import Endosome, VesicleSupply
 from membrane.endosome.tension import TensionLaw
@@ -51,7 +52,7 @@ def sheet_physics(config: SheetConfig) -> SheetPhysics:
         model=model,
         stepper=_stepper(config),
         rules=_rules(config, wall),
-        supply=_supply(config, model),
+        supply=_supply(config, model.mixture),
         tension_law=(law := tension_law(config, host_radius(config))),
         new_endosome=partial(_endosome, config, law),
         wall=wall,
@@ -99,15 +100,15 @@ def build_sheet(config: SheetConfig) -> Sheet:
     lipids = Lipids.from_wall(
         line_tension=config.lipids.line_tension_pN, interface_width=config.lipids.interface_width_nm
     )
-    order = config.lipids.mean_order
-    solutes = dissolved(config.ceramide, config.cargo, order, elastic.thermal_energy)
+    solutes = _solutes(config)
+    mixture = Mixture(lipids, solutes.ceramide, solutes.cargo)
     # Tension is a traced value: it may change from chunk to chunk without a recompilation.
     tension = jnp.asarray(config.membrane.tension_uN_per_m * PN_PER_NM_PER_UN_PER_M, grid.dtype)
     return Sheet(
         grid,
-        mixture=Mixture(lipids, solutes.ceramide, solutes.cargo),
+        mixture=mixture,
         diffusion={"phi": diffusion_pair(config.lipids)} | solutes.diffusion,
-        mean_fields={"phi": order} | solutes.means,
+        mean_fields=_start(config, mixture),
         helfrich=Helfrich(
             bending_rigidity=elastic.bending_rigidity_ld,
             tension=tension,
@@ -119,6 +120,28 @@ def build_sheet(config: SheetConfig) -> Sheet:
         thermal_flow=_thermal_flow(config, flow, noise),
         initial_noise=config.numerics.initial_noise,
     )
+
+
+def _solutes(config) -> Dissolved:
+    order = -1.0 if config.lipids.mean_order is None else config.lipids.mean_order
+    return dissolved(config.ceramide, config.cargo, order, elasticity(config).thermal_energy, config.acceleration)
+
+
+def _given_means(config) -> dict[str, float]:
+    """Mean of every field that the configuration gives, by name; phi is that of Ld where it gives none."""
+    return {"phi": -1.0 if config.lipids.mean_order is None else config.lipids.mean_order} | _solutes(config).means
+
+
+def _start(config, mixture: Mixture) -> dict[str, float]:
+    """Mean of every field at the start, by name."""
+    means = _given_means(config)
+    if config.start == "mixed":
+        return means
+    arriving = arriving_composition(config, mixture, means)
+    if config.start == "resting":
+        return resting_means(means, arriving)
+    renewal = _supply(config, mixture).area_per_s / math.prod(config.geometry.box_nm)
+    return balanced_host(mixture, arriving, renewal)
 
 
 def _flow(config) -> MembraneFlow | None:
@@ -154,20 +177,31 @@ def _rules(config, wall) -> BuddingRules:
         interface_width=config.lipids.interface_width_nm,
         circularity=budding.circularity,
         least_diameter=2 * budding.neck_radius_nm,
-        aid_waiting_time=budding.scission_aid.waiting_time_s if budding.scission_aid else math.inf,
+        aid_waiting_time=aid.waiting_time_s / config.acceleration if (aid := budding.scission_aid) else math.inf,
+        acceleration=config.acceleration,
         areas=molecular_areas(config),
         shell_density=budding.shell_density_g_per_ml,
         lumen_density=budding.lumen_density_g_per_ml,
     )
 
 
-def _supply(config, model: Sheet) -> VesicleSupply:
-    arriving = arriving_composition(config, model.mixture, dict(model.mean_fields))
-    return VesicleSupply(
-        rate_per_s=config.supply.fusion_rate_per_s,
-        diameter=config.supply.fusion_diameter_nm,
-        composition=np.array([arriving[name] for name in model.species]),
+def _supply(config, mixture: Mixture) -> VesicleSupply:
+    arriving, section = arriving_composition(config, mixture, _given_means(config)), config.supply
+    supply = VesicleSupply(
+        rate_per_s=config.acceleration * section.fusion_rate_per_s,
+        diameter=section.fusion_diameter_nm,
+        diameter_sd=section.fusion_diameter_sd_nm,
+        composition=np.array([arriving[name] for name in mixture.species]),
+        recycling=section.recycling,
     )
+    least = 2 * supply.largest_diameter + 4 * config.lipids.interface_width_nm
+    if section.recycling and min(config.geometry.box_nm) < least:
+        raise ValueError(
+            f"supply.fusion_diameter_nm {section.fusion_diameter_nm:g} and supply.fusion_diameter_sd_nm "
+            f"{section.fusion_diameter_sd_nm:g}: a patch may be {least:.4g} nm wide, but geometry.box_nm "
+            f"is {list(config.geometry.box_nm)}: give a wider box, or smaller vesicles"
+        )
+    return supply
 
 
 def _endosome(config, law: TensionLaw) -> Endosome:
@@ -176,6 +210,5 @@ def _endosome(config, law: TensionLaw) -> Endosome:
         law,
         host_radius(config),
         config.supply.reserve_fraction,
-        regulation_time=math.inf if time is None else time,
-        supply_diameter=config.supply.fusion_diameter_nm,
+        regulation_time=math.inf if time is None else time / config.acceleration,
     )

@@ -30,7 +30,7 @@ class Dissolved(NamedTuple):
     coefficients: dict[str, float]
 
 
-def dissolved(ceramide, cargo, order: float, energy: float) -> Dissolved:
+def dissolved(ceramide, cargo, order: float, energy: float, acceleration: float = 1.0) -> Dissolved:
     """What the two sections of a configuration describe.
 
     Arguments:
@@ -38,11 +38,12 @@ def dissolved(ceramide, cargo, order: float, energy: float) -> Dissolved:
         cargo: its section, or None.
         order: mean phi at the start.
         energy: kT, in pN nm.
+        acceleration: factor of the rates at which ceramide is made, removed and moved between the leaflets.
     """
     parts: list = [None, None]
     means, diffusion, coefficients = {}, {}, {}
     if ceramide is not None:
-        parts[0] = _ceramide(ceramide, energy)
+        parts[0] = _ceramide(ceramide, energy, acceleration)
         means |= {CYTOSOLIC: ceramide.cytosolic_fraction, LUMINAL: ceramide.luminal_fraction}
         diffusion |= {leaflet: diffusion_pair(ceramide) for leaflet in (CYTOSOLIC, LUMINAL)}
         # c0 = (J_luminal - J_cytosolic)/2; ceramide replaces sphingomyelin in its leaflet.
@@ -91,16 +92,16 @@ def molecular_areas(config) -> MolecularAreas:
     )
 
 
-def _ceramide(section, energy) -> Ceramide:
+def _ceramide(section, energy, acceleration) -> Ceramide:
     enzyme = section.sphingomyelinase
     return Ceramide(
         thermal_energy=energy,
         patch_area=section.patch_area_nm2,
         affinity=section.affinity_lo,
-        synthesis_rate=enzyme.rate_per_s if enzyme else 0.0,
+        synthesis_rate=acceleration * enzyme.rate_per_s if enzyme else 0.0,
         saturation=enzyme.saturation_fraction if enzyme else 0.0,
-        turnover_rate=section.turnover_rate_per_s,
-        flip_flop_rate=section.flip_flop_rate_per_s,
+        turnover_rate=acceleration * section.turnover_rate_per_s,
+        flip_flop_rate=acceleration * section.flip_flop_rate_per_s,
         enzyme_leaflet=LUMINAL if enzyme and enzyme.leaflet == "luminal" else CYTOSOLIC,
     )
 

@@ -52,10 +52,13 @@ class Geometry(Section):
 
 
 class LipidsConfig(PhasesConfig):
-    """Separation into Lo and Ld, starting from a mixed membrane."""
+    """Separation into Lo and Ld."""
 
-    mean_order: Annotated[Order, Provenance((-1.0, 1.0), "-0.4: Lo share 0.3; for endosomes unknown", "unverified")] = (
-        Field(description="mean of the order parameter phi: 1 is all Lo, -1 is all Ld")
+    mean_order: Annotated[
+        Order | None, Provenance((-1.0, 1.0), "-0.4: Lo share 0.3; for endosomes unknown", "unverified")
+    ] = Field(
+        default=None,
+        description="mean of the order parameter phi at the start: 1 is all Lo, -1 is all Ld; not with start: steady",
     )
 
 
@@ -164,7 +167,15 @@ class SupplyConfig(ReserveConfig):
         Field(description="number of vesicles that fuse with one endosome in a second")
     )
     fusion_diameter_nm: Annotated[Positive, Provenance(None, "early endosomal carriers, assumed", "unverified")] = (
-        Field(description="diameter of the fusing vesicles")
+        Field(description="mean diameter of the fusing vesicles")
+    )
+    fusion_diameter_sd_nm: Annotated[NonNegative, NO_SOURCE] = Field(
+        default=0.0, description="standard deviation of their diameters, which are lognormal; 0: all alike"
+    )
+    recycling: Annotated[Flag, NO_SOURCE] = Field(
+        default=False,
+        description="true: a fusing vesicle becomes a patch of the sheet, its Lo in one piece, and as much host and "
+        "fluid leave as keep the endosome at its size; false: it adds to the reserve and to the lumen",
     )
 
 
@@ -196,6 +207,16 @@ class SheetConfig(RunConfig):
     """A run of the limiting membrane as a periodic plane, whose round domains bud by a law."""
 
     kind: Literal["sheet"] = Field(default="sheet", description="geometry of the run")
+    start: Annotated[Literal["mixed", "resting", "steady"], NUMERICAL] = Field(
+        default="mixed",
+        description="mixed: the means that are given; resting: the same, but ceramide as in arriving membrane; steady: "
+        "the balance of supply, recycling, enzyme, turnover and flip-flop in a host without domains",
+    )
+    acceleration: Annotated[Annotated[Number, Field(ge=1, le=1e6)], NUMERICAL] = Field(
+        default=1.0,
+        description="factor by which all slow rates are multiplied: supply, recycling, enzyme, turnover, flip-flop, "
+        "regulation of the volume and scission aid; nominal time is simulated time multiplied by it",
+    )
     geometry: Geometry
     lipids: LipidsConfig
     membrane: MembraneConfig
@@ -227,7 +248,7 @@ class SheetConfig(RunConfig):
                 f"geometry.box_nm {list(self.geometry.box_nm)} holds {points[0]:.3g} x {points[1]:.3g} spacings of "
                 f"geometry.spacing_nm {spacing:g}; {MOST_POINTS:.2g} points are the most"
             )
-        faults += self._time_faults()
+        faults += self._time_faults() + self._start_faults()
         if self.numerics.max_step_us > MOST_STEP_TICKS * self.numerics.tick_us:
             faults.append(
                 f"numerics.max_step_us {self.numerics.max_step_us:g} is more than {MOST_STEP_TICKS} times "
@@ -250,6 +271,20 @@ class SheetConfig(RunConfig):
         if faults:
             raise Inconsistent(faults)
         return self
+
+    def _start_faults(self) -> list[str]:
+        """The mean order is given where the start needs it; a balance needs membrane that comes and goes."""
+        order, supply, faults = self.lipids.mean_order, self.supply, []
+        if self.start != "steady" and order is None:
+            faults.append(f"lipids.mean_order: required, but missing (start: {self.start} begins with it)")
+        if self.start == "steady" and order is not None:
+            faults.append(f"lipids.mean_order {order:g}: start: steady finds it from the rates: leave it out")
+        if self.start == "steady" and not (supply.recycling and supply.fusion_rate_per_s > 0):
+            faults.append(
+                "start: steady is the balance of membrane that comes and goes: give supply.recycling: true and a "
+                "supply.fusion_rate_per_s above 0, or start: mixed or resting"
+            )
+        return faults
 
     def _time_faults(self) -> list[str]:
         """A sentence for each time that holds too many ticks."""

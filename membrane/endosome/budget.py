@@ -5,6 +5,7 @@ what is left.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,25 +23,52 @@ class VesicleSupply:
 
     Attributes:
         rate_per_s: mean number of fusions in a second.
-        diameter: diameter of such a vesicle, nm.
+        diameter: mean diameter of such a vesicle, nm.
         composition: mean of every species in its membrane, array (species,).
+        diameter_sd: standard deviation of the diameters, nm; they are lognormal, or all alike where it is 0. None is
+            larger than :attr:`largest_diameter`.
+        recycling: whether as much membrane and fluid leave as keep the endosome at its size.
 
     Raises:
-        ValueError: the rate is negative, or the diameter is not positive.
+        ValueError: the rate or the standard deviation is negative, or the diameter is not positive.
     """
 
     rate_per_s: float
     diameter: float
     composition: np.ndarray
+    diameter_sd: float = 0.0
+    recycling: bool = False
 
     def __post_init__(self):
         not_negative("rate_per_s", self.rate_per_s)
         positive("diameter", self.diameter)
+        not_negative("diameter_sd", self.diameter_sd)
 
-    def arrivals(self, rng: np.random.Generator, dt: float) -> int:
-        """How many vesicles fuse within ``dt`` seconds: a Poisson number with the mean rate dt."""
+    @property
+    def area_per_s(self) -> float:
+        """Mean area that they bring in a second, nm^2/s: rate pi (d^2 + sd^2)."""
+        return self.rate_per_s * math.pi * (self.diameter**2 + self.diameter_sd**2)
+
+    def arrivals(self, rng: np.random.Generator, dt: float) -> np.ndarray:
+        """Diameters in nm of the vesicles that fuse within ``dt`` seconds: a Poisson number with the mean rate dt."""
         not_negative("dt", dt)
-        return int(rng.poisson(self.rate_per_s * dt))
+        number = int(rng.poisson(self.rate_per_s * dt))
+        middle, spread = self._logarithms
+        if not spread:
+            return np.full(number, self.diameter)
+        return np.minimum(rng.lognormal(middle, spread, number), self.largest_diameter)
+
+    @property
+    def largest_diameter(self) -> float:
+        """Diameter in nm that lies six standard deviations of ln d above the middle; one in 10^9 is cut to it."""
+        middle, spread = self._logarithms
+        return math.exp(middle + 6 * spread)
+
+    @property
+    def _logarithms(self) -> tuple[float, float]:
+        """Mean and standard deviation of ln d."""
+        variance = math.log1p((self.diameter_sd / self.diameter) ** 2)
+        return math.log(self.diameter) - variance / 2, math.sqrt(variance)
 
 
 @dataclass(kw_only=True)
@@ -53,6 +81,7 @@ class Account:
         outward: what buds away from the lumen changed.
         fused: what fusing vesicles changed.
         regulated: what the regulation of the volume changed.
+        recycled: what recycling took away.
     """
 
     initial: float
@@ -60,6 +89,7 @@ class Account:
     outward: float = 0.0
     fused: float = 0.0
     regulated: float = 0.0
+    recycled: float = 0.0
 
     @property
     def balance(self) -> float:
@@ -82,10 +112,9 @@ class Endosome:
         area_account: the history of the area.
         volume_account: the history of the enclosed volume.
         regulation_time: time constant in s with which fluid leaves while the tension is above rest; inf: none leaves.
-        supply_diameter: diameter of the vesicles that fuse with it, nm; 0: none fuse.
 
     Raises:
-        ValueError: the regulation time is not positive, or the diameter is negative.
+        ValueError: the regulation time is not positive.
     """
 
     law: TensionLaw
@@ -95,12 +124,10 @@ class Endosome:
     area_account: Account
     volume_account: Account
     regulation_time: float = math.inf
-    supply_diameter: float = 0.0
 
     def __post_init__(self):
         if not self.regulation_time > 0:
             raise ValueError(f"regulation_time {self.regulation_time:g} s must be positive; inf keeps the lumen fixed")
-        not_negative("supply_diameter", self.supply_diameter)
 
     @classmethod
     def open(
@@ -110,7 +137,6 @@ class Endosome:
         reserve_fraction: float,
         *,
         regulation_time: float = math.inf,
-        supply_diameter: float = 0.0,
     ) -> "Endosome":
         """A new endosome: a sphere at rest tension, without ILVs.
 
@@ -119,7 +145,6 @@ class Endosome:
             radius: radius of the sphere, nm.
             reserve_fraction: membrane in reserve over the area 4 pi R^2 of the sphere.
             regulation_time: as the attribute.
-            supply_diameter: as the attribute.
 
         Raises:
             ValueError: the radius is not positive, or the reserve is negative.
@@ -136,7 +161,6 @@ class Endosome:
             area_account=Account(initial=area),
             volume_account=Account(initial=volume),
             regulation_time=regulation_time,
-            supply_diameter=supply_diameter,
         )
 
     @property
@@ -220,31 +244,46 @@ class Endosome:
         """Whether not even an ILV of this diameter (nm) can leave, the smallest that the caller expects."""
         return not self.can_release(sphere_area(diameter), diameter, +1)
 
-    def advance(self, dt: float, fused: int = 0) -> None:
-        """Time passes: the volume is regulated for ``dt`` seconds, then ``fused`` vesicles arrive.
+    def advance(self, dt: float, fused: np.ndarray | Sequence[float] = (), *, recycling: bool = False) -> None:
+        """Time passes: the volume is regulated for ``dt`` seconds, vesicles fuse, and perhaps membrane is recycled.
 
         While the tension is above rest, the fluid falls as exp(-t/tau) to the volume at which the membrane spans its
         sphere at rest tension, or until none is left. This is exact for any ``dt``. Fluid never comes back. Each
         vesicle that fuses brings pi d^2 of membrane and pi d^3/6 of fluid.
 
+        Recycling keeps the endosome at its size. Membrane beyond the area of the start leaves as tubules, which hold no
+        fluid, and fluid leaves until the enclosed volume is that of the start, or none is left. So membrane that ILVs
+        have taken is replaced before any leaves.
+
+        Arguments:
+            dt: s.
+            fused: diameters of the vesicles that fuse, nm.
+            recycling: whether membrane is recycled.
+
         Raises:
-            ValueError: ``dt`` or ``fused`` is negative, or something fuses while ``supply_diameter`` is 0.
+            ValueError: ``dt`` is negative, or a diameter is not positive.
         """
         not_negative("dt", dt)
-        not_negative("fused", fused)
-        if fused and not self.supply_diameter:
-            raise ValueError(f"{fused} vesicles fused, but supply_diameter is 0: give their diameter in nm")
+        for diameter in fused:
+            positive("diameter", diameter)
         if math.isfinite(self.regulation_time):
             rest = sphere_volume(2 * self.law.rest_radius(self.area))
             excess = self.lumen_volume - max(rest - self.vesicle_volume, 0.0)
             lost = max(excess, 0.0) * math.expm1(-dt / self.regulation_time)
             self.lumen_volume += lost
             _book(self.volume_account, "regulated", lost)
-        area, volume = fused * sphere_area(self.supply_diameter), fused * sphere_volume(self.supply_diameter)
+        area, volume = sum(map(sphere_area, fused)), sum(map(sphere_volume, fused))
         self.area += area
         self.lumen_volume += volume
         _book(self.area_account, "fused", area)
         _book(self.volume_account, "fused", volume)
+        if recycling:
+            leaving = max(self.area - self.area_account.initial, 0.0)
+            fluid = min(max(self.enclosed_volume - self.volume_account.initial, 0.0), self.lumen_volume)
+            self.area -= leaving
+            self.lumen_volume -= fluid
+            _book(self.area_account, "recycled", -leaving)
+            _book(self.volume_account, "recycled", -fluid)
 
     def area_residual(self) -> float:
         """Membrane that is not accounted for, nm^2."""

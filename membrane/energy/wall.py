@@ -10,9 +10,10 @@ rule, which says how much of each phase there is. The bending energy is left out
 """
 
 from dataclasses import dataclass
+from functools import partial
 
+import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import brentq
 
@@ -71,14 +72,10 @@ def _measure(mixture, means, phi) -> Wall:
     """The wall, over the values ``phi`` (points,). nu is improved until the lever rule gives the means."""
     others = mixture.species[1:]
     mean = np.array([means[name] for name in others])
-    density = lambda p, s: mixture.density({"phi": p, **dict(zip(others, s, strict=True))})
-    gradient, hessian = jax.grad(density, argnums=1), jax.hessian(density, argnums=1)
-    slope = jax.jit(jax.vmap(gradient, (0, 0)))
-    curve = jax.jit(jax.vmap(hessian, (0, 0)))
-    value = jax.jit(jax.vmap(density, (0, 0)))
+    value, slope, curve = (partial(part, mixture) for part in (_value, _slope, _curve))
     phi_mean = means["phi"]
     s = np.tile(mean, (len(phi), 1))
-    nu = np.asarray(gradient(jnp.asarray(phi_mean), jnp.asarray(mean))) if len(others) else np.zeros(0)
+    nu = np.asarray(slope(np.full(len(phi), phi_mean), s))[0] if len(others) else np.zeros(0)
     for _ in range(200):
         s = _minimise(slope, curve, phi, s, nu) if len(others) else s
         effective = np.asarray(value(phi, s)) - s @ nu
@@ -88,7 +85,8 @@ def _measure(mixture, means, phi) -> Wall:
         if not len(others) or np.max(np.abs(np.log(now / mean))) < 1e-9:
             break
         # The mean responds to nu through the (diagonal part of the) susceptibility of the two phases.
-        inverse = [np.linalg.inv(np.asarray(curve(phi[i : i + 1], s[i : i + 1]))[0]) for i in (left, right)]
+        curvature = np.asarray(curve(phi, s))
+        inverse = [np.linalg.inv(curvature[i]) for i in (left, right)]
         response = (1 - share) * inverse[0] + share * inverse[1]
         nu = nu + np.linalg.solve(response, np.clip(mean - now, -0.5 * now, 0.5 * now))
     excess = effective - tilt * phi
@@ -96,6 +94,26 @@ def _measure(mixture, means, phi) -> Wall:
     tension = np.trapezoid(np.sqrt(2 * mixture.lipids.gradient * excess), phi[left : right + 1])
     compose = lambda i: dict(zip(others, s[i].tolist(), strict=True))
     return Wall(float(tension), float(phi[left]), float(phi[right]), compose(left), compose(right))
+
+
+def _density(mixture: Mixture, phi, s):
+    return mixture.density({"phi": phi, **dict(zip(mixture.species[1:], s, strict=True))})
+
+
+# Of the whole range of phi at once, so that each is one program for every wall of a mixture.
+@eqx.filter_jit
+def _value(mixture, phi, s):
+    return jax.vmap(partial(_density, mixture))(phi, s)
+
+
+@eqx.filter_jit
+def _slope(mixture, phi, s):
+    return jax.vmap(jax.grad(partial(_density, mixture), argnums=1))(phi, s)
+
+
+@eqx.filter_jit
+def _curve(mixture, phi, s):
+    return jax.vmap(jax.hessian(partial(_density, mixture), argnums=1))(phi, s)
 
 
 def _minimise(slope, curve, phi, s, nu):

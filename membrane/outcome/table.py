@@ -30,6 +30,7 @@ EVENT_DTYPE = np.dtype(
         ("direction", "i1"),
         ("mechanism", "i1"),
         ("density_g_per_ml", "f8"),
+        ("nominal_time_s", "f8"),
     ]
 )
 """Columns of the table (docs/archive.md). A column that a geometry cannot know is NaN."""
@@ -78,6 +79,7 @@ def event_row(
     z_nm: float = np.nan,
     diameter_from_volume_nm: float = np.nan,
     density_g_per_ml: float = np.nan,
+    nominal_time_s: float | None = None,
 ) -> np.ndarray:
     """One row of the event table. Most arguments are its columns (docs/archive.md).
 
@@ -86,6 +88,7 @@ def event_row(
         mechanism: a key of MECHANISMS.
         contents_nm2: area that the vesicle holds of each species, by the name of its field; a species that is not there
             is left out, and its columns are NaN.
+        nominal_time_s: the time of the cell, where slow rates are accelerated; None: ``time_s``.
         areas: of single molecules, from which copies follow.
     """
     content = lambda name: contents_nm2.get(name, np.nan)
@@ -114,6 +117,7 @@ def event_row(
         "direction": direction,
         "mechanism": MECHANISMS[mechanism],
         "density_g_per_ml": density_g_per_ml,
+        "nominal_time_s": time_s if nominal_time_s is None else nominal_time_s,
     }
     return np.array(tuple(values[name] for name in EVENT_DTYPE.names), EVENT_DTYPE)
 

@@ -91,10 +91,24 @@ def _sizes(record: RunRecord) -> list[str]:
             f"{100 * size['fraction_40_100_nm']:.0f} % in 40-100 nm ({words(*share, endosomes, '.0f')}); "
             f"sizes of {_counted(size['n'], 'ILV', 'ILVs')} in {_counted(endosomes, 'endosome', 'endosomes')}"
         ]
-    lines += _levers(record.config)
+    lines += _accelerated(record, number, endosomes) + _levers(record.config)
     if endosomes >= LEAST_ENDOSOMES:
         lines.append(f"intervals over endosomes; measured to hold {_percent(*MEASURED)} (docs/controls.md)")
     return lines
+
+
+def _accelerated(record: RunRecord, number: np.ndarray, endosomes: int) -> list[str]:
+    """Nominal time and rate of an accelerated run, whose endosomes have made so many ILVs each (endosomes,)."""
+    factor = record.config.get("acceleration", 1.0)
+    if factor == 1:
+        return []
+    simulated = float(record.attributes["simulated_time_s"])
+    hours = factor * simulated / 3600
+    low, high = mean_interval(number)
+    return [
+        f"accelerated {factor:g} times (acceleration): {simulated:g} s simulated are {60 * hours:.3g} min of nominal "
+        f"time; {number.mean() / hours:.3g} ILVs an endosome and nominal hour ({words(low / hours, high / hours, endosomes)})"
+    ]
 
 
 def _levers(config: dict) -> list[str]:

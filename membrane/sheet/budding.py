@@ -10,6 +10,7 @@ from membrane.endosome.budget import Endosome, VesicleSupply
 from membrane.outcome.density import shell_density
 from membrane.outcome.table import MolecularAreas, event_row
 from membrane.sheet.domains import Domains, find_domains, removal_masks
+from membrane.sheet.exchange import arrival_place, carrier_patch
 from membrane.sheet.fate import DomainAnswer, Fate, OpenBud, Passage, fate_of_domain, fate_of_open_bud
 from membrane.sheet.ledger import Ledger, content
 from membrane.sheet.plane import Sheet
@@ -35,6 +36,7 @@ class BuddingRules:
         circularity: domains that are rounder are put to the law.
         least_diameter: of the smallest vesicle that can form, in nm.
         aid_waiting_time: how long after the bud the scission aid comes, in s; inf where it never comes.
+        acceleration: factor of all slow rates; nominal times are simulated times multiplied by it.
         areas: of single molecules.
         shell_density: of a vesicle, in g/ml.
         lumen_density: of a vesicle, in g/ml.
@@ -49,6 +51,7 @@ class BuddingRules:
     circularity: float
     least_diameter: float
     aid_waiting_time: float
+    acceleration: float
     areas: MolecularAreas
     shell_density: float
     lumen_density: float
@@ -132,7 +135,11 @@ class BudWatcher:
         self.next_tick = tick + self.interval
         self.without_membrane = 0
         arrivals = np.random.default_rng([self.seed, self.endosome, tick, 1])
-        self.budget.advance(dt, self.supply.arrivals(arrivals, dt))
+        fused = self.supply.arrivals(arrivals, dt)
+        self.budget.advance(dt, fused, recycling=self.supply.recycling)
+        if self.supply.recycling:
+            for diameter in fused:
+                state = self._receive(model, state, float(diameter), arrivals)
         fields = np.asarray(state.fields)
         domains = find_domains(fields[0], model.grid)
         candidates = np.nonzero(is_round(domains, self.rules.circularity))[0]
@@ -145,6 +152,16 @@ class BudWatcher:
             fate = self._fate(candidate, dt, draws[candidate.index])
             state = self._carry_out(fate, candidate, model, state, domains)
         return model.with_tension(self.budget.tension), state
+
+    def _receive(self, model, state, diameter: float, rng) -> SheetState:
+        """A vesicle fuses and becomes a patch of the plane; the host that was there is recycled."""
+        grid, width = model.grid, self.rules.interface_width
+        fields = np.asarray(state.fields, float)
+        place = arrival_place(fields[0], grid, diameter + 2 * width, rng)
+        mask, patch = carrier_patch(grid, place, diameter, self.supply.composition, width)
+        self.ledger.recycled += content(mask * fields, grid.cell_area)
+        self.ledger.supplied += content(mask * patch, grid.cell_area)
+        return model.replace(state, mask, patch)
 
     def _progress(self, domains, grid) -> dict[int, float]:
         """Progress of the passage of every domain that has a centre, by its number; 0 of a new one."""
@@ -234,14 +251,25 @@ class BudWatcher:
         vesicle, hole = removal_masks(domains, candidate.index, grid, rules.interface_width)
         taken = content(vesicle * fields, grid.cell_area)
         rim = content((hole - vesicle) * fields, grid.cell_area)
-        given = candidate.area * self.supply.composition
+        given = candidate.area * self._reserve_composition(fields, domains)
         plug = (rim + given) / (hole.sum() * grid.cell_area)
-        state = model.remove(state, hole, plug)
+        state = model.replace(state, hole, plug)
         self.ledger.removed += taken
         self.ledger.supplied += given
         self.rows.append(self._row(model, candidate, taken, aided=aided))
         self.budget.release(candidate.area, answer.diameter_nm, answer.direction)
         return state
+
+    def _reserve_composition(self, fields, domains) -> np.ndarray:
+        """Mean of every species in membrane from the reserve, (species,).
+
+        It is that of the section ``supply``. Where membrane is recycled, all of the reserve has been host, and it is
+        the mean over the Ld of the plane.
+        """
+        outside = domains.labels == 0
+        if self.supply.recycling and outside.any():
+            return fields[:, outside].mean(axis=1)
+        return self.supply.composition
 
     def _row(self, model, candidate: "Candidate", taken, *, aided: bool) -> np.ndarray:
         """The event row of a vesicle that holds ``taken``, (species,) in nm^2."""
@@ -252,6 +280,7 @@ class BudWatcher:
             mechanism="aided_scission" if aided else "barrier_free" if barrier <= 0 else "activated",
             direction=answer.direction,
             time_s=candidate.time_s,
+            nominal_time_s=candidate.time_s * rules.acceleration,
             endosome=self.endosome,
             x_nm=candidate.x,
             y_nm=candidate.y,

@@ -14,22 +14,24 @@ class Ledger:
         reacted: gained by reactions.
         removed: lost to vesicles.
         supplied: given by new membrane.
+        recycled: lost with host that was recycled.
     """
 
     initial: np.ndarray
     reacted: np.ndarray
     removed: np.ndarray
     supplied: np.ndarray
+    recycled: np.ndarray
 
     @classmethod
     def open(cls, content: np.ndarray) -> "Ledger":
         """The ledger of a sheet that holds ``content`` (species,) at the start."""
         zero = np.zeros_like(content)
-        return cls(content.copy(), zero.copy(), zero.copy(), zero.copy())
+        return cls(content.copy(), *(zero.copy() for _ in range(4)))
 
     def residual(self, content: np.ndarray) -> np.ndarray:
-        """content - (initial + reacted + supplied - removed), in nm^2: what is unaccounted for, 0 to rounding."""
-        return content - (self.initial + self.reacted + self.supplied - self.removed)
+        """content - (initial + reacted + supplied - removed - recycled) in nm^2: 0 but for rounding."""
+        return content - (self.initial + self.reacted + self.supplied - self.removed - self.recycled)
 
     def as_arrays(self) -> dict[str, np.ndarray]:
         """Arrays for a checkpoint, which calls them books."""

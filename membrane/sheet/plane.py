@@ -291,15 +291,15 @@ class Sheet(eqx.Module):
 
     # Events ----------------------------------------------------------------------------------------------------
 
-    def remove(self, state: SheetState, mask, plug) -> SheetState:
-        """X <- (1 - mask) X + mask plug, after which the scheme starts without a history.
+    def replace(self, state: SheetState, mask, fields) -> SheetState:
+        """X <- (1 - mask) X + mask fields, after which the scheme starts without a history.
 
         Arguments:
-            mask: the hole, (n_y, n_x) between 0 and 1.
-            plug: composition that fills the hole, (species,).
+            mask: which part of the plane is replaced, (n_y, n_x) between 0 and 1.
+            fields: what takes its place, (species, n_y, n_x), or (species,) where it is even.
         """
-        mask, plug = jnp.asarray(mask, self.grid.dtype), jnp.asarray(plug, self.grid.dtype)
-        fields = (1 - mask) * state.fields + mask * plug[:, None, None]
+        mask, new = jnp.asarray(mask, self.grid.dtype), jnp.asarray(fields, self.grid.dtype)
+        fields = (1 - mask) * state.fields + mask * (new[:, None, None] if new.ndim == 1 else new)
         none = jnp.zeros_like(state.history_ticks)
         return eqx.tree_at(lambda s: (s.fields, s.history_ticks, s.chunk_steps), state, (fields, none, none))
 

@@ -13,6 +13,7 @@ from membrane.units import PN_PER_NM_PER_UN_PER_M
 
 UNITS = {
     "time_s": "s",
+    "nominal_time_s": "s",
     "free_energy_pN_nm": "pN nm",
     "structure_length_nm": "nm",
     "lo_fraction": "1",
@@ -31,6 +32,7 @@ UNITS = {
     "membrane_area_nm2": "nm2",
     "reserve_area_nm2": "nm2",
     "fused_area_nm2": "nm2",
+    "recycled_area_nm2": "nm2",
     "exhausted": "1",
     "open_buds": "1",
     "ilv_count": "1",
@@ -98,6 +100,7 @@ class SeriesRecorder:
         directions = [int(event["direction"]) for event in self.buds.rows]
         return {
             "time_s": time,
+            "nominal_time_s": time * rules.acceleration,
             **model.observables(state),
             "lo_fraction": float((phi > 0).mean()),
             "domain_number": len(domains),
@@ -115,6 +118,7 @@ class SeriesRecorder:
             "membrane_area_nm2": budget.area,
             "reserve_area_nm2": budget.reserve,
             "fused_area_nm2": budget.area_account.fused,
+            "recycled_area_nm2": -budget.area_account.recycled,
             "exhausted": int(budget.exhausted(rules.least_diameter)),
             "open_buds": len(self.buds.open_buds),
             "ilv_count": directions.count(1),

@@ -105,7 +105,7 @@ def test_every_documented_part_comes_back(path):
     with h5py.File(path) as file:
         assert set(file) == {"event", "events", "size_distribution", "series", "frames", "checkpoint"}
         attributes = dict(file.attrs)
-        assert attributes["schema_version"] == "1.3"
+        assert attributes["schema_version"] == "1.4"
         assert (attributes["name"], attributes["seed"], attributes["status"]) == ("trial", 5, "complete")
         assert (attributes["config_yaml"], attributes["wall_time_s"]) == (CONFIG, 12.5)
         assert (attributes["number_of_endosomes"], attributes["note"]) == (3, "kept")

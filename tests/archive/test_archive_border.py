@@ -202,7 +202,7 @@ def test_a_mutated_archive_is_read_or_refused(originals, tmp_path, kind, sealed)
             file.attrs["schema_version"] = "1.2"
             done = mutate(file, rng)
             if sealed and not callable(done[-1]):
-                file.attrs["schema_version"] = "1.3"
+                file.attrs["schema_version"] = "1.4"
                 try:
                     seal(file)
                 except Exception:

@@ -182,7 +182,7 @@ def test_older_archives_have_no_seals(tmp_path):
     with Archive.resume(path) as run:
         assert run.latest()[1]["wall_time_s"] == 1.0
         finish(run)
-    assert read(path).attributes["schema_version"] == "1.3"
+    assert read(path).attributes["schema_version"] == "1.4"
 
 
 def test_a_damaged_size_distribution_is_made_anew(tmp_path):
@@ -344,7 +344,7 @@ def test_an_older_archive_is_pruned(tmp_path):
     before = read(path)
     assert prune(path) > 0
     after = read(path)
-    assert after.attributes["schema_version"] == "1.3"
+    assert after.attributes["schema_version"] == "1.4"
     assert after.events.tobytes() == before.events.tobytes()
     assert flat(after.series) == flat(before.series)
     assert (len(after.frames), after.spacing_nm) == (0, before.spacing_nm)

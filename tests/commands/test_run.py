@@ -165,7 +165,7 @@ def test_archive_reads_with_h5py_alone(whole):
         f"""
         import sys, h5py
         with h5py.File({str(whole)!r}) as file:
-            assert file.attrs["schema_version"] == "1.3" and file.attrs["status"] == "complete"
+            assert file.attrs["schema_version"] == "1.4" and file.attrs["status"] == "complete"
             assert file.attrs["number_of_endosomes"] == 2 and "duration_s" in file.attrs["config_yaml"]
             assert file["events"]["diameter_nm"].min() > 0
             assert file["series/tension_uN_per_m"].attrs["units"] == "uN/m"

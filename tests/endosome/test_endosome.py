@@ -177,11 +177,13 @@ def test_books_close_over_random_histories():
     rng = np.random.default_rng(5)
     moved = Account(initial=0.0)
     for _ in range(5):
-        settings = dict(regulation_time=float(rng.uniform(0.1, 2.0)), supply_diameter=float(rng.uniform(30.0, 70.0)))
-        endosome = Endosome.open(LAW, float(rng.uniform(150.0, 300.0)), float(rng.uniform(0.0, 0.5)), **settings)
+        time, fusing = float(rng.uniform(0.1, 2.0)), float(rng.uniform(30.0, 70.0))
+        radius, reserve = float(rng.uniform(150.0, 300.0)), float(rng.uniform(0.0, 0.5))
+        endosome = Endosome.open(LAW, radius, reserve, regulation_time=time)
         turnover = endosome.area_account.initial, endosome.volume_account.initial
         for _ in range(600):
-            endosome.advance(float(rng.exponential(0.1)), int(rng.poisson(0.5)))
+            fused = [fusing] * int(rng.poisson(0.5))
+            endosome.advance(float(rng.exponential(0.1)), fused, recycling=bool(rng.random() < 0.3))
             diameter = float(rng.uniform(30.0, 60.0))
             area, direction = sphere_area(diameter) * float(rng.uniform(0.9, 1.1)), int(rng.choice([1, 1, 1, -1]))
             if endosome.can_release(area, diameter, direction):
@@ -200,16 +202,16 @@ def test_books_close_over_random_histories():
 
 
 def test_accounts_say_who_moved_what():
-    endosome = Endosome.open(LAW, RADIUS, 0.3, supply_diameter=50.0)
+    endosome = Endosome.open(LAW, RADIUS, 0.3)
     initial = endosome.area, endosome.enclosed_volume
     ilv(endosome, 60.0)
     endosome.release(sphere_area(40.0), 40.0, -1)
-    endosome.advance(1.0, 3)
+    endosome.advance(1.0, [50.0] * 3)
     sizes = (60.0, -1, 1), (40.0, -1, -1)
     area = [s * math.pi * d**2 for d, s, _ in sizes] + [3 * math.pi * 50.0**2]
     volume = [s * math.pi * d**3 / 6 for d, _, s in sizes] + [3 * math.pi * 50.0**3 / 6]
-    assert list(vars(endosome.area_account).values()) == pytest.approx([initial[0], *area, 0.0])
-    assert list(vars(endosome.volume_account).values()) == pytest.approx([initial[1], *volume, 0.0])
+    assert list(vars(endosome.area_account).values()) == pytest.approx([initial[0], *area, 0.0, 0.0])
+    assert list(vars(endosome.volume_account).values()) == pytest.approx([initial[1], *volume, 0.0, 0.0])
 
 
 def test_regulation_is_an_exact_exponential_whatever_the_step():
@@ -271,15 +273,34 @@ def test_regulation_ends_with_the_fluid():
 
 
 def test_fusion_slackens():
-    endosome = Endosome.open(LAW, RADIUS, 0.0, supply_diameter=60.0)
+    endosome = Endosome.open(LAW, RADIUS, 0.0)
     ilv(endosome, 70.0)
     before = endosome.tension
-    endosome.advance(1.0, 1)
+    endosome.advance(1.0, [60.0])
     assert LAW.rest_tension < endosome.tension < before
     assert endosome.lumen_volume == pytest.approx(sphere_volume(2 * RADIUS) + sphere_volume(60.0), rel=4 * EPS)
-    endosome.advance(1.0, 2)
+    endosome.advance(1.0, [60.0, 60.0])
     assert endosome.tension == LAW.rest_tension
     assert endosome.reserve > 0
+
+
+@pytest.mark.parametrize("fused", [[60.0] * 5, [40.0, 80.0], [120.0]])
+def test_recycling_keeps_the_size(fused):
+    """What ILVs took is replaced first. Beyond the area and the volume of the start all leaves, as long as there is
+    fluid; a vesicle that fuses replaces as much as it brings."""
+    endosome = Endosome.open(LAW, RADIUS, 0.1)
+    start = endosome.area, endosome.enclosed_volume
+    ilv(endosome, 50.0)
+    endosome.advance(1.0, fused, recycling=True)
+    brought = sum(map(sphere_area, fused))
+    assert endosome.area == pytest.approx(min(start[0], start[0] - sphere_area(50.0) + brought), rel=1e-14)
+    assert endosome.enclosed_volume == pytest.approx(start[1], rel=1e-14)
+    assert endosome.area_account.recycled == pytest.approx(-max(brought - sphere_area(50.0), 0.0), abs=1e-8)
+    assert endosome.volume_account.recycled == pytest.approx(-sum(map(sphere_volume, [50.0, *fused])), rel=1e-9)
+    assert endosome.tension == LAW.rest_tension
+    again = Endosome.from_arrays(LAW, endosome.as_arrays())
+    again.advance(1.0, recycling=True)
+    assert again.area_account.recycled == pytest.approx(endosome.area_account.recycled, abs=1e-8)
 
 
 # Self-limitation
@@ -370,21 +391,34 @@ def test_regulation_makes_room():
 
 
 def test_arrivals_are_poisson():
-    """4000 draws of mean 3: mean and variance within four standard errors."""
+    """4000 draws of mean 3: mean and variance within four standard errors. All have the one diameter."""
     supply, rng = supply_of(2.0, 50.0), np.random.default_rng(8)
-    drawn = np.array([supply.arrivals(rng, 1.5) for _ in range(4000)])
+    drawn = np.array([len(supply.arrivals(rng, 1.5)) for _ in range(4000)])
+    assert set(supply.arrivals(rng, 10.0)) == {50.0}
     assert drawn.mean() == pytest.approx(3.0, abs=4 * math.sqrt(3 / 4000))
     assert drawn.var() == pytest.approx(3.0, abs=4 * math.sqrt((3 + 2 * 9) / 4000))
-    assert supply.arrivals(rng, 0.0) == 0
+    assert len(supply.arrivals(rng, 0.0)) == 0
+
+
+@pytest.mark.parametrize("sd", [5.0, 20.0])
+def test_diameters_of_arrivals(sd):
+    """Lognormal: mean and standard deviation as given, ln d symmetric; the area that arrives as stated."""
+    supply, rng = replace(supply_of(3.0, 60.0), diameter_sd=sd), np.random.default_rng(3)
+    drawn = supply.arrivals(rng, 20000.0)
+    error = sd / math.sqrt(drawn.size)
+    assert drawn.mean() == pytest.approx(60.0, abs=4 * error)
+    assert drawn.std() == pytest.approx(sd, rel=0.03)
+    logs = np.log(drawn)
+    assert ((logs - logs.mean()) ** 3).mean() / logs.std() ** 3 == pytest.approx(0.0, abs=0.05)
+    assert np.pi * np.square(drawn).sum() / 20000.0 == pytest.approx(supply.area_per_s, rel=0.01)
 
 
 def test_checkpoint():
     """A restored endosome is the same bit for bit and goes on so; the arrays survive a file of float64."""
-    settings = dict(regulation_time=0.3, supply_diameter=55.0)
-    endosome = Endosome.open(LAW, RADIUS, 0.1, **settings)
+    endosome = Endosome.open(LAW, RADIUS, 0.1, regulation_time=0.3)
     ilv(endosome, 60.0)
     endosome.release(sphere_area(40.0), 40.0, -1)
-    endosome.advance(0.2, 2)
+    endosome.advance(0.2, [55.0, 55.0])
     arrays = {name: np.array(value, dtype="<f8") for name, value in endosome.as_arrays().items()}
     assert all(name.startswith("endosome_") for name in arrays)
     restored = Endosome.from_arrays(LAW, arrays)
@@ -392,7 +426,7 @@ def test_checkpoint():
     assert restored.area_account is not endosome.area_account
     for each in (endosome, restored):
         ilv(each, 50.0)
-        each.advance(0.1, 1)
+        each.advance(0.1, [55.0])
     assert restored == endosome
     assert restored.volume_account == endosome.volume_account != Account(initial=endosome.volume_account.initial)
 
@@ -412,8 +446,8 @@ def test_bad_input():
             endosome.release(*arguments)
     for arguments, message in [
         ((-1.0,), "dt is -1"),
-        ((1.0, -2), "fused is -2"),
-        ((1.0, 2), "2 vesicles fused, but supply_diameter is 0"),
+        ((1.0, [60.0, -2.0]), "diameter is -2"),
+        ((1.0, [0.0]), "diameter is 0"),
     ]:
         with pytest.raises(ValueError, match=message):
             endosome.advance(*arguments)
@@ -425,8 +459,8 @@ def test_bad_input():
         Endosome.open(LAW, RADIUS, -0.1)
     with pytest.raises(ValueError, match="regulation_time 0 s must be positive; inf"):
         Endosome.open(LAW, RADIUS, 0.1, regulation_time=0.0)
-    with pytest.raises(ValueError, match="supply_diameter is -1"):
-        Endosome.open(LAW, RADIUS, 0.1, supply_diameter=-1.0)
+    with pytest.raises(ValueError, match="diameter_sd is -1"):
+        replace(supply_of(1.0, 50.0), diameter_sd=-1.0)
     with pytest.raises(ValueError, match="rate_per_s is -1"):
         supply_of(-1.0, 50.0)
     with pytest.raises(ValueError, match="diameter is 0"):
@@ -445,11 +479,11 @@ def counts(reserve, attempt_rate=1.0, fusion_rate=0.0, fusion_diameter=0.0, endo
     result = []
     for index in range(endosomes):
         rng = np.random.default_rng([11, index])
-        endosome = Endosome.open(LAW, RADIUS, reserve, supply_diameter=fusion_diameter)
+        endosome = Endosome.open(LAW, RADIUS, reserve)
         made = attempts = 0
         time = wait = rng.exponential(1 / attempt_rate)
         while time < duration:
-            endosome.advance(wait, int(rng.poisson(fusion_rate * wait)))
+            endosome.advance(wait, [fusion_diameter] * int(rng.poisson(fusion_rate * wait)))
             diameter, attempts = float(rng.normal(60.0, 6.0)), attempts + 1
             # The tension is below 0.1 where there is more membrane than the sphere needs at 0.1: no root is sought.
             low = endosome.area > LAW.needed_area(endosome.host_radius, 0.1)

@@ -46,6 +46,7 @@ RULES = BuddingRules(
     circularity=0.9,
     least_diameter=10.0,
     aid_waiting_time=np.inf,
+    acceleration=1.0,
     areas=MolecularAreas(lipid_lo=0.42, lipid_ld=0.65, cargo=10.0),
     shell_density=1.16,
     lumen_density=1.06,
@@ -88,7 +89,7 @@ def make_state(model, phi=None, composition=BUDDING, tick=0):
 def make_watcher(model, state, *, reserve=1e6, rate=0.0, seed=1, endosome=0, interval=1 << 20, rules=RULES):
     """A watcher with ledger and budget (a sphere of 500 nm, ``reserve`` in nm^2, ``rate`` vesicles of 60 nm a second)
     opened on ``state``; its interval of a second makes a domain without barrier certain to bud."""
-    budget = Endosome.open(TENSIONS, HOST_RADIUS, reserve / sphere_area(2 * HOST_RADIUS), supply_diameter=60.0)
+    budget = Endosome.open(TENSIONS, HOST_RADIUS, reserve / sphere_area(2 * HOST_RADIUS))
     return BudWatcher(
         rules=rules,
         supply=VesicleSupply(rate_per_s=rate, diameter=60.0, composition=PLUG[: len(model.species)]),

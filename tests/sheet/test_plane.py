@@ -489,7 +489,7 @@ def test_removal_blends_in_the_plug_and_restarts_the_scheme():
     )
     mask = jnp.asarray(np.random.default_rng(7).uniform(0, 1, grid.shape))
     plug = np.array([-1.0, 0.02, 0.01, 0.03, 0.0])
-    after = sheet.remove(state, mask, plug)
+    after = sheet.replace(state, mask, plug)
     expected = (1 - np.asarray(mask)) * np.asarray(state.fields) + np.asarray(mask) * plug[:, None, None]
     assert np.asarray(after.fields) == pytest.approx(expected, abs=1e-15)
     assert int(state.history_ticks) == 1
