@@ -104,10 +104,10 @@ def _accelerated(record: RunRecord, number: np.ndarray, endosomes: int) -> list[
         return []
     simulated = float(record.attributes["simulated_time_s"])
     hours = factor * simulated / 3600
-    low, high = mean_interval(number)
+    interval = words(*(end / hours for end in mean_interval(number)), endosomes)
     return [
         f"accelerated {factor:g} times (acceleration): {simulated:g} s simulated are {60 * hours:.3g} min of nominal "
-        f"time; {number.mean() / hours:.3g} ILVs an endosome and nominal hour ({words(low / hours, high / hours, endosomes)})"
+        f"time; {number.mean() / hours:.3g} ILVs an endosome and nominal hour ({interval})"
     ]
 
 
