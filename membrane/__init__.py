@@ -1,7 +1,8 @@
 """membrane: how an endosome makes exosomes.
 
 ``run`` runs a configuration, ``read`` reads an archive, ``predict`` asks the bud law without a run, ``load`` reads a
-configuration, ``configs`` holds those that are shipped. Nothing heavy is imported before it is used.
+configuration, ``configs`` holds those that are shipped. ``read_measured`` reads the sizes that a laboratory has
+measured, and ``compare`` puts a run beside them. Nothing heavy is imported before it is used.
 
 >>> import membrane as mb
 >>> mb.configs["ceramide"].membrane.tension_uN_per_m
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from membrane.archive import ArchiveError
     from membrane.config import ConfigError
+    from membrane.measured import Measured, MeasuredError, read_measured
+    from membrane.notebook.comparing import Comparison, compare
     from membrane.notebook.config import Config, load
     from membrane.notebook.prediction import Prediction, predict
     from membrane.notebook.result import Result, read
@@ -24,30 +27,40 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArchiveError",
+    "Comparison",
     "Config",
     "ConfigError",
+    "Measured",
+    "MeasuredError",
     "Prediction",
     "Result",
     "Sizes",
     "__version__",
+    "compare",
     "configs",
     "load",
     "predict",
     "read",
+    "read_measured",
     "run",
 ]
 
 _HOMES = {
     "ArchiveError": "archive",
+    "Comparison": "notebook.comparing",
     "Config": "notebook.config",
     "ConfigError": "config",
+    "Measured": "measured",
+    "MeasuredError": "measured",
     "Prediction": "notebook.prediction",
     "Result": "notebook.result",
     "Sizes": "notebook.sizes",
+    "compare": "notebook.comparing",
     "configs": "notebook.shipped",
     "load": "notebook.config",
     "predict": "notebook.prediction",
     "read": "notebook.result",
+    "read_measured": "measured",
     "run": "notebook.running",
     "__version__": "version:VERSION",
 }

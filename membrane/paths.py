@@ -129,6 +129,15 @@ def require_own_file(path: Path, *, ours: Callable[[Path], bool] = signed, remed
         raise PathError(f"{path} exists and was not made by membrane, so it is not replaced; {remedy}")
 
 
+def require_new_file(path: Path) -> None:
+    """Raise PathError unless ``path`` is free and its folder exists: for files that carry no signature."""
+    path = Path(path)
+    if path.exists() or path.is_symlink():
+        raise PathError(f"{path} exists; choose another name or remove it")
+    if not path.parent.is_dir():
+        raise PathError(f"{path.parent} is no folder; make it first or choose another name")
+
+
 def require_distinct_paths(outputs: Mapping[str, Path], inputs: Iterable[Path] = ()) -> None:
     """Raise PathError where a command would write one file twice, or replace one that it reads.
 

@@ -26,7 +26,12 @@ ROOMS = {
     "energy": "",
     "endosome": "",
     "outcome": "extras",
+    # outcome: the density of a shell around a lumen, and its thickness.
+    "instruments": "outcome",
     "config": "",
+    # What laboratories measure, and that beside what an instrument sees: no runs are known here.
+    "measured": "extras outcome",
+    "comparison": "instruments measured outcome",
     # units: a prediction is told in the units of the configuration.
     "bud": "units",
     # outcome: the columns of an event. paths: what is not of this package is never replaced.
@@ -35,19 +40,20 @@ ROOMS = {
     "vesicle": "energy lattice outcome replica units",
     "sheet": "bud endosome energy lattice outcome replica units",
     # Figures read archives. They find vesicles in frames by themselves, with the rules of the run.
-    "figures": "archive lattice outcome paths units vesicle",
+    "figures": "archive comparison lattice outcome paths units vesicle",
     # The one border between a configuration and physics.
     "builder": "bud config endosome energy lattice outcome replica sheet units vesicle",
     "program": "archive builder config figures outcome paths replica",
     # Members are processes of their own: a sweep knows configurations and folders, no physics.
     "sweep": "archive config paths program",
-    "commands": "archive bud builder config figures outcome paths program sweep version",
+    "commands": "archive bud builder comparison config figures measured outcome paths program sweep version",
     # What a notebook sees: it runs by the engine of the commands, and draws.
-    "notebook": "archive bud builder config extras figures outcome paths program",
+    "notebook": "archive bud builder comparison config extras figures measured outcome paths program",
     # What ``python -m membrane`` and ``python -m membrane.NAME`` start.
     "__main__": "commands",
     "run": "commands",
     "predict": "commands",
+    "compare": "commands",
     "ensemble": "commands",
     "collect": "commands",
 }
@@ -60,6 +66,21 @@ WITHIN = {
         # A transform of a box on several devices is an exchange between them.
         "fft": "slabs",
         "spectral": "fft",
+    },
+    "instruments": {
+        "kernel": "",
+        "thickness": "",
+        "scattering": "",
+        "thin_section": "kernel",
+        "cryo_em": "kernel",
+        "negative_stain": "kernel",
+        "nta": "kernel scattering",
+        "resistive_pulse": "kernel",
+        "dls": "kernel scattering",
+        "isopycnic": "kernel",
+        "registry": "cryo_em dls isopycnic negative_stain nta resistive_pulse thin_section",
+        "unfolding": "",
+        "cap_angle": "thin_section",
     },
     "sheet": {
         "state": "",
@@ -94,10 +115,23 @@ WITHIN = {
         "rows": "energy necks surface topology",
         "replica": "checkpoint evolve necks rows shape topology",
     },
+    "measured": {
+        "grid": "",
+        "histogram": "grid",
+        "nanosight": "grid histogram",
+        "zetaview": "grid histogram",
+        "columns": "grid histogram",
+        "reading": "columns grid histogram nanosight zetaview",
+    },
+    "comparison": {
+        "seen": "",
+        "compare": "seen",
+        "words": "compare seen",
+    },
 }
 """Within these rooms: file, the lower before the higher, and the files of the room that it imports."""
 
-SHELLS = ("__main__", "run", "predict", "ensemble", "collect")
+SHELLS = ("__main__", "run", "predict", "compare", "ensemble", "collect")
 
 
 def dotted_name(path):

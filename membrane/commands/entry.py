@@ -16,6 +16,7 @@ COMMANDS = {
     "ensemble": "run all members of a sweep, on this machine or on a cluster",
     "collect": "put the members of a sweep into one archive",
     "figure": "draw an archive as PNG and PDF: sizes, membrane, vesicle, sweep or sensitivity",
+    "compare": "what an instrument would see of the ILVs, beside a measured file: medians, distances, picture",
     "movie": "draw the membrane of one endosome over time as GIF or MP4",
     "table": "write the ILVs of an archive as CSV, one row a vesicle",
     "export": "write the surfaces of a vesicle run for ParaView (VTP)",

@@ -12,7 +12,7 @@ from membrane.bud.situation import DIAMETERS_NM
 from membrane.bud.words import as_csv, as_json, report
 from membrane.config import ConfigError, SheetConfig, load, log_remarks
 from membrane.config.shipped import CONFIG_HELP, config_file
-from membrane.paths import path
+from membrane.paths import path, require_new_file
 from membrane.program.console import BAD_INPUT, COMPLETE, command, quiet_xla, set_up_logging
 
 WRITERS = {"csv": as_csv, "json": as_json}
@@ -60,11 +60,9 @@ def _check_outputs(paths: list[str]) -> None:
     """Raises ValueError before anything is computed where a file is named twice, exists, or has no folder."""
     if len(set(paths)) < len(paths):
         raise ValueError(f"--csv and --json both go to {paths[0]}: give two names")
-    for given in (Path(p).expanduser() for p in paths if p != "-"):
-        if given.exists() or given.is_symlink():
-            raise ValueError(f"{given} exists; choose another name or remove it")
-        if not given.parent.is_dir():
-            raise ValueError(f"{given.parent} is no folder; make it first or choose another name")
+    for given in paths:
+        if given != "-":
+            require_new_file(Path(given).expanduser())
 
 
 def _parser() -> argparse.ArgumentParser:

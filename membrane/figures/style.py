@@ -27,7 +27,7 @@ LEAST_SECONDS = 5.0
 
 def letters(*panels) -> None:
     """Write a, b, c, ... at the upper left of the panels (matplotlib axes), in the order given."""
-    for axes, letter in zip(panels, "abcd"):
+    for axes, letter in zip(panels, "abcdef"):
         axes.annotate(letter, (0, 1), (-22, 5), "axes fraction", "offset points", ha="right", weight="bold", size=10)
 
 

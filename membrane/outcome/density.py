@@ -2,8 +2,20 @@
 
 import numpy as np
 
+SHELL_THICKNESS_NM = 5.0
+"""Thickness in nm of the shell of a vesicle, the membrane and what it carries (unverified). The outer diameter is that
+of the mid-plane plus this."""
 
-def shell_density(diameter_nm, *, shell_g_per_ml: float, lumen_g_per_ml: float, shell_thickness_nm: float = 5.0):
+
+def mixed_density(diameter_nm, *, shell_g_per_ml, lumen_g_per_ml, shell_thickness_nm):
+    """The arithmetic of :func:`shell_density`, unchecked, for arrays of any library."""
+    lumen = (1 - 2 * shell_thickness_nm / diameter_nm) ** 3
+    return shell_g_per_ml * (1 - lumen) + lumen_g_per_ml * lumen
+
+
+def shell_density(
+    diameter_nm, *, shell_g_per_ml: float, lumen_g_per_ml: float, shell_thickness_nm: float = SHELL_THICKNESS_NM
+):
     """Density in g/ml of a vesicle whose shell encloses a lumen: rho = rho_shell (1 - f) + rho_lumen f.
 
     Arguments:
@@ -28,5 +40,9 @@ def shell_density(diameter_nm, *, shell_g_per_ml: float, lumen_g_per_ml: float, 
             f"diameter {np.nanmin(diameter):g} nm leaves no lumen within a shell of {shell_thickness_nm:g} nm; "
             f"diameters must exceed {2 * shell_thickness_nm:g} nm"
         )
-    lumen = (1 - 2 * shell_thickness_nm / diameter) ** 3
-    return shell_g_per_ml * (1 - lumen) + lumen_g_per_ml * lumen
+    return mixed_density(
+        diameter,
+        shell_g_per_ml=shell_g_per_ml,
+        lumen_g_per_ml=lumen_g_per_ml,
+        shell_thickness_nm=shell_thickness_nm,
+    )

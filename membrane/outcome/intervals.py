@@ -132,17 +132,33 @@ def share_interval(inside, total, *, level: float = LEVEL):
     groups, n, count = len(total), total.sum(), inside.sum(axis=0)
     if groups < LEAST_ENDOSOMES or not n:
         return np.full(count.shape, np.nan), np.full(count.shape, np.nan)
-    share, z = count / n, ndtri((1 + level) / 2)
-    centre = (count + z**2 / 2) / (n + z**2)
-    reach = z / (n + z**2) * np.sqrt(n * share * (1 - share) + z**2 / 4)
+    share = count / n
+    least, most = wilson_interval(count, n, level=level)
     left = inside - share * total.reshape(-1, *np.ones(count.ndim, int))
     error = np.sqrt(groups / (groups - 1) * (left**2).sum(axis=0)) / n
     with np.errstate(divide="ignore", invalid="ignore"):
         logit, spread = np.log(share / (1 - share)), _quantile(level, groups) * error / (share * (1 - share))
         low, high = (1 / (1 + np.exp(-(logit + side * spread))) for side in (-1, 1))
     # NaN of the logit where none or all are inside: fmin and fmax pass it over.
-    low, high = np.fmin(low, centre - reach), np.fmax(high, centre + reach)
+    low, high = np.fmin(low, least), np.fmax(high, most)
     return np.clip(np.minimum(low, share), 0, 1), np.clip(np.maximum(high, share), 0, 1)
+
+
+def wilson_interval(count, n, *, level: float = LEVEL):
+    """Wilson's interval, its lower and its upper ends, of the share count/n of independent particles.
+
+    Arguments:
+        count: how many particles lie inside, 0 to n, of any shape; it need not be whole.
+        n: how many particles there are, positive.
+        level: the share of intervals that is meant to hold the true value.
+
+    >>> [round(float(end), 3) for end in wilson_interval(0, 10)]
+    [0.0, 0.278]
+    """
+    count, z = np.asarray(count, dtype=float), ndtri((1 + level) / 2)
+    share, centre = count / n, (count + z**2 / 2) / (n + z**2)
+    reach = z / (n + z**2) * np.sqrt(n * share * (1 - share) + z**2 / 4)
+    return np.clip(centre - reach, 0, 1), np.clip(centre + reach, 0, 1)
 
 
 def _quantile(level: float, groups: int) -> float:

@@ -1,4 +1,4 @@
-"""Sizes of ILVs: their distribution with its intervals, their density, and what a thin section shows of them."""
+"""Sizes of ILVs: their distribution with its intervals."""
 
 import numpy as np
 
@@ -65,15 +65,6 @@ def size_distribution(diameter_nm, endosome, number_of_endosomes: int, *, bin_wi
         "interval_level": LEVEL,
         "interval_method": METHOD,
     }
-
-
-def thin_section_mean(diameter_nm):
-    """Mean diameter in nm of the profiles that thin sections show of spheres of diameter D: (pi/4) D.
-
-    A plane that cuts a sphere does so at a distance z from its centre, uniform between 0 and D/2, and leaves a disc
-    of diameter sqrt(D^2 - 4 z^2), whose mean is (pi/4) D. Caps too small to be recognised raise the observed mean.
-    """
-    return np.pi / 4 * np.asarray(diameter_nm, dtype=float)
 
 
 def _checked(diameter_nm, endosome, number_of_endosomes):

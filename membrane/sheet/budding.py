@@ -7,7 +7,7 @@ import numpy as np
 
 from membrane.bud.landscape import BudAnswer, Domain, Host, bud_direction
 from membrane.endosome.budget import Endosome, VesicleSupply
-from membrane.outcome.density import shell_density
+from membrane.outcome.density import SHELL_THICKNESS_NM, shell_density
 from membrane.outcome.table import MolecularAreas, event_row
 from membrane.sheet.domains import Domains, find_domains, removal_masks
 from membrane.sheet.exchange import arrival_place, carrier_patch
@@ -16,10 +16,6 @@ from membrane.sheet.ledger import Ledger, content
 from membrane.sheet.plane import Sheet
 from membrane.sheet.state import SheetState
 from membrane.units import PN_PER_NM_PER_UN_PER_M
-
-SHELL_THICKNESS = 5.0
-"""Thickness in nm of the shell of a vesicle, from which its density follows (docs/cap.md). The outer diameter is that
-of the mid-plane plus this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +54,8 @@ class BuddingRules:
 
     def density_of(self, diameter: float) -> float:
         """Buoyant density in g/ml of a vesicle of this diameter (nm, mid-plane); NaN where it has no lumen."""
-        outer = diameter + SHELL_THICKNESS
-        if outer <= 2 * SHELL_THICKNESS:
+        outer = diameter + SHELL_THICKNESS_NM
+        if outer <= 2 * SHELL_THICKNESS_NM:
             return float("nan")
         return float(shell_density(outer, shell_g_per_ml=self.shell_density, lumen_g_per_ml=self.lumen_density))
 

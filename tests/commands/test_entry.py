@@ -28,7 +28,7 @@ SCRIPTS = {
 }
 """The scripts, and the words of the command that each stands for."""
 
-MODULES = {"__main__": [], "run": ["run"], "predict": ["predict"], "ensemble": ["ensemble"], "collect": ["collect"]}
+MODULES = {"__main__": []} | {name: [name] for name in ("run", "predict", "compare", "ensemble", "collect")}
 """What ``python -m membrane.MODULE`` stands for."""
 
 

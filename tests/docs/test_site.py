@@ -78,7 +78,7 @@ def test_picture_of_the_house():
 def test_glossary():
     """A term has one entry, and a name of the code that has one is defined in the file that is named."""
     terms, names = [], {}
-    for heading in ("The cell", "The membrane", "From a domain to a vesicle", "A run"):
+    for heading in ("The cell", "The membrane", "From a domain to a vesicle", "What an instrument sees", "A run"):
         terms += [row[0] for row in table_of("glossary.md", heading)]
     assert len(set(terms)) == len(terms)
     names = table_of("glossary.md", "Names in the code")

@@ -42,9 +42,9 @@ def test_every_name():
 
 
 def test_functions_are_not_hidden_by_commands():
-    """``membrane.run`` and ``membrane.predict`` are functions, also after somebody has tried to import the commands of
-    these names."""
-    for name in ("run", "predict"):
+    """``membrane.run``, ``membrane.predict`` and ``membrane.compare`` are functions, also after somebody has tried to
+    import the commands of these names."""
+    for name in ("run", "predict", "compare"):
         with pytest.raises(ImportError, match="is a command"):
             importlib.import_module(f"membrane.{name}")
         assert inspect.isfunction(getattr(mb, name))
@@ -89,6 +89,7 @@ FILES = (
     *(
         f"membrane.notebook.{name}"
         for name in (
+            "comparing",
             "config",
             "prediction",
             "result",
@@ -98,7 +99,7 @@ FILES = (
             "tree",
         )
     ),
-    *(f"membrane.outcome.{name}" for name in ("density", "intervals", "sizes")),
+    *(f"membrane.outcome.{name}" for name in ("binned", "density", "intervals", "sizes")),
 )
 
 

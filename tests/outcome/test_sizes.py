@@ -3,7 +3,7 @@ import pytest
 
 from membrane.outcome.density import shell_density
 from membrane.outcome.intervals import share_interval
-from membrane.outcome.sizes import size_distribution, thin_section_mean
+from membrane.outcome.sizes import size_distribution
 
 DIAMETERS_NM = [30, 40, 50, 80, 100, 200]
 
@@ -93,8 +93,3 @@ def test_shell_density_table(shell, lumen, table):
 def test_shell_without_lumen():
     with pytest.raises(ValueError, match="exceed 10 nm"):
         shell_density([50.0, 10.0], shell_g_per_ml=1.16, lumen_g_per_ml=1.06)
-
-
-def test_thin_section_mean_is_that_of_random_cuts():
-    height = np.random.default_rng(0).uniform(0, 30, 20000)
-    assert thin_section_mean(60.0) == pytest.approx(np.mean(2 * np.sqrt(30**2 - height**2)), rel=0.01)
