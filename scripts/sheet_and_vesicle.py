@@ -3,8 +3,12 @@
 Give archives of one configuration of kind vesicle that starts mixed (a quench), with one or more seeds. The sheet gets
 their lipids, ceramide, cargo, rigidities, noise of the start and duration, and the area of the vesicle. It has neither
 flow nor thermal noise, because the vesicle has none. Its buds follow the exact law, and a neck narrower than --neck nm
-breaks. The volume of the vesicle is free, so its tension stays low; therefore the sheet gets membrane in reserve, with
-the composition of Ld at the start, and its tension stays at --tension.
+breaks.
+
+Where the vesicle has a tension (membrane.tension_uN_per_m, with a held volume), the sheet has the same ensemble: that
+tension at rest, and the sections supply and endosome of the vesicle. Where the area of the vesicle is given and its
+volume free, its tension is what it makes of it; the sheet then gets membrane in reserve, with the composition of Ld at
+the start, and its tension stays at --tension.
 
 The configuration and the archive of the sheet are written beside the first archive. If the same sheet has been run
 before, its archive is read. Exit codes: 0 if all went well, 2 if the input is bad, otherwise that of the sheet's run.
@@ -47,7 +51,7 @@ def sheet_of(config: VesicleConfig, endosomes: int, neck_nm: float, tension_uN_p
         config: of the vesicle.
         endosomes: number of endosomes of the sheet.
         neck_nm: radius in nm below which a neck breaks.
-        tension_uN_per_m: tension of the sheet in uN/m.
+        tension_uN_per_m: tension of the sheet in uN/m, where the vesicle has none.
 
     Raises ValueError if no sheet can stand for the vesicle (`check_comparable`).
     """
@@ -56,6 +60,9 @@ def sheet_of(config: VesicleConfig, endosomes: int, neck_nm: float, tension_uN_p
     membrane, spacing = config.membrane, config.geometry.spacing_nm
     side = round(math.sqrt(math.pi) * config.geometry.shape.diameter_nm, 3)
     ms = 1e3 * config.duration_s
+    held = membrane.tension_uN_per_m
+    # Without an end the reserve is as large as the endosome, more than all Lo can take away.
+    supply = given.get("supply", {"reserve_fraction": 1.0}) | {"fusion_rate_per_s": 0.0, "fusion_diameter_nm": 60.0}
     return {name: given[name] for name in SECTIONS if name in given} | {
         "name": f"{config.name}_sheet",
         "endosomes": endosomes,
@@ -65,14 +72,13 @@ def sheet_of(config: VesicleConfig, endosomes: int, neck_nm: float, tension_uN_p
             "bending_rigidity_ld_kBT": membrane.bending_rigidity_ld_kBT,
             "bending_rigidity_lo_kBT": membrane.bending_rigidity_lo_kBT,
             "gaussian_modulus_contrast_kBT": membrane.gaussian_modulus_contrast_kBT,
-            "tension_uN_per_m": tension_uN_per_m,
+            "tension_uN_per_m": tension_uN_per_m if held is None else held,
             "spontaneous_curvature_other_per_nm": membrane.spontaneous_curvature_ld_per_nm,
         },
         "hydrodynamics": HYDRODYNAMICS,
         "budding": {"neck_radius_nm": neck_nm, "shell_density_g_per_ml": 1.16, "lumen_density_g_per_ml": 1.06},
         "endosome": given["endosome"],
-        # The reserve is as large as the endosome, more than all Lo can take away.
-        "supply": {"reserve_fraction": 1.0, "fusion_rate_per_s": 0.0, "fusion_diameter_nm": 60.0},
+        "supply": supply,
         "numerics": {"thermal_noise": False, "initial_noise": config.composition.quench.noise},
         "output": {
             "series_interval_ms": ms / 60,
@@ -85,15 +91,16 @@ def sheet_of(config: VesicleConfig, endosomes: int, neck_nm: float, tension_uN_p
 def check_comparable(config: VesicleConfig) -> None:
     """Raises ValueError if the vesicle has what a sheet cannot have.
 
-    That is a start from a cap or a slab, osmosis, or phases whose own spontaneous curvatures differ.
+    That is a start from a cap or a slab, a held volume without a tension, or phases whose own spontaneous curvatures
+    differ.
     """
     membrane = config.membrane
     if config.composition.quench is None:
         raise ValueError("a sheet starts mixed: give a run with composition.quench")
     if config.geometry.shape.kind == "slab":
         raise ValueError("a slab is not closed: give a run whose geometry.shape is a sphere or a spheroid")
-    if membrane.osmosis is not None:
-        raise ValueError("membrane.osmosis holds the lumen's volume, which is free on this sheet: leave it out")
+    if membrane.osmosis is not None and membrane.tension_uN_per_m is None:
+        raise ValueError("membrane.osmosis holds the volume of a membrane whose area is given: no sheet stands for it")
     if membrane.spontaneous_curvature_ld_per_nm != membrane.spontaneous_curvature_lo_per_nm:
         raise ValueError(
             f"on a sheet both phases have the same spontaneous curvature, but membrane.spontaneous_curvature is "
@@ -157,7 +164,7 @@ def main(arguments=None) -> int:
         given = sheet_of(config, options.endosomes, options.neck, options.tension)
         wall = build(parse(yaml.safe_dump(given))).wall
         for name in ("ceramide_cytosolic", "ceramide_luminal"):
-            if name in wall.ld:
+            if name in wall.ld and config.membrane.tension_uN_per_m is None:
                 given["supply"][f"{name}_fraction"] = float(wall.ld[name])
     except (ArchiveError, ConfigError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
