@@ -72,10 +72,12 @@ def pytest_runtest_protocol(item):
     """The programs of a test with the mark fast_compilation, and of its fixtures, are compiled with few optimisations.
     What they compute is the same up to rounding.
 
-    For tests that run each program a few times only, and so spend their time on compiling it. Slow tests, and the
-    whole runs of tests/commands and tests/program, compile their programs as users do.
+    For tests that run each program a few times only, and so spend their time on compiling it. In a marked file
+    ``fast_compilation(False)`` takes a test out. Slow tests, and the whole runs of tests/commands and tests/program,
+    compile their programs as users do.
     """
-    if item.get_closest_marker("slow") or not item.get_closest_marker("fast_compilation"):
+    mark = item.get_closest_marker("fast_compilation")
+    if mark is None or False in mark.args or item.get_closest_marker("slow"):
         return (yield)
     from membrane.bud.exact.compiled import OPTIONS
 

@@ -111,6 +111,18 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, dict[str, float]]:
     Which settings there are is known with the instruments, which need jax: each option that is not ours is taken for
     one, and checked later.
     """
+    parser = _parser()
+    own = set(vars(parser.parse_args(["a", "b"])))
+    words = {word.partition("=")[0] for word in argv if word.startswith("--") and len(word) > 2}
+    settings = sorted(word for word in words if word[2:].replace("-", "_") not in own | {"help"})
+    for word in settings:
+        parser.add_argument(word, type=float, dest=f"setting {word}", metavar="VALUE")
+    arguments = parser.parse_args(argv)
+    given = {word: getattr(arguments, f"setting {word}") for word in settings}
+    return arguments, {word[2:].replace("-", "_"): value for word, value in given.items()}
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="membrane compare",
         usage="membrane compare ARCHIVE MEASURED [options] [--SETTING VALUE ...]",
@@ -152,11 +164,4 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, dict[str, float]]:
     parser.add_argument(
         "--json", metavar="FILE", type=path, help="write the numbers to a new file; - : to the terminal"
     )
-    own = set(vars(parser.parse_args(["a", "b"])))
-    words = {word.partition("=")[0] for word in argv if word.startswith("--") and len(word) > 2}
-    settings = sorted(word for word in words if word[2:].replace("-", "_") not in own | {"help"})
-    for word in settings:
-        parser.add_argument(word, type=float, dest=f"setting {word}", metavar="VALUE")
-    arguments = parser.parse_args(argv)
-    given = {word: getattr(arguments, f"setting {word}") for word in settings}
-    return arguments, {word[2:].replace("-", "_"): value for word, value in given.items()}
+    return parser

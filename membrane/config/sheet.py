@@ -57,8 +57,7 @@ class LipidsConfig(PhasesConfig):
     mean_order: Annotated[
         Order | None, Provenance((-1.0, 1.0), "-0.4: Lo share 0.3; for endosomes unknown", "unverified")
     ] = Field(
-        default=None,
-        description="mean of the order parameter phi at the start: 1 is all Lo, -1 is all Ld; not with start: steady",
+        description="mean of the order parameter phi at the start: 1 is all Lo, -1 is all Ld; null with start: steady"
     )
 
 
@@ -276,9 +275,9 @@ class SheetConfig(RunConfig):
         """The mean order is given where the start needs it; a balance needs membrane that comes and goes."""
         order, supply, faults = self.lipids.mean_order, self.supply, []
         if self.start != "steady" and order is None:
-            faults.append(f"lipids.mean_order: required, but missing (start: {self.start} begins with it)")
+            faults.append(f"lipids.mean_order null: start: {self.start} begins with it: give a number")
         if self.start == "steady" and order is not None:
-            faults.append(f"lipids.mean_order {order:g}: start: steady finds it from the rates: leave it out")
+            faults.append(f"lipids.mean_order {order:g}: start: steady finds it from the rates: give null")
         if self.start == "steady" and not (supply.recycling and supply.fusion_rate_per_s > 0):
             faults.append(
                 "start: steady is the balance of membrane that comes and goes: give supply.recycling: true and a "

@@ -55,7 +55,7 @@ def run(
     ceramide: a sheet, complete, 1 endosome, 3.008 ms
     ├─ events: 0, of which 0 made an ILV
     ├─ sizes: no ILV of known size from 1 endosome
-    ├─ series: 4 times, 36 observables
+    ├─ series: 4 times, 38 observables
     ├─ frames: cargo_monomer, cargo_oligomer, ceramide_cytosolic, ceramide_luminal, height, phi
     └─ archive: not kept; save(path) keeps it
     >>> result.series.tension_uN_per_m.values[:, 0]

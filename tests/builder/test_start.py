@@ -154,8 +154,8 @@ def test_a_driven_endosome_is_resumed_to_the_bit_and_its_books_close():
 
 
 FAULTS = {
-    "lipids.mean_order=-0.4": "start: steady finds it from the rates: leave it out",
-    "start=mixed": "lipids.mean_order: required, but missing (start: mixed begins with it)",
+    "lipids.mean_order=-0.4": "start: steady finds it from the rates: give null",
+    "start=mixed": "lipids.mean_order null: start: mixed begins with it: give a number",
     "supply.recycling=false": "give supply.recycling: true and a supply.fusion_rate_per_s above 0",
     "supply.fusion_rate_per_s=0": "give supply.recycling: true and a supply.fusion_rate_per_s above 0",
     "acceleration=0.5": "acceleration: must be at least 1",

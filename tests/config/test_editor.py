@@ -132,7 +132,7 @@ PURE = {"samples", "replicas", "seed", "endosomes", "size", "devices", "shape_st
 PURE |= {"mean_order", "order", "affinity_lo", "saturation_fraction", "fraction", "reserve_fraction", "circularity"}
 PURE |= {"cytosolic_fraction", "luminal_fraction", "ceramide_cytosolic_fraction", "ceramide_luminal_fraction"}
 PURE |= {"cargo_fraction", "error_tolerance", "max_courant", "initial_noise", "noise", "reduced_volume"}
-PURE |= {"rest_volume_ratio", "mending", "inertia", "max_area_strain"}
+PURE |= {"acceleration", "rest_volume_ratio", "mending", "inertia", "max_area_strain"}
 
 
 def test_units():

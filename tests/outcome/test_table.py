@@ -38,10 +38,15 @@ def test_event_row():
         "cargo_monomer_copies": 24.0,
         # Two leaflets: 2 x 8000 x (0.75/0.5 + 0.25/0.625).
         "lipid_copies": 30400.0,
+        "nominal_time_s": GIVEN["time_s"],
     }
     for name in EVENT_DTYPE.names:
         np.testing.assert_allclose(row[name], expected.get(name, np.nan), rtol=1e-14, err_msg=name)
     assert bool(is_ilv(row))
+    later = event_row(
+        kind="scission", mechanism="activated", contents_nm2={}, areas=AREAS, nominal_time_s=250.0, **GIVEN
+    )
+    assert (float(later["time_s"]), float(later["nominal_time_s"])) == (GIVEN["time_s"], 250.0)
 
 
 def test_other_words():

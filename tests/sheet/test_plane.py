@@ -468,6 +468,8 @@ def test_single_and_double_precision_agree():
     assert np.std(ends["float64"][0]) > 0.05
 
 
+# Two programs that give the same bits only where both are compiled in full.
+@pytest.mark.fast_compilation(False)
 def test_lipids_alone_bend_without_any_coefficient():
     """A membrane whose curvature depends on no species (coefficients {}) has the rates of one without Helfrich."""
     grid = Grid((18, 25), (61.0, 93.0), "float64")
