@@ -14,6 +14,8 @@ from membrane.config import ConfigError, load, parse
 from membrane.vesicle import describe, initial, surface
 from membrane.vesicle.topology import find_topology
 
+pytestmark = pytest.mark.fast_compilation
+
 FOLDER = Path(__file__).parents[2] / "configs"
 CONFIGS = sorted(FOLDER.glob("vesicle_*.yaml"))
 BUD = FOLDER / "vesicle_bud.yaml"

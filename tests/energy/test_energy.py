@@ -19,6 +19,8 @@ from membrane.lattice.grid import Grid
 from membrane.sheet.plane import Sheet
 from membrane.sheet.stepper import Bdf2
 
+pytestmark = pytest.mark.fast_compilation
+
 KT = 4.2821
 CYT, LUM, MONOMER, OLIGOMER = "ceramide_cytosolic", "ceramide_luminal", "cargo_monomer", "cargo_oligomer"
 SPECIES = ("phi", CYT, LUM, MONOMER, OLIGOMER)

@@ -13,6 +13,8 @@ from membrane.instruments.nta import detected_by_light
 from membrane.instruments.registry import INSTRUMENTS
 from membrane.instruments.thickness import mid_plane_diameter, outer_diameter
 
+pytestmark = pytest.mark.fast_compilation
+
 light = jax.jit(detected_by_light)
 
 DIAMETERS_NM = np.array([33.0, 58.0, 77.0, 101.0, 126.0, 187.0])

@@ -7,6 +7,8 @@ import pytest
 
 from membrane.instruments.registry import INSTRUMENTS
 
+pytestmark = pytest.mark.fast_compilation
+
 nta_tracks, nta = INSTRUMENTS["nta_tracks"].matrix, INSTRUMENTS["nta"].matrix
 
 DATA = Path(__file__).parent / "data"

@@ -8,6 +8,8 @@ from scipy.integrate import quad
 from membrane.instruments import dls as dls_module
 from membrane.instruments import scattering
 
+pytestmark = pytest.mark.fast_compilation
+
 scattered, dls = jax.jit(scattering.scattered), jax.jit(dls_module.dls)
 
 OPTICS = {"shell_nm": 5.0, "lumen_contrast": 0.0, "wavelength_nm": 364.0, "angle_deg": 90.0}

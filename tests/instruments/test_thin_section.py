@@ -9,6 +9,8 @@ from scipy.integrate import quad
 
 from membrane.instruments import thin_section as module
 
+pytestmark = pytest.mark.fast_compilation
+
 thin_section, mean_profile = jax.jit(module.thin_section), jax.jit(module.mean_profile)
 
 RATIOS = np.array([0.0, 0.2, 0.5, 1.0, 1.2, 1.4, 2.0])

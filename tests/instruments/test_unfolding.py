@@ -12,6 +12,8 @@ from membrane.instruments.cap_angle import fitted_section
 from membrane.instruments.registry import INSTRUMENTS
 from membrane.instruments.unfolding import bootstrap, unfold
 
+pytestmark = pytest.mark.fast_compilation
+
 DATA = Path(__file__).parent / "data" / "vesicle_profiles_rothman2023.csv"
 back, redrawn = jax.jit(unfold), jax.jit(partial(bootstrap, draws=100))
 

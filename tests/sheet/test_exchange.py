@@ -15,6 +15,8 @@ from membrane.sheet.domains import find_domains
 from membrane.sheet.exchange import arrival_place, carrier_patch
 from membrane.sheet.ledger import Ledger, content
 
+pytestmark = pytest.mark.fast_compilation
+
 GRID = Grid((72, 90), (288.0, 360.0), "float64")
 
 
