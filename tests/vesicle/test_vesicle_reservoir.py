@@ -55,14 +55,15 @@ def membrane(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("sigma", "curvature", "start"), [(0.045, 0.0, 28.0), (0.055, 0.0, 33.0), (0.05, 0.02, 28.0), (0.05, -0.02, 31.0)]
+    ("sigma", "curvature", "start", "spacing"),
+    [(0.045, 0.0, 28.0, 2.5), (0.055, 0.0, 33.0, 2.5), (0.05, 0.02, 28.0, 2.0), (0.05, -0.02, 31.0, 2.0)],
 )
-def test_radius_and_force_of_a_tube(sigma, curvature, start):
+def test_radius_and_force_of_a_tube(sigma, curvature, start, spacing):
     """A periodic tube gives area back until r = sqrt(kappa/(2 sigma)), whatever its c0 is, for sigma is the whole cost
     of area. The force, the derivative of F with respect to the length of the box, is 2 pi sqrt(2 kappa sigma) + 2 pi
     kappa c0 (c0 > 0 bends into the lumen, a tube around the lumen the other way). Both to 1 % at r = 9 eps and more."""
-    eps, spacing = 3.2, 2.5
-    grid = Grid((9, 44, 45), (9 * spacing, 44 * spacing, 45 * spacing), "float64")
+    eps, (y, x) = 1.28 * spacing, (round(110.0 / spacing), round(112.0 / spacing))
+    grid = Grid((9, y, x), (9 * spacing, y * spacing, x * spacing), "float64")
     model = membrane(grid, eps, sigma, curvature=(curvature, 0.0))
     psi, phi = initial.profile(initial.cylinder(grid, start), eps, grid), -np.ones(grid.shape)
     conserved = model.conserved(psi, phi)
