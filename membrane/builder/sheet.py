@@ -30,6 +30,9 @@ from membrane.units import (
     PN_S_PER_NM_PER_NPA_S_M,
 )
 
+MOST_RENEWED = 0.5
+"""Largest share of the membrane that vesicles may bring between two looks. Domains could not follow more."""
+
 NOISE_CUTOFF = 0.5
 """Upper end of the noise filter in units of 1/xi: q < 1/(2 xi)."""
 
@@ -194,12 +197,27 @@ def _supply(config, mixture: Mixture) -> VesicleSupply:
         composition=np.array([arriving[name] for name in mixture.species]),
         recycling=section.recycling,
     )
-    least = 2 * supply.largest_diameter + 4 * config.lipids.interface_width_nm
-    if section.recycling and min(config.geometry.box_nm) < least:
+    (smallest, largest), spacing = supply.extreme_diameters, config.geometry.spacing_nm
+    sizes = (
+        f"supply.fusion_diameter_nm {section.fusion_diameter_nm:g} and supply.fusion_diameter_sd_nm "
+        f"{section.fusion_diameter_sd_nm:g}"
+    )
+    wide = 2 * largest + 4 * config.lipids.interface_width_nm
+    if section.recycling and min(config.geometry.box_nm) < wide:
         raise ValueError(
-            f"supply.fusion_diameter_nm {section.fusion_diameter_nm:g} and supply.fusion_diameter_sd_nm "
-            f"{section.fusion_diameter_sd_nm:g}: a patch may be {least:.4g} nm wide, but geometry.box_nm "
-            f"is {list(config.geometry.box_nm)}: give a wider box, or smaller vesicles"
+            f"{sizes}: a patch may be {wide:.4g} nm wide, but geometry.box_nm is {list(config.geometry.box_nm)}: give "
+            "a wider box, or smaller vesicles"
+        )
+    if section.recycling and smallest < 2 * spacing:
+        raise ValueError(
+            f"{sizes}: a vesicle may be as small as {smallest:.3g} nm, which geometry.spacing_nm {spacing:g} does not "
+            f"resolve: vesicles must be larger than {2 * spacing:g} nm"
+        )
+    share = supply.area_per_s * config.budding.look_interval_ms * 1e-3 / math.prod(config.geometry.box_nm)
+    if share > MOST_RENEWED:
+        raise ValueError(
+            f"supply.fusion_rate_per_s {section.fusion_rate_per_s:g} with acceleration {config.acceleration:g} renews "
+            f"{share:.3g} of the membrane between two looks (budding.look_interval_ms): at most {MOST_RENEWED:g} may be"
         )
     return supply
 

@@ -49,9 +49,12 @@ def balanced_host(mixture: Mixture, arriving: dict[str, float], exchange_rate: f
         # A mean far on the side of Ld: then Ld has exactly this composition.
         found = measure_wall(mixture, {"phi": -1.25} | host).phi_ld
         if abs(found - phi) < 1e-12:
-            break
+            return {"phi": phi} | host
         phi = found
-    return {"phi": phi} | host
+    raise ValueError(
+        f"start: steady finds no balance: phi of the host still changes after {ROUNDS} rounds; give start: resting, or "
+        "weaker affinities of ceramide and cargo"
+    )
 
 
 def _balanced_ceramide(ceramide, arriving, exchange_rate: float, phi: float) -> dict[str, float]:

@@ -109,7 +109,7 @@ class Comparison:
     @cached_property
     def unseen(self) -> float | None:
         """The share of the ILVs that the instrument does not record; None where its kernel tells no shares."""
-        return None if self.view.detected is None else max(0.0, 1 - float(self.predicted.sum()) / self.n)
+        return None if self.view.detected is None else max(0.0, 1 - self.view.recorded(self.mid_plane_nm))
 
     @cached_property
     def outside(self) -> float:

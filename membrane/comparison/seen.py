@@ -70,6 +70,10 @@ class View:
         share = self.kernel(_EVERYTHING_NM, _SCAN_NM)[0]
         return share if share.max() <= 1 + 1e-6 else None
 
+    def recorded(self, mid_plane_nm: np.ndarray) -> float:
+        """The share of these vesicles (n,), by diameters of the mid-plane in nm, that is recorded at whatever size."""
+        return float(self.kernel(_EVERYTHING_NM, self.outer_nm(mid_plane_nm))[0].mean())
+
     def blind_below_nm(self, share: float) -> float | None:
         """The largest outer diameter in nm of which less than a ``share`` is recorded; None where there is none."""
         missed = [] if self.detected is None else _SCAN_NM[self.detected < share]

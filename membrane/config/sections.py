@@ -271,7 +271,7 @@ class CargoConfig(Section):
 
 
 class EndosomeConfig(Section):
-    """The area and volume of the whole endosome, a sphere of the area of the sheet."""
+    """The area and volume of the whole endosome, a sphere of the area of the membrane at the start."""
 
     area_modulus_mN_per_m: Annotated[Positive, Provenance(None, "-", "unverified")] = Field(
         default=240.0, description="modulus of the membrane against stretching"

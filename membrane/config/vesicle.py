@@ -243,7 +243,9 @@ class VesicleNumericsConfig(Section):
         "most_shape_steps; none: each round has shape_steps; of sobolev only",
     )
     most_shape_steps: Annotated[Whole, Field(ge=1, le=100_000), NUMERICAL] = Field(
-        default=200, description="largest number of steps of a round with rest_descent_pN_nm"
+        default=200,
+        description="largest number of steps of a round, or of its parts where it is done in parts, with "
+        "rest_descent_pN_nm",
     )
     look_rounds: Annotated[Whole, Field(ge=1, le=1000), NUMERICAL] = Field(
         default=2, description="rounds between looks for fission"
@@ -419,9 +421,9 @@ class VesicleConfig(RunConfig):
                 f"membrane.tension_uN_per_m {rest:g} must lie below endosome.lysis_tension_mN_per_m {lysis:g} "
                 f"({1e3 * lysis:g} uN/m)"
             )
-        if time is not None and (self.supply is None or section.osmosis is None):
+        if time is not None and (self.supply is None or section.osmosis is None or fluid):
             faults.append(
                 f"endosome.volume_regulation_time_s {time:g} lets fluid leave once the reserve is spent: give "
-                "supply.reserve_fraction and membrane.osmosis.modulus_kPa, or leave it out"
+                "supply.reserve_fraction, membrane.osmosis.modulus_kPa and numerics.mobility sobolev, or leave it out"
             )
         return faults

@@ -25,8 +25,8 @@ class VesicleSupply:
         rate_per_s: mean number of fusions in a second.
         diameter: mean diameter of such a vesicle, nm.
         composition: mean of every species in its membrane, array (species,).
-        diameter_sd: standard deviation of the diameters, nm; they are lognormal, or all alike where it is 0. None is
-            larger than :attr:`largest_diameter`.
+        diameter_sd: standard deviation of the diameters, nm; they are lognormal, or all alike where it is 0. All lie
+            within :attr:`extreme_diameters`.
         recycling: whether as much membrane and fluid leave as keep the endosome at its size.
 
     Raises:
@@ -56,13 +56,13 @@ class VesicleSupply:
         middle, spread = self._logarithms
         if not spread:
             return np.full(number, self.diameter)
-        return np.minimum(rng.lognormal(middle, spread, number), self.largest_diameter)
+        return np.clip(rng.lognormal(middle, spread, number), *self.extreme_diameters)
 
     @property
-    def largest_diameter(self) -> float:
-        """Diameter in nm that lies six standard deviations of ln d above the middle; one in 10^9 is cut to it."""
+    def extreme_diameters(self) -> tuple[float, float]:
+        """Diameters in nm six standard deviations of ln d below and above the middle; one in 10^9 is cut to each."""
         middle, spread = self._logarithms
-        return math.exp(middle + 6 * spread)
+        return math.exp(middle - 6 * spread), math.exp(middle + 6 * spread)
 
     @property
     def _logarithms(self) -> tuple[float, float]:

@@ -121,4 +121,5 @@ def _densities(axes: Axes, record: RunRecord, ilvs, medium: str, shell: float, l
     if of_run:
         budding = record.config.get("budding") or {}
         shell, lumen = (budding.get(f"{part}_density_g_per_ml", np.nan) for part in ("shell", "lumen"))
-    axes.set_title(f"bands in {medium}\nILVs: shell {shell:g}, lumen {lumen:g} g/ml")
+    told = f"\nILVs: shell {shell:g}, lumen {lumen:g} g/ml" if np.isfinite(shell + lumen) else ""
+    axes.set_title(f"bands in {medium}{told}")

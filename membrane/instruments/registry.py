@@ -1,5 +1,6 @@
 """All instruments by name, with their settings, for the command line and for tables."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -67,7 +68,7 @@ class Instrument:
             unit = "" if setting.unit == "-" else f" {setting.unit}"
             if value is None:
                 raise ValueError(f"setting {name} must be given ({setting.meaning}): {setting.source}")
-            if not setting.low <= float(value) <= setting.high:
+            if not (math.isfinite(float(value)) and setting.low <= float(value) <= setting.high):
                 raise ValueError(f"{name} is {value}{unit}; allowed is {setting.low:g} to {setting.high:g}{unit}")
         values = {name: float(value) for name, value in values.items()}
         low, high = (values.get(f"limit_{end}_nm", 0.0) for end in ("low", "high"))

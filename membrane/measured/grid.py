@@ -24,6 +24,8 @@ OTHER_SPREADSHEETS = (".xls", ".xlsb", ".ods", ".numbers")
 _POINT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.I)
 _COMMA = re.compile(r"[-+]?\d+,\d+(e[-+]?\d+)?", re.I)
 
+_THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+")
+
 _BEGINNINGS = {
     b"PK\x03\x04": "an archive of ZIP, or a spreadsheet without the ending .xlsx",
     b"%PDF": "a PDF",
@@ -44,6 +46,8 @@ def read_rows(path: Path) -> Rows:
     Raises MeasuredError where the file is no table, ImportError where a spreadsheet needs a library, and OSError where
     it cannot be read.
     """
+    if path.is_dir():
+        raise MeasuredError(f"{path} is a folder; give the file of a measurement")
     if path.suffix.lower() in OTHER_SPREADSHEETS:
         raise MeasuredError(f"{path}: {path.suffix} is not read; save it as .xlsx or as CSV")
     rows = _of_spreadsheet(path) if path.suffix.lower() in SPREADSHEETS else _of_text(_text(path), path)
@@ -136,8 +140,8 @@ def numbers(cells: Sequence[str], where: str) -> np.ndarray:
     ``cells``: with decimal points, or all with decimal commas.
     ``where``: what the column is, for messages.
 
-    Raises MeasuredError where a cell is no number, where points and commas are mixed, and where a number is not finite
-    or negative.
+    Raises MeasuredError where a cell is no number, where points and commas are mixed, where a comma may part thousands,
+    and where a number is not finite or negative.
 
     >>> numbers(["0,5", "1,5", "2"], "sizes").tolist()
     [0.5, 1.5, 2.0]
@@ -148,6 +152,13 @@ def numbers(cells: Sequence[str], where: str) -> np.ndarray:
         raise MeasuredError(f"{where}: {what} stands where a number is expected; correct or remove that row")
     if any("," in cell for cell in cells) and any("." in cell for cell in cells):
         raise MeasuredError(f"{where}: decimal points and decimal commas are mixed; save the file with one of them")
+    with_comma = [cell for cell in cells if "," in cell]
+    whole = [cell for cell in cells if cell.isdigit() and float(cell) >= 100]
+    if with_comma and whole and all(_THOUSANDS.fullmatch(cell) for cell in with_comma):
+        raise MeasuredError(
+            f"{where}: {with_comma[0]!r} beside {whole[0]!r} may mean thousands or a decimal comma; save the file "
+            "without commas, or with decimal points"
+        )
     found = np.array([float(cell.replace(",", ".")) for cell in cells])
     if not np.all(np.isfinite(found)):
         raise MeasuredError(f"{where}: a number is too large to be one; correct that row")

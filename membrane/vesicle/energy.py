@@ -8,9 +8,9 @@
 
 With a reserve (:mod:`membrane.vesicle.reserve`) the limiting membrane 0 has, instead of its stretch,
 
-    (sigma - f_r - (kappa/2) c0_r^2) (min(A_0, A_r) - A0_0) + A_r int_0^e [sigma(e) - (kappa/2) c0_r^2] de.
+    (sigma - f_r - (kappa/2) c0_r^2) (min(A_0, A_r) - A0_0) + A_r int_0^e [sigma(e) - f_r - (kappa/2) c0_r^2] de.
 
-The index r belongs to the membrane in reserve. V0 is the fluid that there was, less what regulation has let out.
+The index r belongs to the membrane in reserve. In (V - V0)^2 V counts with the fluid that regulation has let out.
 In the second line K is the Gaussian curvature, in the third the gradient coefficient of phi. i counts closed membranes.
 
 - X are the fields on the membrane: phi (Lo and Ld) and, as on the sheet and with the same density f
@@ -227,7 +227,9 @@ class Membrane(eqx.Module):
 
         weight = np.asarray(self.weight(near), float)
         content = jnp.stack([sums(weight * np.asarray(field, float)) for field in self.separate(fields)])
-        return Conserved(sums(surface.delta(near, self.interface_width)), content, jnp.asarray(labels))
+        endless, nothing = (jnp.asarray(number, self.grid.dtype) for number in (jnp.inf, 0.0))
+        area = sums(surface.delta(near, self.interface_width))
+        return Conserved(area, content, jnp.asarray(labels), endless, nothing)
 
     def _content(self, weight, fields, regions):
         """int chi W X of each species and membrane, (species, membranes)."""
@@ -361,13 +363,12 @@ class Membrane(eqx.Module):
     def _cost_of_drawing(self, area, conserved: Conserved):
         """What the area of the membrane with a reserve has cost since the start, pN nm."""
         own = jnp.asarray(self.reservoir.fields, area.dtype)
-        bent = self.flat_bending(own)
-        price = self.reservoir.tension - self.mixture.density(self.named(own)) - bent
-        cost = price * conserved.drawn(area, self.reservoir)[0]
+        brought = self.mixture.density(self.named(own)) + self.flat_bending(own)
+        cost = (self.reservoir.tension - brought) * conserved.drawn(area, self.reservoir)[0]
         if self.reservoir.stretching is None:
             return cost
         strain = conserved.overstretch(area)
-        return cost + conserved.most * (self.reservoir.stretching.work(strain) - bent * strain)
+        return cost + conserved.most * (self.reservoir.stretching.work(strain) - brought * strain)
 
     def free_energy(self, psi, fields, conserved: Conserved):
         """F in pN nm.
@@ -441,9 +442,9 @@ class Membrane(eqx.Module):
         return jnp.concatenate([stretch, enclosed]), jnp.append(moduli, jnp.asarray(modulus / rest, moduli.dtype))
 
     def stretch_tension(self, psi: Derivatives, conserved: Conserved):
-        """What the area of each membrane costs beside its bending energy, pN/nm, (membranes,): K_A (A_i - A0_i)/A0_i.
+        """What the area of each membrane costs beside the energies of bending and of composition, pN/nm, (membranes,).
 
-        For the membrane with a reserve it is sigma - (kappa/2) c0_r^2.
+        K_A (A_i - A0_i)/A0_i; for the membrane with a reserve sigma - (kappa/2) c0_r^2.
         """
         area = self.areas(psi, conserved)
         tension = self.area_modulus * (area - conserved.area) / conserved.area

@@ -344,6 +344,7 @@ class VesicleReplica:
 
 def _within_bounds(state) -> bool:
     """Whether all is finite, and no field on the membrane is far beyond its range (phi: +-1, fractions: 0 to 1)."""
-    moving = state.psi, state.fields, state.conserved.content, state.velocity_hat
+    kept = state.conserved
+    moving = state.psi, state.fields, kept.content, kept.area, kept.drained, state.velocity_hat, state.shape_step
     finite = all(bool(jnp.isfinite(part).all()) for part in moving)
     return finite and bool((jnp.abs(state.fields) < BOUND).all())

@@ -62,13 +62,15 @@ class Observables(NamedTuple):
         content: int W X of each species over all membranes at their relaxed areas, nm^2, (species,).
         euler: Euler's characteristic of all membranes.
         tension: tension of each membrane, pN/nm, (membranes,).
-        drawn: area that each membrane has from a reservoir, nm^2, (membranes,).
+        area: int delta of each membrane, nm^2, (membranes,).
+        drawn: area that each membrane has from a reserve, nm^2, (membranes,).
     """
 
     terms: Terms
     content: Array
     euler: Array
     tension: Array
+    area: Array
     drawn: Array
 
 
@@ -87,6 +89,7 @@ def observables(membrane: Membrane, state: VesicleState) -> Observables:
         jnp.sum(membrane.relaxed_content(near, tuple(state.fields), conserved), 1),
         surface.euler_characteristic(state.psi, eps, grid),
         membrane.tension(near, state.fields, conserved),
+        membrane.areas(near, conserved),
         membrane.drawn(near, conserved),
     )
 
@@ -121,7 +124,7 @@ def series_row(
         "tension_uN_per_m": float(measured.tension[0]) / PN_PER_NM_PER_UN_PER_M,
         "membrane_area_nm2": area,
         "ilv_area_nm2": inside,
-        **_reserve_columns(membrane, state, float(measured.drawn[0])),
+        **_reserve_columns(membrane, state, float(measured.area[0]), float(measured.drawn[0])),
         "lumen_volume_nm3": lumen,
         "vesicle_volume_nm3": enclosed,
         "reduced_volume": 6 * np.pi**0.5 * (lumen + enclosed) / area**1.5 if closed else np.nan,
@@ -137,13 +140,16 @@ def series_row(
     }
 
 
-def _reserve_columns(membrane: Membrane, state: VesicleState, drawn: float) -> dict[str, float]:
-    """Area in nm^2 that the limiting membrane has from its reserve, and what is left of a reserve that ends."""
+def _reserve_columns(membrane: Membrane, state: VesicleState, area: float, drawn: float) -> dict[str, float]:
+    """Area in nm^2 that the limiting membrane has from its reserve, and what is left of a reserve that ends.
+
+    ``area`` (nm^2) is its present area.
+    """
     if membrane.reservoir is None:
         return {}
     if membrane.reservoir.stretching is None:
         return {"drawn_area_nm2": drawn}
-    left = float(state.conserved.most) - float(state.conserved.area[0]) - drawn
+    left = float(state.conserved.most) - area
     return {"drawn_area_nm2": drawn, "reserve_area_nm2": left, "drained_volume_nm3": float(state.conserved.drained)}
 
 

@@ -134,9 +134,9 @@ def test_acceleration_is_a_factor_of_every_slow_rate(factor):
 
 
 def test_a_driven_endosome_is_resumed_to_the_bit_and_its_books_close():
-    """Six looks with many vesicles that fuse: cut after three it is the same to the bit. Every balance is rounding;
+    """Six looks with three vesicles that fuse: cut after three it is the same to the bit. Every balance is rounding;
     nominal time is simulated time multiplied by the acceleration."""
-    physics = build(load(DRIVEN, [*SMALL, "acceleration=100000", "output.series_interval_ms=1"]))
+    physics = build(load(DRIVEN, [*SMALL, "acceleration=40000", "output.series_interval_ms=1"]))
     look, go_on = physics.schedule.look_ticks, lambda: False
     through, cut = physics.endosome(0), physics.endosome(0)
     through.advance(6 * look, go_on)
@@ -147,9 +147,9 @@ def test_a_driven_endosome_is_resumed_to_the_bit_and_its_books_close():
     expected, found = through.arrays(), again.arrays()
     assert [name for name in expected if found[name].tobytes() != expected[name].tobytes()] == []
     row = dict(zip(through.columns, through.rows[-1], strict=True))
-    assert row["fused_area_nm2"] > 8 * np.pi * 60.0**2
+    assert row["fused_area_nm2"] >= 2.99 * np.pi * 60.0**2
     assert row["recycled_area_nm2"] == pytest.approx(row["fused_area_nm2"], rel=1e-12)
-    assert row["nominal_time_s"] == pytest.approx(100000 * row["time_s"], rel=1e-12)
+    assert row["nominal_time_s"] == pytest.approx(40000 * row["time_s"], rel=1e-12)
     assert [value for name, value in row.items() if name.startswith("balance") and abs(value) > 1e-10] == []
 
 
@@ -163,10 +163,19 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("override", ["supply.fusion_diameter_nm=320", "supply.fusion_diameter_sd_nm=40"])
-def test_the_largest_vesicle_must_fit_the_plane(override):
-    with pytest.raises(ValueError, match=r"give a wider box, or smaller vesicles"):
-        build(load(DRIVEN, [override]))
+TOO_MUCH = {
+    "supply.fusion_diameter_nm=320": "give a wider box, or smaller vesicles",
+    "supply.fusion_diameter_sd_nm=40": "give a wider box, or smaller vesicles",
+    "supply.fusion_diameter_nm=15 supply.fusion_diameter_sd_nm=3": "vesicles must be larger than 8 nm",
+    "supply.fusion_rate_per_s=1000000": "with acceleration 1000 renews",
+    "acceleration=1000000": "of the membrane between two looks",
+}
+
+
+@pytest.mark.parametrize(("override", "said"), TOO_MUCH.items())
+def test_vesicles_and_their_rate_must_fit_the_plane(override, said):
+    with pytest.raises(ValueError, match=said):
+        build(load(DRIVEN, override.split()))
 
 
 @pytest.mark.parametrize(("override", "said"), FAULTS.items())

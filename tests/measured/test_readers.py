@@ -431,3 +431,13 @@ def test_examples(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     failed, tried = doctest.testmod(import_module(f"membrane.measured.{name}"))
     assert (failed, tried > 0) == (0, True)
+
+
+def test_a_comma_that_may_part_thousands_is_refused(tmp_path):
+    """Beside a whole number of a hundred and more "1,020" may be either; beside small numbers it is a decimal comma."""
+    path = tmp_path / "sizes.csv"
+    path.write_text('diameter_nm\n980\n"1,020"\n990\n1000\n')
+    with pytest.raises(MeasuredError, match="may mean thousands or a decimal comma"):
+        read_measured(path)
+    path.write_text("diameter_nm\n50,125\n61,5\n70,25\n100\n")
+    assert len(read_measured(path).values) > 0

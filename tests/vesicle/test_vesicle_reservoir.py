@@ -14,7 +14,7 @@ from membrane.builder import build
 from membrane.config import ConfigError, load
 from membrane.endosome.budget import Account, Endosome
 from membrane.endosome.tension import TensionLaw
-from membrane.energy import Helfrich, Lipids
+from membrane.energy import Ceramide, Helfrich, Lipids
 from membrane.lattice.grid import Grid
 from membrane.vesicle import Membrane, Relaxation, Reservoir, Stretching, VesicleState, detect_events, initial, surface
 from membrane.vesicle.rows import series_row
@@ -34,6 +34,7 @@ LAW = TensionLaw(
     rest_tension=0.05,
     lysis_tension=7.0,
 )
+LIPIDS_ALONE = Lipids.from_wall(line_tension=1e-4, interface_width=4.5)
 LAW_OF_A_SPENT_RESERVE = Stretching.through(*LAW.beyond_rest(15000.0))
 
 
@@ -180,6 +181,40 @@ def test_tension_and_work_are_those_of_the_law(most, radius):
     assert stretch == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("most", [1.05, 0.99, 0.98])
+def test_area_costs_its_tension_with_ceramide_too(most):
+    """Ceramide has an energy of mixing, here below -40 uN/m. Growing a sphere of host costs sigma dA beside bending,
+    before and beyond the end of the reserve (1e-3). sigma is what is reported: what is drawn brings its own energy."""
+    ceramide = Ceramide(thermal_energy=4.2821, patch_area=10.0, affinity=0.5)
+    share = 0.02
+    model = Membrane(
+        BOX,
+        interface_width=4.5,
+        bending_rigidity=(RIGIDITY, RIGIDITY),
+        spontaneous_curvature=(0.0, 0.0),
+        lipids=LIPIDS_ALONE,
+        area_modulus=240.0,
+        ceramide=ceramide,
+        reservoir=Reservoir(0.05, (-1.0, share, share), LAW_OF_A_SPENT_RESERVE),
+    )
+    assert float(model.mixture.density(model.named(jnp.array([-1.0, share, share])))) < -0.04
+    shape = lambda r: initial.profile(initial.sphere(BOX, r), 4.5, BOX)
+    fields = jnp.stack([-np.ones(BOX.shape), *2 * [np.full(BOX.shape, share)]])
+    start = model.conserved(shape(33.0), fields)
+    start = eqx.tree_at(lambda kept: kept.most, start, most * start.area[0])
+
+    def grown(radius):
+        near = surface.derivatives(shape(radius), BOX)
+        terms = model.terms(near, model.corrected(near, fields, start), start)
+        return float(terms.lipids + terms.stretch), float(model.areas(near, start)[0])
+
+    (low, less), (high, more) = grown(32.99), grown(33.01)
+    near = surface.derivatives(shape(33.0), BOX)
+    reported = float(model.tension(near, fields, start)[0])
+    assert (reported > 0.051) == (most < 1)
+    assert (high - low) / (more - less) == pytest.approx(reported, rel=1e-3)
+
+
 @pytest.mark.parametrize("tau", [0.01, 3.0])
 def test_fluid_leaves_as_from_an_endosome_that_is_a_sphere(tau):
     """What the regulation takes off is what the budget of a sheet takes off, and nothing while there is a reserve."""
@@ -299,7 +334,7 @@ def test_configuration():
             [*held, reserve, "endosome.lysis_tension_mN_per_m=0.01"],
             "must lie below endosome.lysis",
         ),
-        ([*held, "endosome.volume_regulation_time_s=1"], "give supply.reserve_fraction and"),
+        ([*held, "endosome.volume_regulation_time_s=1"], "give supply.reserve_fraction, membrane.osmosis"),
     ):
         with pytest.raises(ConfigError, match=said):
             load(BUD, given)
@@ -312,6 +347,12 @@ def test_configuration():
     # 0.2 of relaxed membrane spans a little less, for a part of it is stored in undulations.
     assert 0.19 < row["reserve_area_nm2"] / row["membrane_area_nm2"] < 0.2
     assert row["drained_volume_nm3"] == 0
+    spent = eqx.tree_at(lambda state: state.conserved.most, first.state, first.state.conserved.most * 0.5)
+    row = series_row(ends.membrane, spent, first.membranes, [])
+    assert row["reserve_area_nm2"] == pytest.approx(
+        float(spent.conserved.most) - float(first.state.conserved.area[0]), rel=1e-4
+    )
+    assert row["reserve_area_nm2"] < 0
     physics = build(load(BUD, held))
     assert physics.membrane.reservoir.tension == pytest.approx(0.02)
     assert physics.membrane.reservoir.fields == (-1.0,)
