@@ -161,21 +161,21 @@ def vesicle(point, start: Meridian, fineness: float) -> tuple[Membrane, VesicleS
     return membrane, VesicleState.at_rest(membrane, psi, phi, conserved)
 
 
-def placed(line: Meridian, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """Where every point of a box about the middle of the meridian lies, in nm.
+def placed(line: Meridian, grid: Grid, unit: float = RADIUS) -> tuple[np.ndarray, np.ndarray]:
+    """Where every point of a box about the middle of the meridian lies, in nm. ``unit`` is its unit of length in nm.
 
     Returns (distance from the membrane, positive in the lumen; length along it from the rim, positive in the host).
     """
     z, y, x = initial.centred(grid)
     rho, height = np.broadcast_arrays(np.hypot(y, x), z)
     middle = 0.5 * (line.z.max() + line.z.min())
-    points = np.stack([line.r, line.z - middle], 1) * RADIUS
+    points = np.stack([line.r, line.z - middle], 1) * unit
     gap, nearest = cKDTree(points).query(np.stack([rho.ravel(), height.ravel()], 1))
     # Seen along the meridian from the pole of the domain, the lumen lies on the left.
     ahead = np.stack([np.gradient(line.r, line.s), np.gradient(line.z, line.s)], 1)[nearest]
     away = np.stack([rho.ravel(), height.ravel()], 1) - points[nearest]
     side = np.sign(ahead[:, 0] * away[:, 1] - ahead[:, 1] * away[:, 0])
-    return (side * gap).reshape(grid.shape), (RADIUS * (line.s[nearest] - line.rim)).reshape(grid.shape)
+    return (side * gap).reshape(grid.shape), (unit * (line.s[nearest] - line.rim)).reshape(grid.shape)
 
 
 def relaxed(membrane: Membrane, state: VesicleState, most: int, still: float = 5e-6) -> tuple[VesicleState, int]:

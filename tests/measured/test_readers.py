@@ -439,5 +439,5 @@ def test_a_comma_that_may_part_thousands_is_refused(tmp_path):
     path.write_text('diameter_nm\n980\n"1,020"\n990\n1000\n')
     with pytest.raises(MeasuredError, match="may mean thousands or a decimal comma"):
         read_measured(path)
-    path.write_text("diameter_nm\n50,125\n61,5\n70,25\n100\n")
+    path.write_text('diameter_nm\n"50,125"\n"61,5"\n"70,25"\n100\n')
     assert len(read_measured(path).values) > 0
