@@ -70,7 +70,7 @@ def test_the_sheet_beside_the_vesicle():
         "supply={reserve_fraction: 0.2, order: -0.9}",
     ]
     same = parse(side_by_side.yaml.safe_dump(side_by_side.sheet_of(load(SMALL, held), 3, 5.0, 1.0)))
-    assert (same.membrane.tension_uN_per_m, same.supply.reserve_fraction, same.supply.order) == (3.0, 0.2, -1.0)
+    assert (same.membrane.tension_uN_per_m, same.supply.reserve_fraction, same.supply.order) == (3.0, 0.2, -0.9)
     with pytest.raises(ValueError, match="no sheet stands for it"):
         side_by_side.sheet_of(load(SMALL, held[1:2]), 3, 5.0, 1.0)
     slab = load(SMALL, ["geometry.shape={kind: slab, thickness_nm: 100}"])
