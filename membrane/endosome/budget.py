@@ -272,7 +272,9 @@ class Endosome:
             lost = max(excess, 0.0) * math.expm1(-dt / self.regulation_time)
             self.lumen_volume += lost
             _book(self.volume_account, "regulated", lost)
-        area, volume = sum(map(sphere_area, fused)), sum(map(sphere_volume, fused))
+        # Numbers of Python: its sum, which balances an account, rounds those of NumPy otherwise.
+        diameters = [float(diameter) for diameter in fused]
+        area, volume = math.fsum(map(sphere_area, diameters)), math.fsum(map(sphere_volume, diameters))
         self.area += area
         self.lumen_volume += volume
         _book(self.area_account, "fused", area)
