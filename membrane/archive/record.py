@@ -142,6 +142,8 @@ def read(path) -> RunRecord:
     if path.is_file():
         with open_archive(path) as file:
             return _finished(path, file)
+    if not path.name:
+        raise ArchiveError(f"{path} is a folder; give the archive of a run")
     partial = path if path.suffix == ".partial" else partial_of(path)
     if not partial.is_dir():
         if path.exists():

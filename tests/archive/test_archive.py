@@ -302,6 +302,12 @@ def test_damaged_frames_are_left_out(path):
     np.testing.assert_allclose(read(path).frames.frame_times_s, [0, 0.2])
 
 
+@pytest.mark.parametrize("folder", [".", "/"])
+def test_a_folder_without_a_name_is_no_archive(folder):
+    with pytest.raises(ArchiveError, match="is a folder; give the archive of a run"):
+        read(folder)
+
+
 def test_unfinished_run_can_be_read(path):
     run = start(path)
     run.checkpoint(make_states(), {"grid_spacing_nm": SPACING_NM}, make_events(20), make_series(4))
