@@ -275,7 +275,7 @@ class Held(Membrane):
 
     def parts(self, psi, phi, conserved):
         """(E in nm, the rest of the free energy in pN nm)."""
-        composition = self._composition((phi,), self._gradient_product(phi, conserved))
+        composition = self._composition((phi,), self._gradient_square(phi, conserved))
         bending, length, stretch, osmosis = self._terms(psi, (phi,), composition, conserved)
         return length, bending + stretch + osmosis
 

@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from membrane.lattice import spectral
+from membrane.vesicle.patches import Patches
 from membrane.vesicle.reserve import Reservoir
 
 
@@ -25,6 +27,7 @@ class Conserved(eqx.Module):
         labels: index of the membrane that a point of the box belongs to, (n_z, n_y, n_x).
         most: A_r, all the area that membrane 0 can have at the rest tension of its reserve, nm^2; inf without end.
         drained: volume of fluid that has left the lumen since the start, nm^3.
+        patches: the patches into which the membranes are divided while the shape moves; None: each membrane is one.
     """
 
     area: Float[Array, " membranes"]
@@ -32,6 +35,7 @@ class Conserved(eqx.Module):
     labels: Int[Array, "nz ny nx"]
     most: Float[Array, ""] = eqx.field(default_factory=lambda: jnp.asarray(jnp.inf))
     drained: Float[Array, ""] = eqx.field(default_factory=lambda: jnp.asarray(0.0))
+    patches: Patches | None = None
 
     @property
     def lo(self):
@@ -83,6 +87,18 @@ class Conserved(eqx.Module):
     def held(self, area, reservoir: Reservoir | None):
         """int chi W X that each membrane has at its present ``area``, nm^2, (species, membranes)."""
         return (self.content + self.given(area, reservoir)) * self.stretched(area, reservoir)
+
+    def total(self, field):
+        """Sum of a field (n_z, n_y, n_x) over the points of each part that keeps its content: patch or membrane."""
+        if self.patches is None:
+            return spectral.total(self.regions(field.dtype) * field)
+        return self.patches.total(field)
+
+    def spread(self, numbers):
+        """One number for each of these parts as a field (n_z, n_y, n_x)."""
+        if self.patches is None:
+            return as_field(numbers, self.regions(numbers.dtype))
+        return self.patches.spread(numbers)
 
 
 def as_field(numbers, regions):

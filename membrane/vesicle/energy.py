@@ -22,16 +22,20 @@ In the second line K is the Gaussian curvature, in the third the gradient coeffi
 
 When the membrane moves, X is corrected so that each closed membrane keeps its content of every species exactly:
 
-    X = X_n + sum_i alpha_i chi_i s,   int chi_i W X = Q_i A_i/A0_i.
+    X = X_n + sum_i chi_i (alpha_i w + beta_i s),   int chi_i W X = Q_i A_i/A0_i.
 
 Q_i is what membrane i holds of a species when it is not strained. A strain A_i/A0_i - 1 is the same in all phases, so
 it leaves fractions and the share of Lo as they are. What a membrane with a reserve holds instead:
 :mod:`membrane.vesicle.conserved`.
 
-chi_i is 1 in the region of the box that belongs to membrane i and 0 elsewhere. s is what an even change of chemical
-potential would add to a field: max(1 - phi^2, 0) + 0.01 for phi, c (1 - c) for ceramide and u_i u_0 for cargo, which
-therefore stay between 0 and 1. alpha is a function of psi, and so is F. Its derivative contains the chemical potentials
-that line tension and curvature give to what is kept.
+chi_i is 1 in the region of the box that belongs to membrane i and 0 elsewhere. If the membranes are divided into
+patches (:mod:`membrane.vesicle.patches`), i counts these, and each of them has to hold its own content.
+
+alpha_i moves the walls between Lo and Ld: w is max(1 - phi^2, 0) + 0.01 for phi, and for ceramide and cargo the change
+that goes with it where the chemical potential mu = df/dX stays as it is, -s (d mu/d phi) max(1 - phi^2, 0). beta_i
+gives ceramide and cargo what they then still lack. s is what an even change of chemical potential would add: c (1 - c)
+for ceramide and u_i u_0 for cargo, which therefore stay between 0 and 1. alpha and beta are functions of psi, and so is
+F. Its derivative contains the chemical potentials that line tension and curvature give to what is kept.
 """
 
 from dataclasses import KW_ONLY
@@ -47,7 +51,7 @@ from membrane.energy import Cargo, Ceramide, Lipids, Mixture, lo_order, spontane
 from membrane.lattice import slabs, spectral
 from membrane.lattice.grid import Grid
 from membrane.vesicle import surface
-from membrane.vesicle.conserved import Conserved, as_field
+from membrane.vesicle.conserved import Conserved
 from membrane.vesicle.reserve import Reservoir
 from membrane.vesicle.surface import Derivatives
 
@@ -231,10 +235,9 @@ class Membrane(eqx.Module):
         area = sums(surface.delta(near, self.interface_width))
         return Conserved(area, content, jnp.asarray(labels), endless, nothing)
 
-    def _content(self, weight, fields, regions):
-        """int chi W X of each species and membrane, (species, membranes)."""
-        each = [spectral.total(regions * (weight * field)) for field in fields]
-        return jnp.stack(each) * self.grid.cell_volume
+    def _content(self, weight, fields, conserved: Conserved):
+        """int chi W X of each species and part that keeps its content, (species, parts)."""
+        return jnp.stack([conserved.total(weight * field) for field in fields]) * self.grid.cell_volume
 
     def areas(self, psi: Derivatives, conserved: Conserved):
         """int delta of each membrane, nm^2, (membranes,)."""
@@ -246,7 +249,7 @@ class Membrane(eqx.Module):
 
     def content_change(self, psi: Derivatives, change, conserved: Conserved):
         """By how much a change of the fields changes the contents, nm^2, (species, membranes)."""
-        strained = self._content(self.weight(psi), change, conserved.regions(self.grid.dtype))
+        strained = self._content(self.weight(psi), change, conserved)
         return strained / conserved.stretched(self.areas(psi, conserved), self.reservoir)
 
     def relaxed_content(self, psi: Derivatives, fields, conserved: Conserved):
@@ -258,23 +261,42 @@ class Membrane(eqx.Module):
         return self.content_change(psi, fields, conserved) - given
 
     def _held(self, psi: Derivatives, conserved: Conserved):
-        return conserved.held(self.areas(psi, conserved), self.reservoir)
+        """int chi W X that each patch or membrane has to have, nm^2, (species, parts)."""
+        areas, patches = self.areas(psi, conserved), conserved.patches
+        if patches is None:
+            return conserved.held(areas, self.reservoir)
+        area = patches.total(surface.delta(psi, self.interface_width)) * self.grid.cell_volume
+        return patches.held(area, conserved.stretched(areas, self.reservoir))
 
     def corrected(self, psi: Derivatives, fields, conserved: Conserved):
         """Fields (species, n_z, n_y, n_x), corrected so that every membrane has the content in ``conserved``."""
         return jnp.stack(self._corrected(psi, self.weight(psi), self.separate(fields), conserved))
 
     def _corrected(self, psi: Derivatives, weight, fields, conserved: Conserved) -> tuple:
-        """X + sum_i alpha_i chi_i s for every field."""
-        regions, shapes = conserved.regions(self.grid.dtype), self._correction_shapes(fields)
-        missing = self._held(psi, conserved) - self._content(weight, fields, regions)
-        alpha = missing / self._content(weight, shapes, regions)
-        return tuple(field + as_field(a, regions) * s for field, a, s in zip(fields, alpha, shapes, strict=True))
+        """X + sum_i chi_i (alpha_i w + beta_i s) for every field."""
+        follow, even = self._correction_shapes(fields)
+        missing = self._held(psi, conserved) - self._content(weight, fields, conserved)
+        moved, even_content = (self._content(weight, shapes, conserved) for shapes in (follow, even))
+        alpha = _over(missing[0], moved[0])
+        # phi has what it should have by then.
+        beta = _over(missing - alpha * moved, even_content).at[0].set(0)
+        return tuple(
+            field + conserved.spread(alpha) * w + conserved.spread(b) * s
+            for field, w, b, s in zip(fields, follow, beta, even, strict=True)
+        )
 
-    def _correction_shapes(self, fields) -> tuple:
-        """s of every field. For ceramide and cargo it is the concentration dependence of their mobility."""
-        named, part = self.named(fields), self.mixture.part
-        return _phi_correction_shape(named["phi"]), *(part(name).mobility(name, named) for name in self.species[1:])
+    def _correction_shapes(self, fields) -> tuple[tuple, tuple]:
+        """w and s of every field."""
+        named, others = self.named(fields), self.species[1:]
+        shift = _phi_correction_shape(named["phi"])
+        even = [self.mixture.part(name).mobility(name, named) for name in others]
+        walls = shift - PURE_PHASE_SHARE
+        potential = jax.grad(lambda named: jnp.sum(self.mixture.density(named)))
+        slopes = jax.jvp(lambda phi: potential(named | {"phi": phi}), (named["phi"],), (jnp.ones_like(named["phi"]),))[
+            1
+        ]
+        follow = [-walls * m * slopes[name] for name, m in zip(others, even, strict=True)]
+        return (shift, *follow), (shift, *even)
 
     # Energy ----------------------------------------------------------------------------------------------------
 
@@ -314,15 +336,15 @@ class Membrane(eqx.Module):
         """The parts of F. The fields are taken as they are, without a correction."""
         fields = self.separate(fields)
         return self._terms(
-            psi, fields, self._composition(fields, self._gradient_product(fields[0], conserved)), conserved
+            psi, fields, self._composition(fields, self._gradient_square(fields[0], conserved)), conserved
         )
 
     def _composition(self, fields, square):
         """f + (K/2) |grad phi|^2 in pN/nm, from the fields and |grad phi|^2."""
         return self.mixture.density(self.named(fields)) + 0.5 * self.lipids.gradient * square
 
-    def _gradient_product(self, phi, conserved: Conserved, of=lambda phi: phi):
-        """grad phi . grad of(phi) in 1/nm^2, (n_z, n_y, n_x).
+    def _gradient_square(self, phi, conserved: Conserved):
+        """|grad phi|^2 in 1/nm^2, (n_z, n_y, n_x).
 
         The differences belong to the faces between points. Half of each face counts for the point on either side. There
         is no face between the regions of two membranes.
@@ -334,7 +356,7 @@ class Membrane(eqx.Module):
             for axis, (both, h) in enumerate(zip(faces, grid.spacing, strict=True)):
                 for side, face in zip((-1, 1), both, strict=True):
                     there = slabs.beside(wide, axis, side)
-                    total = total + face * (there - phi) * (of(there) - of(phi)) / (2 * h**2)
+                    total = total + face * (there - phi) ** 2 / (2 * h**2)
             return total
 
         faces = [[conserved.same_membrane(axis, -side) for side in (-1, 1)] for axis in range(3)]
@@ -386,22 +408,14 @@ class Membrane(eqx.Module):
         """F (pN nm), dF/dpsi per volume (pN/nm^2, (n_z, n_y, n_x)), and the corrected fields as a tuple.
 
         dF/dpsi is the exact derivative of the discrete energy, at the corrected fields. It equals the derivative of
-        F - sum_i mu_i (int chi_i W X - held_i) at fixed X. held_i is what membrane i has to hold at its area, and
-        mu_i = (dF/dalpha_i)/int chi_i W s is the chemical potential of a species on it.
+        F - sum_i mu_i (int chi_i W X - held_i) at fixed X. held_i is what membrane or patch i has to hold at its area,
+        and mu_i is the chemical potential of a species on it.
         """
-        cell, regions, weight = self.grid.cell_volume, conserved.regions(self.grid.dtype), self.weight(psi)
+        cell, weight = self.grid.cell_volume, self.weight(psi)
         fields = self._corrected(psi, weight, self.separate(fields), conserved)
-        composition = self._composition(fields, self._gradient_product(fields[0], conserved))
-        shapes = self._correction_shapes(fields)
-        local = lambda fields: jnp.sum(
-            weight * self.mixture.density(self.named(fields)) + self.bending_density(psi, fields)
-        )
-        gain = [slope * s for slope, s in zip(jax.grad(local)(fields), shapes, strict=True)]
-        gain[0] = gain[0] + weight * self.lipids.gradient * self._gradient_product(
-            fields[0], conserved, _phi_correction_shape
-        )
-        potential = self._content(1.0, gain, regions) / self._content(weight, shapes, regions)
-        price = sum(as_field(mu, regions) * field for mu, field in zip(potential, fields, strict=True))
+        composition = self._composition(fields, self._gradient_square(fields[0], conserved))
+        potential = self._potentials(psi, weight, fields, conserved)
+        price = sum(conserved.spread(mu) * field for mu, field in zip(potential, fields, strict=True))
         # Multiplied and divided by W, because the compiler stores a quotient. It would compute a difference again at
         # each place where it is used.
         net = weight * (composition - price) / weight
@@ -411,6 +425,25 @@ class Membrane(eqx.Module):
         )
         slope = jax.grad(priced)(psi)
         return value, surface.adjoint(slope, self.grid) / cell, fields
+
+    def _potentials(self, psi: Derivatives, weight, fields, conserved: Conserved):
+        """mu_i of every species, pN/nm, (species, parts).
+
+        (dF/dbeta_i)/int chi_i W s of ceramide and cargo. That of phi is what remains of dF/dalpha_i when they are paid,
+        over int chi_i W w.
+        """
+        follow, even = self._correction_shapes(fields)
+        local = lambda fields: jnp.sum(
+            weight * self._composition(fields, self._gradient_square(fields[0], conserved))
+            + self.bending_density(psi, fields)
+        )
+        slopes = jax.grad(local)(fields)
+        moved, even_content = (self._content(weight, shapes, conserved) for shapes in (follow, even))
+        gained = self._content(1.0, [slope * s for slope, s in zip(slopes, even, strict=True)], conserved)
+        walls = sum(slope * w for slope, w in zip(slopes, follow, strict=True))
+        mu = _over(gained, even_content)
+        others = jnp.sum(mu[1:] * moved[1:], 0)
+        return mu.at[0].set(_over(self._content(1.0, [walls], conserved)[0] - others, moved[0]))
 
     def chemical_potential(self, psi: Derivatives, fields, conserved: Conserved, name: str = "phi"):
         """Chemical potential mu = (dF/dX)/W of the species ``name``, per area, pN/nm, (n_z, n_y, n_x)."""
@@ -470,6 +503,11 @@ class Membrane(eqx.Module):
         whole = jnp.maximum(spectral.total(ld), jnp.finfo(self.grid.dtype).tiny)
         means = [spectral.total(ld * field) / whole for field in fields[1:]]
         return stretch + self.flat_bending(jnp.stack([-jnp.ones((), self.grid.dtype), *means]))
+
+
+def _over(content, shape):
+    """content/shape; 0 for a patch without a point, whose content is 0."""
+    return content / jnp.where(shape == 0, 1, shape)
 
 
 def _phi_correction_shape(phi):

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from membrane.lattice import slabs
 from membrane.vesicle import surface
 from membrane.vesicle.composition import Transport, reacted
+from membrane.vesicle.division import divided
 from membrane.vesicle.energy import Membrane
 from membrane.vesicle.fission import FissionEvent, FusionEvent, detect_events
 from membrane.vesicle.shape import AbstractDescent, DescentReport, VesicleState
@@ -30,6 +31,24 @@ class Round(NamedTuple):
     state: VesicleState
     report: DescentReport
     events: list[FissionEvent | FusionEvent]
+
+
+def reshaped(
+    membrane: Membrane, descent: AbstractDescent, state: VesicleState, steps, dt
+) -> tuple[VesicleState, DescentReport]:
+    """The state after the shape has moved, and what it has done. Every Lo domain keeps its content (:mod:`.patches`).
+
+    Arguments:
+        membrane: the elastic properties and the free energy.
+        descent: how the shape moves.
+        state: where to start.
+        steps: number of steps of a shape without a clock.
+        dt: time of the round, s.
+    """
+    conserved = divided(membrane, state.psi, state.fields, state.conserved)
+    begin = slabs.placed(eqx.tree_at(lambda s: s.conserved, state, conserved), membrane.grid)
+    end, report = descent.round(membrane, begin, steps, dt)
+    return eqx.tree_at(lambda s: s.conserved, end, state.conserved), report
 
 
 @eqx.filter_jit
@@ -90,10 +109,11 @@ def evolve(
     """
     tried = 0
     for n in range(1, rounds + 1):
-        state, report = descent.round(membrane, state, jnp.asarray(trials), jnp.asarray(dt, membrane.grid.dtype))
+        time = jnp.asarray(dt, membrane.grid.dtype)
+        state, report = reshaped(membrane, descent, state, jnp.asarray(trials), time)
         if not report.complete:
             raise RuntimeError(f"round {n}: the shape refuses its shortest step; look for a field that is not finite")
-        state = transported(membrane, transport, state, jnp.asarray(dt, membrane.grid.dtype))
+        state = transported(membrane, transport, state, time)
         events: list[FissionEvent | FusionEvent] = []
         if n % look_every == 0:
             state, events = detect_events(membrane, state)

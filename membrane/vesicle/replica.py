@@ -34,7 +34,7 @@ from membrane.vesicle.checkpoint import (
     saved_state,
     state_arrays,
 )
-from membrane.vesicle.evolve import transported
+from membrane.vesicle.evolve import reshaped, transported
 from membrane.vesicle.necks import BudNeck, find_necks, nearest_bud, track_necks
 from membrane.vesicle.rows import UNITS, neck_columns, observables, series_row, surface_fields
 from membrane.vesicle.shape import AbstractDescent
@@ -218,7 +218,7 @@ class VesicleReplica:
             steps = jnp.asarray(max(1, physics.shape_steps // parts))
             for _ in range(parts):
                 dt = jnp.asarray(physics.schedule.tick_s / parts, grid.dtype)
-                state, report = physics.descent.round(physics.membrane, state, steps, dt)
+                state, report = reshaped(physics.membrane, physics.descent, state, steps, dt)
                 state = transported(physics.membrane, physics.transport, state, dt)
                 tried += int(report.taken) + int(report.refused)
                 refused += int(report.refused)
