@@ -50,9 +50,10 @@ def undivided(conserved: Conserved) -> Conserved:
 
 @eqx.filter_jit
 def _patches(membrane, psi, fields, conserved, labels, owner) -> Patches:
-    """The patches with what they have now."""
+    """The patches with what they have now, corrected so that together they have what the membranes keep."""
     grid, near = membrane.grid, surface.derivatives(psi, membrane.grid)
     weight, areas = membrane.weight(near), membrane.areas(near, conserved)
+    fields = membrane.corrected(near, fields, conserved)
     over = lambda field: total(field, labels, owner.size) * grid.cell_volume
     return Patches(
         labels,
