@@ -321,6 +321,24 @@ def test_area_and_lipids_over_5000_steps():
     assert np.all(np.diff(energies) < 1e-5 * energies[0])
 
 
+def test_a_limit_on_strain_does_not_stop_the_shape():
+    """A sphere that a pressure of 0.2 pN/nm^2 inflates, whose every step strains its area more than it may: steps are
+    refused down to the shortest, which is taken; the next is longer and refused again. F falls by more than half of
+    what the steps that are taken bring along the first descent."""
+    grid = Grid((24, 25, 27), (96.0, 100.0, 108.0), "float64")
+    model = of_one_material(grid, 5.0, area_modulus=20.0, pressure=-0.2)
+    psi = initial.profile(initial.sphere(grid, 30.0), 5.0, grid)
+    phi = jnp.ones(grid.shape)
+    state = VesicleState.at_rest(model, psi, phi, model.conserved(psi, phi))
+    relaxation = Relaxation(14.0, strain=1e-9)
+    _, first = relaxation.run(model, state, one(0))
+    state, report = relaxation.run(model, state, one(40))
+    assert int(report.taken) >= 15
+    assert int(report.refused) >= 15
+    fall = relaxation.least_step * float(first.descent) * int(report.taken)
+    assert float(report.first_energy - report.energy) > 0.5 * fall
+
+
 @pytest.mark.parametrize("strain", [0.01, -0.01])
 def test_a_strained_vesicle_relaxes(strain):
     """An area that is 1 % off its relaxed value, twenty times what a step may add, comes back to 0.1 % within 40
