@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 from pydantic.fields import FieldInfo
 
-from membrane.config import SheetConfig, VesicleConfig, json_schema
+from membrane.config import KineticsConfig, SheetConfig, VesicleConfig, json_schema
 from membrane.config.faults import section_of
 from membrane.config.provenance import Provenance, provenances
 from membrane.config.sections import Section
@@ -27,7 +27,11 @@ ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "parameters.md"
 SCHEMA = ROOT / "docs" / "configuration.schema.json"
 
-GEOMETRIES = {"sheet": (SheetConfig, "configs/ceramide.yaml"), "vesicle": (VesicleConfig, "configs/vesicle_bud.yaml")}
+GEOMETRIES = {
+    "sheet": (SheetConfig, "configs/ceramide.yaml"),
+    "vesicle": (VesicleConfig, "configs/vesicle_bud.yaml"),
+    "kinetics": (KineticsConfig, "configs/life.yaml"),
+}
 """For each geometry its configuration and the file whose values are shown."""
 
 MARKED = re.compile(r"(<!-- table: (\w+) (.+?) -->\n).*?(<!-- end of table -->)", re.DOTALL)

@@ -39,10 +39,12 @@ ROOMS = {
     # The two geometries do not know each other. What a domain does is asked of bud, what is left to spend of endosome.
     "vesicle": "energy lattice outcome replica units",
     "sheet": "bud endosome energy lattice outcome replica units",
+    # A sphere with a list of domains: no fields, no grid.
+    "kinetics": "bud endosome energy outcome replica units",
     # Figures read archives. They find vesicles in frames by themselves, with the rules of the run.
     "figures": "archive comparison lattice outcome paths units vesicle",
     # The one border between a configuration and physics.
-    "builder": "bud config endosome energy lattice outcome replica sheet units vesicle",
+    "builder": "bud config endosome energy kinetics lattice outcome replica sheet units vesicle",
     "program": "archive builder config figures outcome paths replica",
     # Members are processes of their own: a sweep knows configurations and folders, no physics.
     "sweep": "archive config paths program",
@@ -84,7 +86,6 @@ WITHIN = {
     },
     "sheet": {
         "state": "",
-        "ledger": "",
         "hydrodynamics": "",
         "domains": "",
         "noise": "",
@@ -94,9 +95,9 @@ WITHIN = {
         "simulate": "plane state stepper",
         "fate": "",
         "exchange": "",
-        "budding": "domains exchange fate ledger plane state",
-        "series": "budding domains ledger plane state",
-        "replica": "budding ledger plane series simulate stepper",
+        "budding": "domains exchange fate plane state",
+        "series": "budding domains plane state",
+        "replica": "budding plane series simulate stepper",
     },
     # checkpoint, rows and replica take more through the package itself.
     "vesicle": {

@@ -173,6 +173,10 @@ def gate_energy(problem: bud.Problem, line_tension: float, gate: float) -> float
 @compiled("closed")
 def _gate_energy(given, *, closed):
     *values, line_tension, gate = given
-    problem = bud.Problem.of(values)
+    return height_of_gate(bud.Problem.of(values), line_tension, gate, closed)
+
+
+def height_of_gate(problem: bud.Problem, line_tension, gate, closed: bool):
+    """What :func:`gate_energy` gives, inside of a program of JAX; ``closed``: whether the host is a sphere."""
     rim = 2 * jnp.pi * gate * jnp.minimum(line_tension - bud.closing_tension(problem), 0)
     return bud.closed_energy(problem, closed) - bud.reference_energy(problem, line_tension, closed) + rim

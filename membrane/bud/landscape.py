@@ -54,10 +54,10 @@ class Domain:
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """The membrane around the domains.
+    """The membrane around the domains. All but the rigidity is one value, or one for each domain.
 
     Attributes:
-        tension: pN/nm; one value, or one for each domain.
+        tension: pN/nm.
         bending_rigidity: pN nm.
         spontaneous_curvature: the 2H that the membrane of the host prefers, 1/nm; positive into the lumen.
         radius: radius of the sphere that the host forms, nm; inf for a flat host.
@@ -65,8 +65,8 @@ class Host:
 
     tension: float | np.ndarray
     bending_rigidity: float
-    spontaneous_curvature: float = 0.0
-    radius: float = np.inf
+    spontaneous_curvature: float | np.ndarray = 0.0
+    radius: float | np.ndarray = np.inf
 
 
 def bud_direction(domain: Domain, host: Host) -> np.ndarray:

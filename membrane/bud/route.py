@@ -161,12 +161,12 @@ def _whole_route(states: PathStates, line_tension: float) -> np.ndarray:
     if (below[X] > 0).sum() < 2:
         return NO_WAY
     if below[X, 0] > 0:
-        below = np.hstack([_flat_state(below[:, :1]), below])
+        below = np.hstack([flat_state(below[:, :1]), below])
     if below[X, -1] < grid[-1] and not above.size:
         below[DRAG, -1] = below[DRAG, -2]
-        below = np.hstack([below, _continued(below, grid[grid > below[X, -1]])])
+        below = np.hstack([below, continued(below, grid[grid > below[X, -1]])])
     if below[X, -1] == grid[-1]:
-        return _refined(below, line_tension)
+        return refined(below, line_tension)
     return _with_snap(below, above, states.snap, line_tension, grid[1] - grid[0])
 
 
@@ -174,7 +174,7 @@ def _with_snap(below, above, snap, line_tension, step) -> np.ndarray:
     """The route along ``below``, across, and along ``above``."""
     first = _landing(below[:, -1], above, line_tension, step)
     across = max(above[X, first] - below[X, -1], step)
-    start, end = _refined(below, line_tension), _refined(above[:, first:], line_tension)
+    start, end = refined(below, line_tension), refined(above[:, first:], line_tension)
     end[0] += start[0, -1] + across - end[0, 0]
     between = (1 - np.array([ABRUPT, 1 - ABRUPT])) * start[:, -1:] + np.array([ABRUPT, 1 - ABRUPT]) * end[:, :1]
     between[-1] = np.log(snap[first] / across**2)
@@ -204,14 +204,14 @@ def _rim_force(x):
     return 2 * np.pi * np.tanh(x) / np.cosh(x)
 
 
-def _flat_state(first) -> np.ndarray:
+def flat_state(first) -> np.ndarray:
     """The state at x = 0 before the state ``first``, array (7, 1): dG/dx is continued as a straight line."""
     x, energy, slope, bend, _, _, drag = first
     flat = np.zeros_like(x)
     return np.stack([flat, energy - slope * x + 0.5 * bend * x**2, slope - bend * x, bend, flat, flat, drag])
 
 
-def _continued(states, x) -> np.ndarray:
+def continued(states, x) -> np.ndarray:
     """States at the places ``x`` beyond the last of ``states``.
 
     There l* = l0 + b (x - x_last) and G = G_last + 2 pi int l* alpha tanh(x) dx. b is the slope of l* at the last
@@ -238,7 +238,7 @@ def _continued(states, x) -> np.ndarray:
     )
 
 
-def _refined(states, line_tension) -> np.ndarray:
+def refined(states, line_tension) -> np.ndarray:
     """The rows of :func:`route` at POINTS_A_STEP points for each step between states.
 
     The energy is the polynomial of fifth degree that has the given G, G' and G'' at both ends of the step. Neck and

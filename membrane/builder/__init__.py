@@ -2,12 +2,13 @@
 
 import jax
 
+from membrane.builder.kinetics import kinetics_physics
 from membrane.builder.sheet import sheet_physics
 from membrane.builder.vesicle import vesicle_physics
 from membrane.config import Config
 from membrane.replica import Physics
 
-BUILDERS = {"sheet": sheet_physics, "vesicle": vesicle_physics}
+BUILDERS = {"sheet": sheet_physics, "vesicle": vesicle_physics, "kinetics": kinetics_physics}
 """By the key ``kind`` of a configuration."""
 
 

@@ -1,8 +1,13 @@
-"""The endosome's budget from the configuration of either geometry: its tension law, and what its reserve is made of."""
+"""The endosome's budget from a configuration: its tension law, its supply, and what its reserve is made of."""
+
+import math
+
+import numpy as np
 
 from membrane.builder.elasticity import elasticity
 from membrane.builder.species import equilibrium_cargo
 from membrane.config import Config
+from membrane.endosome.budget import Endosome, VesicleSupply
 from membrane.endosome.tension import TensionLaw
 from membrane.energy import Mixture
 from membrane.energy.ceramide import CYTOSOLIC, LUMINAL
@@ -54,3 +59,26 @@ def arriving_composition(config: Config, mixture: Mixture, means: dict[str, floa
         total = section.cargo_fraction if section.cargo_fraction is not None else config.cargo.fraction
         given |= equilibrium_cargo(mixture.cargo, total, section.order)
     return given
+
+
+def vesicle_supply(config: Config, mixture: Mixture, means: dict[str, float]) -> VesicleSupply:
+    """The vesicles that fuse with an endosome; ``mixture`` and ``means`` as of :func:`arriving_composition`."""
+    arriving, section = arriving_composition(config, mixture, means), config.supply
+    return VesicleSupply(
+        rate_per_s=config.acceleration * section.fusion_rate_per_s,
+        diameter=section.fusion_diameter_nm,
+        diameter_sd=section.fusion_diameter_sd_nm,
+        composition=np.array([arriving[name] for name in mixture.species]),
+        recycling=section.recycling,
+    )
+
+
+def new_endosome(config: Config, law: TensionLaw) -> Endosome:
+    """The budget of an endosome at the start."""
+    time = config.endosome.volume_regulation_time_s
+    return Endosome.open(
+        law,
+        config.geometry.host_radius_nm,
+        config.supply.reserve_fraction,
+        regulation_time=math.inf if time is None else time / config.acceleration,
+    )

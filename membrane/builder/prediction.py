@@ -6,7 +6,7 @@ import numpy as np
 
 from membrane.bud.situation import DIAMETERS_NM, Prediction, Situation, predict_situation
 from membrane.builder.elasticity import elasticity
-from membrane.builder.law import bud_law, host_radius
+from membrane.builder.law import bud_law
 from membrane.builder.sheet import build_sheet
 from membrane.config import SheetConfig
 from membrane.energy.wall import measure_wall
@@ -30,7 +30,7 @@ def situation_of(config: SheetConfig) -> Situation:
         rigidity_outside=elastic.bending_rigidity_ld,
         gaussian_contrast=elastic.gaussian_modulus_contrast,
         tension=config.membrane.tension_uN_per_m * PN_PER_NM_PER_UN_PER_M,
-        host_radius=host_radius(config),
+        host_radius=config.geometry.host_radius_nm,
         thermal_energy=elastic.thermal_energy,
     )
 

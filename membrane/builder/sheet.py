@@ -4,16 +4,14 @@ import math
 from functools import partial
 
 import jax.numpy as jnp
-import numpy as np
 
 from membrane.builder.elasticity import elasticity
-from membrane.builder.endosome import arriving_composition, tension_law
-from membrane.builder.law import bud_law, host_radius, solvent_viscosity
+from membrane.builder.endosome import arriving_composition, new_endosome, tension_law, vesicle_supply
+from membrane.builder.law import bud_law, solvent_viscosity
 from membrane.builder.species import Dissolved, diffusion_pair, dissolved, molecular_areas
 from membrane.builder.start import balanced_host, resting_means
 from membrane.config import SheetConfig
-from membrane.endosome.budget import Endosome, VesicleSupply
-from membrane.endosome.tension import TensionLaw
+from membrane.endosome.budget import VesicleSupply
 from membrane.energy import Helfrich, Lipids, Mixture
 from membrane.energy.wall import measure_wall
 from membrane.lattice.grid import Grid
@@ -56,8 +54,8 @@ def sheet_physics(config: SheetConfig) -> SheetPhysics:
         stepper=_stepper(config),
         rules=_rules(config, wall),
         supply=_supply(config, model.mixture),
-        tension_law=(law := tension_law(config, host_radius(config))),
-        new_endosome=partial(_endosome, config, law),
+        tension_law=(law := tension_law(config, config.geometry.host_radius_nm)),
+        new_endosome=partial(new_endosome, config, law),
         wall=wall,
         schedule=_schedule(config),
         first_step_ticks=min(4, largest),
@@ -189,14 +187,7 @@ def _rules(config, wall) -> BuddingRules:
 
 
 def _supply(config, mixture: Mixture) -> VesicleSupply:
-    arriving, section = arriving_composition(config, mixture, _given_means(config)), config.supply
-    supply = VesicleSupply(
-        rate_per_s=config.acceleration * section.fusion_rate_per_s,
-        diameter=section.fusion_diameter_nm,
-        diameter_sd=section.fusion_diameter_sd_nm,
-        composition=np.array([arriving[name] for name in mixture.species]),
-        recycling=section.recycling,
-    )
+    section, supply = config.supply, vesicle_supply(config, mixture, _given_means(config))
     (smallest, largest), spacing = supply.extreme_diameters, config.geometry.spacing_nm
     sizes = (
         f"supply.fusion_diameter_nm {section.fusion_diameter_nm:g} and supply.fusion_diameter_sd_nm "
@@ -220,13 +211,3 @@ def _supply(config, mixture: Mixture) -> VesicleSupply:
             f"{share:.3g} of the membrane between two looks (budding.look_interval_ms): at most {MOST_RENEWED:g} may be"
         )
     return supply
-
-
-def _endosome(config, law: TensionLaw) -> Endosome:
-    time = config.endosome.volume_regulation_time_s
-    return Endosome.open(
-        law,
-        host_radius(config),
-        config.supply.reserve_fraction,
-        regulation_time=math.inf if time is None else time / config.acceleration,
-    )

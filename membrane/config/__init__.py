@@ -2,6 +2,7 @@
 
 from membrane.config.compare import FREE_TO_CHANGE, changes
 from membrane.config.editor import json_schema
+from membrane.config.kinetics import KineticsConfig
 from membrane.config.reading import Config, changed, load, load_sweep, log_remarks, parse
 from membrane.config.sheet import SheetConfig
 from membrane.config.sweep import SweepConfig
@@ -12,6 +13,7 @@ __all__ = [
     "FREE_TO_CHANGE",
     "Config",
     "ConfigError",
+    "KineticsConfig",
     "SheetConfig",
     "SweepConfig",
     "VesicleConfig",

@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
 from membrane.config.faults import section_of
+from membrane.config.kinetics import KineticsConfig
 from membrane.config.provenance import provenances
 from membrane.config.sections import Section
 from membrane.config.sheet import SheetConfig
@@ -47,14 +48,14 @@ def unit_of(key: str) -> str:
 def json_schema() -> dict[str, Any]:
     """The JSON schema of all files that membrane reads: runs of each ``kind``, and sweeps.
 
-    A file with the key ``vary`` or ``base`` is a sweep. Any other is a run: of a vesicle where ``kind`` says so, else
-    of a sheet. The description of a key holds its meaning, unit, default, documented range, source and trust. The
+    A file with the key ``vary`` or ``base`` is a sweep. Any other is a run, of the kind that ``kind`` names, else of a
+    sheet. The description of a key holds its meaning, unit, default, documented range, source and trust. The
     schema knows each key by itself; keys that do not fit each other are found when the file is loaded.
 
     >>> json_schema().get("title")
     'Configuration of membrane'
     """
-    kinds = (SheetConfig, VesicleConfig, SweepConfig)
+    kinds = (SheetConfig, VesicleConfig, KineticsConfig, SweepConfig)
     adapters = [(kind.__name__, "validation", TypeAdapter(kind)) for kind in kinds]
     _, found = TypeAdapter.json_schemas(adapters, ref_template="#/definitions/{model}")
     definitions = found["$defs"]
@@ -62,15 +63,16 @@ def json_schema() -> dict[str, Any]:
         properties = definitions[section.__name__]["properties"]
         for key, field in section.model_fields.items():
             properties[key] = _described(key, field, properties[key])
-    sheet, vesicle, sweep = ({"$ref": f"#/definitions/{kind.__name__}"} for kind in kinds)
-    is_vesicle = {"properties": {"kind": {"const": "vesicle"}}, "required": ["kind"]}
+    sheet, vesicle, kinetics, sweep = ({"$ref": f"#/definitions/{kind.__name__}"} for kind in kinds)
+    is_kind = lambda kind: {"properties": {"kind": {"const": kind}}, "required": ["kind"]}
+    other = {"if": is_kind("kinetics"), "then": kinetics, "else": sheet}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Configuration of membrane",
         "type": "object",
         "if": {"anyOf": [{"required": ["vary"]}, {"required": ["base"]}]},
         "then": sweep,
-        "else": {"if": is_vesicle, "then": vesicle, "else": sheet},
+        "else": {"if": is_kind("vesicle"), "then": vesicle, "else": other},
         "definitions": {name: _simplified(definitions[name]) for name in sorted(definitions)},
     }
 

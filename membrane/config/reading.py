@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from membrane.config.faults import error_from, error_of, hint, leaves
+from membrane.config.kinetics import KineticsConfig
 from membrane.config.provenance import values_outside
 from membrane.config.sections import RunConfig, Section
 from membrane.config.sheet import SheetConfig
@@ -17,9 +18,9 @@ from membrane.config.vesicle import VesicleConfig
 
 log = logging.getLogger("membrane")
 
-Config = SheetConfig | VesicleConfig
+Config = SheetConfig | VesicleConfig | KineticsConfig
 
-KINDS = {"sheet": SheetConfig, "vesicle": VesicleConfig}
+KINDS = {"sheet": SheetConfig, "vesicle": VesicleConfig, "kinetics": KineticsConfig}
 """The kinds of run, by the key ``kind``. Without that key a run is of a sheet."""
 
 

@@ -320,23 +320,28 @@ class ReserveConfig(Section):
     )
 
 
-class OutputConfig(Section):
+class RecordConfig(Section):
     """What the archive keeps, and how often. Intervals are in simulated time."""
 
     series_interval_ms: Annotated[Positive, NUMERICAL] = Field(
         description="simulated time between rows of /series; rounded up to whole longest steps of a "
-        "sheet, to whole looks of a vesicle"
-    )
-    frame_interval_ms: Annotated[Positive, NUMERICAL] = Field(
-        description="simulated time between frames; rounded up to whole longest steps of a sheet, to "
-        "whole rounds of a vesicle"
+        "sheet or of kinetics, to whole looks of a vesicle"
     )
     checkpoint_interval_ms: Annotated[Positive, NUMERICAL] = Field(
         description="simulated time between checkpoints; rounded up to whole looks of a sheet, to whole "
-        "rounds of a vesicle"
+        "rounds of a vesicle, to whole longest steps of kinetics"
     )
     keep_checkpoint: Annotated[bool, NUMERICAL] = Field(
         default=True, description="whether the archive keeps the last state, from which --resume extends the run"
+    )
+
+
+class OutputConfig(RecordConfig):
+    """What the archive keeps, and how often. Intervals are in simulated time."""
+
+    frame_interval_ms: Annotated[Positive, NUMERICAL] = Field(
+        description="simulated time between frames; rounded up to whole longest steps of a sheet, to "
+        "whole rounds of a vesicle"
     )
 
 

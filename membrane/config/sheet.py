@@ -50,6 +50,11 @@ class Geometry(Section):
         Positive, Provenance(None, "0.8 of the interface width", "numerical", "at most the interface width")
     ] = Field(description="wanted grid spacing; each side is divided into the nearest whole number of spacings")
 
+    @property
+    def host_radius_nm(self) -> float:
+        """Radius of the endosome: that of the sphere which has the area of the box."""
+        return math.sqrt(math.prod(self.box_nm) / (4 * math.pi))
+
 
 class LipidsConfig(PhasesConfig):
     """Separation into Lo and Ld."""
@@ -79,8 +84,8 @@ class MembraneConfig(RigidityConfig):
     )
 
 
-class HydrodynamicsConfig(Section):
-    """Flow within the membrane, a viscous film between two solvents."""
+class FilmConfig(Section):
+    """The membrane as a viscous film between two solvents."""
 
     membrane_viscosity_nPa_s_m: Annotated[
         Positive,
@@ -96,6 +101,11 @@ class HydrodynamicsConfig(Section):
     lumen_viscosity_mPa_s: Annotated[Positive, Provenance((1.0, 3.0), "-", "unverified")] = Field(
         description="viscosity of the lumen"
     )
+
+
+class HydrodynamicsConfig(FilmConfig):
+    """Flow within the membrane, a viscous film between two solvents."""
+
     in_plane_flow: Annotated[Flag, NUMERICAL] = Field(
         default=True, description="false: lipids and cargo move by diffusion only"
     )
@@ -120,12 +130,9 @@ class ScissionAid(Section):
     ] = Field(description="time from the bud to the arrival of the aid")
 
 
-class BuddingConfig(Section):
-    """How a domain becomes a vesicle."""
+class NeckConfig(Section):
+    """When the neck of a bud breaks, and how dense the vesicle is."""
 
-    law: Annotated[Literal["exact", "cap"], Provenance(None, "-", "-")] = Field(
-        default="exact", description="exact: the axisymmetric shapes of least energy; cap: spherical caps"
-    )
     neck_radius_nm: Annotated[
         Positive,
         Provenance(
@@ -134,12 +141,6 @@ class BuddingConfig(Section):
             "unverified",
         ),
     ] = Field(description="radius at which a neck breaks")
-    circularity: Annotated[Number, Field(gt=0, le=1), NUMERICAL] = Field(
-        default=0.9, description="domains at least as round as this are put to the bud law (1: a circle)"
-    )
-    look_interval_ms: Annotated[Positive, NUMERICAL] = Field(
-        default=1.024, description="simulated time between looks for domains that bud"
-    )
     scission_aid: ScissionAid | None = None
     shell_density_g_per_ml: Annotated[
         Positive,
@@ -153,6 +154,20 @@ class BuddingConfig(Section):
             (1.06, 1.15), "illustration of the shell model; its arithmetic is derived", "unverified", "examples"
         ),
     ] = Field(description="density of a vesicle's lumen, for its buoyant density")
+
+
+class BuddingConfig(NeckConfig):
+    """How a domain becomes a vesicle."""
+
+    law: Annotated[Literal["exact", "cap"], Provenance(None, "-", "-")] = Field(
+        default="exact", description="exact: the axisymmetric shapes of least energy; cap: spherical caps"
+    )
+    circularity: Annotated[Number, Field(gt=0, le=1), NUMERICAL] = Field(
+        default=0.9, description="domains at least as round as this are put to the bud law (1: a circle)"
+    )
+    look_interval_ms: Annotated[Positive, NUMERICAL] = Field(
+        default=1.024, description="simulated time between looks for domains that bud"
+    )
 
 
 class SupplyConfig(ReserveConfig):
@@ -173,7 +188,7 @@ class SupplyConfig(ReserveConfig):
     )
     recycling: Annotated[Flag, NO_SOURCE] = Field(
         default=False,
-        description="true: a fusing vesicle becomes a patch of the sheet, its Lo in one piece, and as much host and "
+        description="true: a fusing vesicle becomes a patch of the membrane, its Lo in one piece, and as much host and "
         "fluid leave as keep the endosome at its size; false: it adds to the reserve and to the lumen",
     )
 

@@ -51,10 +51,11 @@ def count_faults(config, step_s: float, points: float) -> list[str]:
             f"duration_s {config.duration_s:g} with output.series_interval_ms {output.series_interval_ms:g} makes "
             f"{rows:.3g} rows of {config.endosomes} endosomes; {MOST_ROWS:.3g} are the most: take a longer interval"
         )
-    frames = config.duration_s / max(output.frame_interval_ms * 1e-3, step_s)
+    interval = getattr(output, "frame_interval_ms", None)
+    frames = config.duration_s / max(interval * 1e-3, step_s) if interval else 0
     if frames > MOST_FRAMES:
         faults.append(
-            f"duration_s {config.duration_s:g} with output.frame_interval_ms {output.frame_interval_ms:g} makes "
+            f"duration_s {config.duration_s:g} with output.frame_interval_ms {interval:g} makes "
             f"{frames:.3g} frames; {MOST_FRAMES:.3g} are the most: take a longer interval"
         )
     if config.endosomes * points > MOST_POINTS_TOGETHER:

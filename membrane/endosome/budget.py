@@ -52,7 +52,14 @@ class VesicleSupply:
     def arrivals(self, rng: np.random.Generator, dt: float) -> np.ndarray:
         """Diameters in nm of the vesicles that fuse within ``dt`` seconds: a Poisson number with the mean rate dt."""
         not_negative("dt", dt)
-        number = int(rng.poisson(self.rate_per_s * dt))
+        return self._diameters(rng, int(rng.poisson(self.rate_per_s * dt)))
+
+    def next_arrival(self, rng: np.random.Generator) -> tuple[float, float]:
+        """Time in s until the next vesicle fuses, whose mean is 1/rate (inf: none comes), and its diameter in nm."""
+        wait = rng.exponential(1 / self.rate_per_s) if self.rate_per_s else math.inf
+        return float(wait), float(self._diameters(rng, 1)[0])
+
+    def _diameters(self, rng, number: int) -> np.ndarray:
         middle, spread = self._logarithms
         if not spread:
             return np.full(number, self.diameter)

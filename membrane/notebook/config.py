@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
-from membrane.config import ConfigError, SheetConfig, VesicleConfig, changed, parse
+from membrane.config import ConfigError, KineticsConfig, SheetConfig, VesicleConfig, changed, parse
 from membrane.config import load as load_file
 from membrane.config.faults import leaves
 from membrane.config.sections import RunConfig, Section
@@ -71,13 +71,19 @@ class ConfigOfVesicle(VesicleConfig, Config):
     """A configuration of kind ``vesicle``."""
 
 
-FACES = {"sheet": ConfigOfSheet, "vesicle": ConfigOfVesicle}
+class ConfigOfKinetics(KineticsConfig, Config):
+    """A configuration of kind ``kinetics``."""
 
-Source = str | PathLike[str] | SheetConfig | VesicleConfig
+
+FACES = {"sheet": ConfigOfSheet, "vesicle": ConfigOfVesicle, "kinetics": ConfigOfKinetics}
+
+Face = ConfigOfSheet | ConfigOfVesicle | ConfigOfKinetics
+
+Source = str | PathLike[str] | SheetConfig | VesicleConfig | KineticsConfig
 """What stands for a configuration: a path, a shipped name, or a configuration."""
 
 
-def load(config: Source, *, set: Mapping[str, Any] | None = None, **changes: Any) -> ConfigOfSheet | ConfigOfVesicle:
+def load(config: Source, *, set: Mapping[str, Any] | None = None, **changes: Any) -> Face:
     """Read and check a configuration.
 
     ``config``: the path of a YAML file, the name of a shipped configuration (``list(membrane.configs)``), or a
@@ -91,17 +97,18 @@ def load(config: Source, *, set: Mapping[str, Any] | None = None, **changes: Any
     >>> mb.load("ceramide", duration_s=0.01).duration_s
     0.01
     """
-    found = config if isinstance(config, SheetConfig | VesicleConfig) else load_file(config_file(config))
+    checked = isinstance(config, SheetConfig | VesicleConfig | KineticsConfig)
+    found = config if checked else load_file(config_file(config))
     return face(found).changed(set=set, **changes)
 
 
-def face(config: SheetConfig | VesicleConfig) -> ConfigOfSheet | ConfigOfVesicle:
+def face(config: SheetConfig | VesicleConfig | KineticsConfig) -> Face:
     """A checked configuration as users see it."""
     kind = FACES[config.kind]
     return config if isinstance(config, kind) else kind.model_validate(dict(config))
 
 
-def from_text(text: str, source: str) -> ConfigOfSheet | ConfigOfVesicle:
+def from_text(text: str, source: str) -> Face:
     """The configuration that an archive keeps as text. ``source``: the archive, for error messages."""
     return face(parse(text, source=source))
 

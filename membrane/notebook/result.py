@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from membrane.archive import ArchiveError, RunRecord
 from membrane.archive import read as read_archive
 from membrane.notebook import tables
-from membrane.notebook.config import ConfigOfSheet, ConfigOfVesicle, from_text
+from membrane.notebook.config import Face, from_text
 from membrane.notebook.folder import TemporaryFolder
 from membrane.notebook.sizes import Sizes
 from membrane.notebook.tree import tree
@@ -46,7 +46,7 @@ class Result:
         return dict(self._record.attributes)
 
     @cached_property
-    def config(self) -> ConfigOfSheet | ConfigOfVesicle:
+    def config(self) -> Face:
         """The configuration of the run, defaults included.
 
         Raises ConfigError where the archive was made by a version with other keys.

@@ -5,10 +5,10 @@ from os import PathLike
 from pathlib import Path
 
 from membrane.config.shipped import files, near
-from membrane.notebook.config import ConfigOfSheet, ConfigOfVesicle, load
+from membrane.notebook.config import Face, load
 
 
-class ShippedConfigs(Mapping[str, ConfigOfSheet | ConfigOfVesicle]):
+class ShippedConfigs(Mapping[str, Face]):
     """The configurations that come with the package, by name.
 
     >>> import membrane as mb
@@ -18,7 +18,7 @@ class ShippedConfigs(Mapping[str, ConfigOfSheet | ConfigOfVesicle]):
     10
     """
 
-    def __getitem__(self, name: str) -> ConfigOfSheet | ConfigOfVesicle:
+    def __getitem__(self, name: str) -> Face:
         if name not in list(self):
             raise KeyError(f"no shipped configuration is called {name!r}; {near(name)}")
         return load(files()[name])

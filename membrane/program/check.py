@@ -17,7 +17,8 @@ def check(config: Config, physics, trial_s: float | None) -> int:
     ``trial_s``: seconds for which one endosome is advanced, to estimate the time that the run takes; None: no estimate.
     """
     points = " x ".join(str(n) for n in physics.grid.shape[::-1])
-    print(f"{config.name}: {config.endosomes} endosomes of {points} points, {physics.grid.dtype}")
+    of_points = f" of {points} points" if points else ""
+    print(f"{config.name}: {config.endosomes} endosomes{of_points}, {physics.grid.dtype}")
     print(*physics.check(), sep="\n")
     endosome = physics.endosome(0)
     print(f"memory of the process: about {_memory(endosome, config) / MIB:.0f} MiB with all endosomes")

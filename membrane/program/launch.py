@@ -103,7 +103,7 @@ def batch_of(config: Config, physics, at_a_time: int | None) -> Batch | None:
     ``at_a_time``: endosomes in a batch, as ``--batch`` gives it; None: the default, a batch on GPUs only.
     """
     if at_a_time is not None and config.kind != "sheet":
-        raise ConfigError(f"--batch {at_a_time}: only sheets are batched, a vesicle fills a device; leave it out")
+        raise ConfigError(f"--batch {at_a_time}: only sheets are batched; leave it out")
     if config.kind != "sheet" or (at_a_time is None and jax.default_backend() == "cpu"):
         return None
     return Batch.on_all_devices(physics.stepper.chunk, config.endosomes, at_a_time)

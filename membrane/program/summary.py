@@ -35,7 +35,7 @@ def _picture(record: RunRecord, path: Path) -> str:
             from membrane.figures import sheet as plot
             from membrane.figures import vesicle as plot_vesicle
 
-            figure = (plot if record.config["kind"] == "sheet" else plot_vesicle).summary_figure(record)
+            figure = (plot_vesicle if record.config["kind"] == "vesicle" else plot).summary_figure(record)
             return f"picture {canvas.save(figure, path, dpi=200)}"
     except Exception as error:
         why = " ".join(f"{type(error).__name__}: {error}".split())

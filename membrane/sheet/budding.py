@@ -7,13 +7,13 @@ import numpy as np
 
 from membrane.bud.landscape import BudAnswer, Domain, Host, bud_direction
 from membrane.endosome.budget import Endosome, VesicleSupply
+from membrane.endosome.ledger import Ledger
 from membrane.outcome.density import SHELL_THICKNESS_NM, shell_density
 from membrane.outcome.table import MolecularAreas, event_row
 from membrane.sheet.domains import Domains, find_domains, removal_masks
 from membrane.sheet.exchange import arrival_place, carrier_patch
 from membrane.sheet.fate import DomainAnswer, Fate, OpenBud, Passage, fate_of_domain, fate_of_open_bud
-from membrane.sheet.ledger import Ledger, content
-from membrane.sheet.plane import Sheet
+from membrane.sheet.plane import Sheet, content
 from membrane.sheet.state import SheetState
 from membrane.units import PN_PER_NM_PER_UN_PER_M
 

@@ -408,3 +408,8 @@ class Sheet(eqx.Module):
         off, n = self.mixture.cargo.oligomers.dissociation_rate, self.mixture.cargo.oligomers.size
         u1, un = self.mean_fields[MONOMER], self.mean_fields[OLIGOMER]
         return float(10 * off * n * un / u1), float(off)
+
+
+def content(fields, cell_area: float) -> np.ndarray:
+    """Integral of each field (species, n_y, n_x) over the sheet, (species,) in nm^2, in float64."""
+    return np.asarray(fields).sum(axis=(1, 2), dtype=np.float64) * cell_area

@@ -11,13 +11,13 @@ import numpy as np
 
 from membrane.bud.landscape import Domain, Host
 from membrane.endosome.budget import Endosome, VesicleSupply
+from membrane.endosome.ledger import Ledger
 from membrane.endosome.tension import TensionLaw
 from membrane.energy.wall import Wall
 from membrane.lattice.grid import Grid
 from membrane.replica import NumericalFailure, Schedule, frame_arrays, restored, waiting_frames
 from membrane.sheet.budding import BuddingRules, BudWatcher
-from membrane.sheet.ledger import Ledger, content
-from membrane.sheet.plane import Sheet
+from membrane.sheet.plane import Sheet, content
 from membrane.sheet.series import UNITS, Cadence, FrameRecorder, SeriesRecorder
 from membrane.sheet.simulate import simulate
 from membrane.sheet.stepper import Bdf2

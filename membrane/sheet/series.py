@@ -6,8 +6,7 @@ import numpy as np
 
 from membrane.sheet.budding import BudWatcher, is_round
 from membrane.sheet.domains import find_domains
-from membrane.sheet.ledger import content
-from membrane.sheet.plane import Sheet
+from membrane.sheet.plane import Sheet, content
 from membrane.sheet.state import SheetState
 from membrane.units import PN_PER_NM_PER_UN_PER_M
 

@@ -7,7 +7,17 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from membrane.config import ConfigError, SheetConfig, SweepConfig, VesicleConfig, json_schema, load, load_sweep, parse
+from membrane.config import (
+    ConfigError,
+    KineticsConfig,
+    SheetConfig,
+    SweepConfig,
+    VesicleConfig,
+    json_schema,
+    load,
+    load_sweep,
+    parse,
+)
 from membrane.config.editor import UNITS, unit_of
 from membrane.config.faults import leaves, section_of
 from membrane.config.provenance import provenances
@@ -15,7 +25,12 @@ from membrane.config.text import read_yaml
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / "configs").glob("*.yaml"))
-KINDS = {"SheetConfig": SheetConfig, "VesicleConfig": VesicleConfig, "SweepConfig": SweepConfig}
+KINDS = {
+    "SheetConfig": SheetConfig,
+    "VesicleConfig": VesicleConfig,
+    "KineticsConfig": KineticsConfig,
+    "SweepConfig": SweepConfig,
+}
 
 SCHEMA = json_schema()
 VALIDATOR = Draft7Validator(SCHEMA)
@@ -132,6 +147,7 @@ PURE = {"samples", "replicas", "seed", "endosomes", "size", "devices", "shape_st
 PURE |= {"mean_order", "order", "affinity_lo", "saturation_fraction", "fraction", "reserve_fraction", "circularity"}
 PURE |= {"cytosolic_fraction", "luminal_fraction", "ceramide_cytosolic_fraction", "ceramide_luminal_fraction"}
 PURE |= {"cargo_fraction", "error_tolerance", "max_courant", "initial_noise", "noise", "reduced_volume"}
+PURE |= {"growth_tolerance", "travel_step"}
 PURE |= {"acceleration", "rest_volume_ratio", "mending", "inertia", "max_area_strain"}
 
 

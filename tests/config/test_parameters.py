@@ -9,7 +9,7 @@ import pytest
 
 from membrane.builder import prediction
 from membrane.commands import ensemble, predict
-from membrane.config import SheetConfig, VesicleConfig, load, log_remarks
+from membrane.config import KineticsConfig, SheetConfig, VesicleConfig, load, log_remarks
 from membrane.config.faults import leaves
 from membrane.config.provenance import Trust, provenances, values_outside
 
@@ -21,7 +21,8 @@ spec.loader.exec_module(script)
 
 pytestmark = pytest.mark.usefixtures("settings_of_main")
 
-FIELDS = {(kind, key): field for kind in (SheetConfig, VesicleConfig) for key, field in script.keys(kind)}
+KINDS = (SheetConfig, VesicleConfig, KineticsConfig)
+FIELDS = {(kind, key): field for kind in KINDS for key, field in script.keys(kind)}
 
 
 def test_the_document_is_what_the_script_writes():

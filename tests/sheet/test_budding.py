@@ -13,13 +13,14 @@ from membrane.bud.landscape import BudAnswer, Domain, Gate, Host
 from membrane.builder.sheet import build_sheet
 from membrane.config import load
 from membrane.endosome.budget import Endosome, VesicleSupply, sphere_area
+from membrane.endosome.ledger import Ledger
 from membrane.endosome.tension import TensionLaw
 from membrane.outcome.density import shell_density
 from membrane.outcome.table import EVENT_DTYPE, MECHANISMS, MolecularAreas, is_ilv
 from membrane.sheet.budding import BuddingRules, BudWatcher
 from membrane.sheet.domains import find_domains
 from membrane.sheet.fate import Fate, OpenBud
-from membrane.sheet.ledger import Ledger, content
+from membrane.sheet.plane import content
 from membrane.units import thermal_energy
 
 CONFIG = Path(__file__).parents[2] / "configs" / "ceramide.yaml"

@@ -9,11 +9,12 @@ import pytest
 from test_budding import RULES, TENSIONS, TICK_S, make_model, make_state
 
 from membrane.endosome.budget import Endosome, VesicleSupply, sphere_area
+from membrane.endosome.ledger import Ledger
 from membrane.lattice.grid import Grid
 from membrane.sheet.budding import BudWatcher
 from membrane.sheet.domains import find_domains
 from membrane.sheet.exchange import arrival_place, carrier_patch
-from membrane.sheet.ledger import Ledger, content
+from membrane.sheet.plane import content
 
 pytestmark = pytest.mark.fast_compilation
 

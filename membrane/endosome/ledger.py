@@ -1,4 +1,4 @@
-"""The ledger of a sheet: how much of each species it began with, gained, lost and was given."""
+"""The ledger of a limiting membrane: how much of each species it began with, gained, lost and was given."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass
 class Ledger:
-    """Contents of the sheet, arrays (species,) in nm^2, in float64. A content is the integral of a field.
+    """Contents of the membrane, arrays (species,) in nm^2, in float64. A content is the integral of a field.
 
     Attributes:
         initial: at the start.
@@ -25,7 +25,7 @@ class Ledger:
 
     @classmethod
     def open(cls, content: np.ndarray) -> "Ledger":
-        """The ledger of a sheet that holds ``content`` (species,) at the start."""
+        """The ledger of a membrane that holds ``content`` (species,) at the start."""
         zero = np.zeros_like(content)
         return cls(content.copy(), *(zero.copy() for _ in range(4)))
 
@@ -41,8 +41,3 @@ class Ledger:
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Ledger":
         """Inverse of :meth:`as_arrays`."""
         return cls(**{name: np.asarray(arrays[f"books_{name}"]) for name in cls.__dataclass_fields__})
-
-
-def content(fields, cell_area: float) -> np.ndarray:
-    """Integral of each field (species, n_y, n_x) over the sheet, (species,) in nm^2, in float64."""
-    return np.asarray(fields).sum(axis=(1, 2), dtype=np.float64) * cell_area
