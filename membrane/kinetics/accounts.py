@@ -12,7 +12,7 @@ from membrane.endosome.ledger import Ledger
 from membrane.energy.coexistence import Coexistence
 from membrane.kinetics.state import EndosomeState, cleared, enlarged
 from membrane.kinetics.step import Departures, Kinetics, Surroundings
-from membrane.outcome.density import SHELL_THICKNESS_NM, shell_density
+from membrane.outcome.density import vesicle_density
 from membrane.outcome.table import MolecularAreas, event_row
 from membrane.units import PN_PER_NM_PER_UN_PER_M
 
@@ -40,13 +40,6 @@ class Rules:
     areas: MolecularAreas
     shell_density: float
     lumen_density: float
-
-    def density_of(self, diameter: float) -> float:
-        """Buoyant density in g/ml of a vesicle of this diameter (nm, mid-plane); NaN where it has no lumen."""
-        outer = diameter + SHELL_THICKNESS_NM
-        if outer <= 2 * SHELL_THICKNESS_NM:
-            return math.nan
-        return float(shell_density(outer, shell_g_per_ml=self.shell_density, lumen_g_per_ml=self.lumen_density))
 
 
 class Accounts:
@@ -233,7 +226,9 @@ class Accounts:
             tension_uN_per_m=float(departures.tension[index]) / PN_PER_NM_PER_UN_PER_M,
             neck_radius_nm=float(departures.neck_radius_nm[index]),
             barrier_kBT=barrier,
-            density_g_per_ml=rules.density_of(diameter),
+            density_g_per_ml=vesicle_density(
+                diameter, shell_g_per_ml=rules.shell_density, lumen_g_per_ml=rules.lumen_density
+            ),
         )
 
     def _next(self, tick: int) -> tuple[int, float]:

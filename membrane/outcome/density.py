@@ -46,3 +46,15 @@ def shell_density(
         lumen_g_per_ml=lumen_g_per_ml,
         shell_thickness_nm=shell_thickness_nm,
     )
+
+
+def vesicle_density(diameter_nm: float, *, shell_g_per_ml: float, lumen_g_per_ml: float) -> float:
+    """Density in g/ml of a vesicle of this mid-plane diameter; NaN where it has no lumen.
+
+    >>> round(vesicle_density(55.0, shell_g_per_ml=1.16, lumen_g_per_ml=1.06), 3)
+    1.102
+    """
+    outer = diameter_nm + SHELL_THICKNESS_NM
+    if outer <= 2 * SHELL_THICKNESS_NM:
+        return float("nan")
+    return float(shell_density(outer, shell_g_per_ml=shell_g_per_ml, lumen_g_per_ml=lumen_g_per_ml))

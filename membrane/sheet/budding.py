@@ -8,7 +8,7 @@ import numpy as np
 from membrane.bud.landscape import BudAnswer, Domain, Host, bud_direction
 from membrane.endosome.budget import Endosome, VesicleSupply
 from membrane.endosome.ledger import Ledger
-from membrane.outcome.density import SHELL_THICKNESS_NM, shell_density
+from membrane.outcome.density import vesicle_density
 from membrane.outcome.table import MolecularAreas, event_row
 from membrane.sheet.domains import Domains, find_domains, removal_masks
 from membrane.sheet.exchange import arrival_place, carrier_patch
@@ -51,13 +51,6 @@ class BuddingRules:
     areas: MolecularAreas
     shell_density: float
     lumen_density: float
-
-    def density_of(self, diameter: float) -> float:
-        """Buoyant density in g/ml of a vesicle of this diameter (nm, mid-plane); NaN where it has no lumen."""
-        outer = diameter + SHELL_THICKNESS_NM
-        if outer <= 2 * SHELL_THICKNESS_NM:
-            return float("nan")
-        return float(shell_density(outer, shell_g_per_ml=self.shell_density, lumen_g_per_ml=self.lumen_density))
 
 
 class BudWatcher:
@@ -290,7 +283,9 @@ class BudWatcher:
             tension_uN_per_m=candidate.tension / PN_PER_NM_PER_UN_PER_M,
             neck_radius_nm=answer.neck_radius_nm,
             barrier_kBT=barrier,
-            density_g_per_ml=rules.density_of(answer.diameter_nm),
+            density_g_per_ml=vesicle_density(
+                answer.diameter_nm, shell_g_per_ml=rules.shell_density, lumen_g_per_ml=rules.lumen_density
+            ),
         )
 
 
