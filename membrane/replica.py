@@ -1,7 +1,7 @@
 """What a run asks of a geometry and of one endosome in it, and the schedule that all endosomes of a run keep.
 
 A run knows no geometry. It is given :class:`Physics`, asks it for its endosomes (:class:`Replica`), and advances them
-from boundary to boundary of the :class:`Schedule`. The sheet and the vesicle both fit these two protocols.
+from boundary to boundary of the :class:`Schedule`. Sheet, vesicle and kinetics fit these two protocols.
 """
 
 from collections.abc import Callable

@@ -81,7 +81,7 @@ def bud_table(config: KineticsConfig, line_tension: float) -> TableLaw:
         config: the configuration.
         line_tension: measured, of the rim, in pN.
 
-    Raises ValueError where the table does not reach its accuracy.
+    Raises ValueError where the table does not reach its accuracy, or no domain of this configuration can bud.
     """
     radius, tension = config.geometry.host_radius_nm, config.membrane.tension_uN_per_m * PN_PER_NM_PER_UN_PER_M
     ranges = Ranges(
@@ -91,4 +91,15 @@ def bud_table(config: KineticsConfig, line_tension: float) -> TableLaw:
         tension=(tension, tension),
         host_radius=(radius / WIDEST_HOST, radius * WIDEST_HOST),
     )
-    return table_law(table_constants(config, line_tension), ranges, threads=os.cpu_count() or 1)
+    try:
+        return table_law(table_constants(config, line_tension), ranges, threads=_cores())
+    except ValueError as error:
+        raise ValueError(
+            f"the bud law of this configuration does not become a table: {error}. Change membrane, budding or "
+            "lipids.line_tension_pN, or give kind: sheet, which asks the exact law itself"
+        ) from error
+
+
+def _cores() -> int:
+    """Cores that this process may use; macOS binds no process to cores."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -37,7 +37,10 @@ def _main(argv: list[str]) -> int:
         arguments.config = config_file(arguments.config)
         config = load(arguments.config, arguments.set)
         if not isinstance(config, SheetConfig):
-            raise ConfigError(f"{arguments.config}: kind {config.kind} has no bud law; give a configuration of a sheet")
+            raise ConfigError(
+                f"{arguments.config}: predict asks the bud law of a sheet, but the kind is {config.kind}; give a "
+                "configuration of kind sheet"
+            )
         set_up_environment()
         set_up_jax(cache_from_s=1.0)
         prediction = predict(config, arguments.diameters)

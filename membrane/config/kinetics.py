@@ -20,6 +20,9 @@ from membrane.config.sheet import FilmConfig, MembraneConfig, NeckConfig, Supply
 from membrane.config.text import Inconsistent
 from membrane.config.times import count_faults, time_faults
 
+MOST_TICKS = 2**31 - 1
+"""Ticks are counted in 32 bits."""
+
 
 class SphereConfig(Section):
     """The sphere that stands for the limiting membrane of one endosome."""
@@ -100,10 +103,27 @@ class KineticsConfig(RunConfig):
                 f"membrane.tension_uN_per_m {rest:g} must lie below endosome.lysis_tension_mN_per_m {lysis:g} "
                 f"({1e3 * lysis:g} uN/m)"
             )
-        if self.start == "steady" and not (self.supply.recycling and self.supply.fusion_rate_per_s > 0):
+        if not self.supply.recycling:
             faults.append(
-                "start: steady is the balance of membrane that comes and goes: give supply.recycling: true and a "
-                "supply.fusion_rate_per_s above 0, or start: resting"
+                "supply.recycling: false leaves an endosome of kinetics without any domain, for these come with "
+                "vesicles that become patches of the membrane; give true"
+            )
+        if self.start == "steady" and not self.supply.fusion_rate_per_s > 0:
+            faults.append(
+                "start: steady is the balance of membrane that comes and goes: give a supply.fusion_rate_per_s above "
+                "0, or start: resting"
+            )
+        if self.membrane.gaussian_modulus_contrast_kBT:
+            faults.append(
+                f"membrane.gaussian_modulus_contrast_kBT {self.membrane.gaussian_modulus_contrast_kBT:g} must be 0: "
+                "the bud law of kinetics knows no contrast; a run of kind sheet does"
+            )
+        # A run ends with a whole longest step.
+        if (self.duration_s + numerics.max_step_ms * 1e-3) / (numerics.tick_us * 1e-6) >= MOST_TICKS:
+            faults.append(
+                f"duration_s {self.duration_s:g} with numerics.tick_us {numerics.tick_us:g} has more than {MOST_TICKS} "
+                f"ticks: give at most {MOST_TICKS * numerics.tick_us * 1e-6 - numerics.max_step_ms * 1e-3:.6g} s, or a "
+                "longer tick"
             )
         if not faults:
             faults += count_faults(self, numerics.max_step_ms * 1e-3, 1.0)

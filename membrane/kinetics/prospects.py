@@ -38,7 +38,7 @@ CHANGES = np.array([0.0025, 0.005, 0.005, 0.02, 0.005])
 """Changes after which the law is asked again: of ln L, of L times c0 of domain and host, of ln tension, and of ln R."""
 
 IDLE = 4.0
-"""Factor of these where the domain would not bud on the highest swing."""
+"""These changes may be so many times as large where the domain would not bud even on the highest swing."""
 
 SLOWEST = 1e-20
 """Rate in 1/s below which its logarithm falls by one for each kT of the barrier."""
@@ -77,8 +77,8 @@ class Situation(NamedTuple):
 
 
 class Prospects(eqx.Module):
-    """What the law has said of domains. Arrays (domains,), or (domains, swings) of a domain on each swing of its c0; of
-    an open bud all swings are alike.
+    """What the law has said of domains. Arrays (domains,), or (domains, swings) with one value for each swing of c0. An
+    open bud has the same value for each of them, that of its mean c0.
 
     Attributes:
         asked: where the law was asked last, see CHANGES; NaN: never, (domains, 5).
@@ -93,7 +93,7 @@ class Prospects(eqx.Module):
         scission: rate at which an open bud leaves, in 1/s.
         aided: the same with the scission aid.
         opening: rate at which an open bud flattens, in 1/s.
-        direction: +1 for buds into the lumen, -1 for buds away from it.
+        direction: +1 for buds into the lumen, -1 for buds away from it; the side to which most of the rate leads.
     """
 
     asked: Float[Array | np.ndarray, "*domains 5"]
@@ -188,11 +188,11 @@ def told_by(answers: BudAnswer, old: Prospects, index: int, renewal: float) -> P
 
 
 NEVER = TableAnswer(
-    **{name: jnp.zeros(len(SWINGS)) for name in TableAnswer._fields}
-    | {name: jnp.full(len(SWINGS), jnp.inf) for name in ("barrier_kBT", "scission_barrier_kBT")}
-    | {name: jnp.zeros(len(SWINGS), bool) for name in ("neck_closed", "outside")}
-    | {"passage_variation": jnp.ones(len(SWINGS)), "neck_radius_nm": jnp.full(len(SWINGS), jnp.nan)}
-    | {"direction": jnp.ones(len(SWINGS), int)}
+    **{name: np.zeros(len(SWINGS)) for name in TableAnswer._fields}
+    | {name: np.full(len(SWINGS), np.inf) for name in ("barrier_kBT", "scission_barrier_kBT")}
+    | {name: np.zeros(len(SWINGS), bool) for name in ("neck_closed", "outside")}
+    | {"passage_variation": np.ones(len(SWINGS)), "neck_radius_nm": np.full(len(SWINGS), np.nan)}
+    | {"direction": np.ones(len(SWINGS), int)}
 )
 """The answers for a domain that buds on no swing."""
 
@@ -204,7 +204,7 @@ def _shares(log_rate, renewal):
 
 
 def _log_rate(answer: TableAnswer):
-    # Waits beyond the age of the universe are not told apart by their rates; their barriers still are.
+    # Rates this small are not computed exactly. Their barriers still say which is the smaller one.
     barred = np.log(SLOWEST) + BARRED_KT - jnp.clip(answer.barrier_kBT, BARRED_KT, 400.0)
     return jnp.where(answer.rate_per_s > SLOWEST, jnp.log(jnp.clip(answer.rate_per_s, SLOWEST, 1e20)), barred)
 
@@ -215,6 +215,7 @@ def _closes(answer: TableAnswer):
 
 def _of_domain(answer: TableAnswer, renewal, place) -> Prospects:
     """What the answers on all SWINGS say of one domain."""
+    answer = jax.tree.map(jnp.asarray, answer)
     log_rate = _log_rate(answer)
     share = _shares(log_rate, renewal)
     rate, known = share.sum(), share.sum() > LEAST_RATE
@@ -233,7 +234,7 @@ def _of_domain(answer: TableAnswer, renewal, place) -> Prospects:
         scission=zero,
         aided=zero,
         opening=zero,
-        direction=answer.direction[0].astype(jnp.int32),
+        direction=jnp.where((share * (answer.direction @ INTERPOLATION)).sum() < 0, -1, 1).astype(jnp.int32),
     )
 
 

@@ -244,11 +244,16 @@ class Kinetics(eqx.Module):
     def _growth(self, phases: Coexistence) -> Growth:
         return Growth(
             area=self.area,
-            diffusion=self.diffusion["phi"][0],
+            diffusion=self.diffusion["phi"][0] * self._steepness(phases.host),
             phi_flat=phases.host["phi"],
             phi_domain=phases.domain["phi"],
             length=gibbs_thomson_length(self.mixture, phases, self.line_tension),
         )
+
+    def _steepness(self, host):
+        """(d^2f/dphi^2)/(2 b) of the host: D of phi over that of lipids."""
+        slope = lambda phi: jax.grad(lambda phi: self.mixture.density(host | {"phi": phi}))(phi)
+        return jax.grad(slope)(host["phi"]) / (2 * self.mixture.lipids.well)
 
     def _curvature(self, state, phases):
         """Mean c0 of each domain as the law sees it, with its wall, in 1/nm, (domains,), and that of the host."""

@@ -81,7 +81,10 @@ def predict(
     """
     checked = load(config, set=set, **changes)
     if checked.kind != "sheet":
-        raise ConfigError(f"{checked.name}: kind {checked.kind} has no bud law; give a configuration of kind sheet")
+        raise ConfigError(
+            f"{checked.name}: predict asks the bud law of a sheet, but the kind is {checked.kind}; give a "
+            "configuration of kind sheet"
+        )
     quiet_xla()
     # Seconds, which an import of this file does not wait for.
     from membrane.builder.prediction import predict as ask

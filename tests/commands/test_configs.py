@@ -114,4 +114,4 @@ def test_a_sweep_and_a_run_by_name(tmp_path, monkeypatch, capsys, caplog, settin
     assert main(["ensemble", "sweep_tension", "--dry-run", "--trial", "0"]) == 0
     assert "members in" in capsys.readouterr().out
     assert main(["predict", "vesicle_bud"]) == 2
-    assert "kind vesicle has no bud law" in capsys.readouterr().err
+    assert "the kind is vesicle" in capsys.readouterr().err

@@ -361,7 +361,7 @@ def test_every_key_takes_or_refuses_every_kind_of_value(base, value):
 def test_kinds_that_are_none(value):
     """In the file as in --set."""
     for text, settings in ((f"kind: {value}\n", []), ("", [f"kind={value}"])):
-        with pytest.raises(ConfigError, match="kind: known here: sheet, vesicle"):
+        with pytest.raises(ConfigError, match="kind: known here: kinetics, sheet, vesicle"):
             parse(CERAMIDE.read_text() + text, settings)
 
 

@@ -189,6 +189,12 @@ def test_importing_changes_nothing():
     assert python(code, "-OO") == (0, "", "")
 
 
+def test_importing_the_physics_starts_no_device():
+    """The environment of JAX can be set up after the import of all that a run needs."""
+    code = "import membrane.program.launch, sys\nfrom jax._src import xla_bridge\nsys.exit(bool(xla_bridge._backends))"
+    assert python(code) == (0, "", "")
+
+
 @pytest.mark.parametrize("text", ["x", "0", "-3", "1e3", "4(x2)", "9" * 40])
 def test_slurm_says_nonsense(monkeypatch, caplog, text):
     """Passed over with one warning that names it."""

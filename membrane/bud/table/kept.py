@@ -59,6 +59,7 @@ def table_law(
     kept = _read(file, constants)
     if kept is not None:
         return kept
+    log.info("the table of the bud law is built, which takes a minute or two; it is then kept in %s", folder)
     axes = axes_of(ranges, constants.bending_rigidity, refinement)
     nodes = solve_nodes(axes, constants, ranges.host_radius, threads=threads, progress=progress)
     if not nodes[1].any():
