@@ -61,7 +61,7 @@ def ask(law, *given, open_bud=False):
     return jax.tree.map(lambda *v: np.concatenate(v), *answers)
 
 
-@pytest.fixture(scope="module", params=["driven", "soft"])
+@pytest.fixture(scope="module", params=["driven", pytest.param("soft", marks=pytest.mark.slow)])
 def case(request, tmp_path_factory):
     """A table with its constants and ranges, and the folder in which it is kept."""
     known, ranges = {"driven": (DRIVEN, NARROW), "soft": (SOFT, SOFT_RANGES)}[request.param]
@@ -124,6 +124,7 @@ def test_threshold_sizes(case):
         np.testing.assert_allclose(sizes[first], high, rtol=0.005)
 
 
+@pytest.mark.slow
 @only_driven
 def test_jit_vmap_and_precision_change_nothing(case):
     law, _, ranges, _ = case

@@ -39,7 +39,9 @@ def meeting_times(radii, number, seed, step):
     return np.asarray(found.tick) * TICK_S
 
 
-@pytest.mark.parametrize(("radii", "step"), [((60.0, 60.0), 0.15), ((90.0, 45.0), 0.1)])
+@pytest.mark.parametrize(
+    ("radii", "step"), [((60.0, 60.0), 0.15), pytest.param((90.0, 45.0), 0.1, marks=pytest.mark.slow)]
+)
 def test_mean_meeting_time(radii, step):
     """As the integral says, within the error of the mean, with steps of either length."""
     times = meeting_times(radii, 300, 5, step)

@@ -88,7 +88,7 @@ def test_patches_of_a_membrane_hold_what_it_holds(reserve, height):
     assert np.stack(found) == pytest.approx(ours[:, :2], rel=1e-11)
 
 
-@pytest.mark.parametrize("reserve", [None, RESERVE])
+@pytest.mark.parametrize("reserve", [pytest.param(None, marks=pytest.mark.slow), RESERVE])
 def test_shape_derivative_is_that_of_the_free_energy(reserve):
     """dF/dpsi with patches against difference quotients: 1e-7."""
     model = membrane(reservoir=reserve)
@@ -141,6 +141,7 @@ def test_ceramide_goes_along_with_a_wall(affinity):
     assert np.allclose(follow[0], follow[1])
 
 
+@pytest.mark.slow
 def test_domains_keep_their_lo_through_rounds_of_the_shape():
     """Two caps that bend into the lumen with a reserve at hand and lipids that hardly diffuse: after 60 steps the Lo of
     each is within 0.5 % of what it was, while the membrane has drawn more than a tenth of a cap's area."""
