@@ -203,10 +203,7 @@ class Endosome:
         Raises:
             ValueError: area or diameter is not positive, or the direction is neither +1 nor -1.
         """
-        left, lumen, vesicles = self._after(area, diameter, direction)
-        if direction < 0 and lumen <= 0:
-            return False
-        return bool(left > self.law.needed_area(sphere_radius(lumen + vesicles), self.law.lysis_tension))
+        return self._leaves_enough(area, diameter, direction, self.law.lysis_tension)
 
     def release(self, area: float, diameter: float, direction: int) -> None:
         """One vesicle leaves the membrane.
@@ -246,6 +243,17 @@ class Endosome:
         shares = spent + (1 - spent) * (QUADRATURE[0] + 1) / 2
         stretched = np.array([self.law.tension(drawn(t), radius(t)) for t in shares])
         return spent * rest + (1 - spent) * float(QUADRATURE[1] @ stretched) / 2
+
+    def largest_ilv(self, tension: float, most: float) -> float:
+        """Diameter in nm of the largest ILV after which the tension (pN/nm) is not higher; ``most`` at most, in nm."""
+        possible = lambda diameter: self._leaves_enough(sphere_area(diameter), diameter, +1, tension)
+        if possible(most):
+            return most
+        low, high = 0.0, most
+        while high - low > 1e-12 * most:
+            middle = (low + high) / 2
+            low, high = (middle, high) if possible(middle) else (low, middle)
+        return low
 
     def exhausted(self, diameter: float) -> bool:
         """Whether not even an ILV of this diameter (nm) can leave, the smallest that the caller expects."""
@@ -325,6 +333,13 @@ class Endosome:
                 f"of membrane would have to enclose {lumen:g} nm^3 of fluid and {vesicles:g} nm^3 of ILVs below the "
                 f"lysis tension of {self.law.lysis_tension:g} pN/nm; ask can_release first"
             )
+
+    def _leaves_enough(self, area, diameter, direction, tension) -> bool:
+        """Whether the membrane that such a vesicle leaves behind encloses the new volume below this tension."""
+        left, lumen, vesicles = self._after(area, diameter, direction)
+        if direction < 0 and lumen <= 0:
+            return False
+        return bool(left > self.law.needed_area(sphere_radius(lumen + vesicles), tension))
 
     def _after(self, area, diameter, direction) -> tuple[float, float, float]:
         """(membrane area, fluid volume, ILV volume) that such a vesicle would leave behind."""

@@ -18,6 +18,7 @@ reaction is excluded. All runs inside compiled programs: a fixed number of Newto
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array
 
 from membrane.energy.cargo import MONOMER, OLIGOMER
@@ -40,9 +41,9 @@ class Coexistence(eqx.Module):
             mean; not near zero where there are no two phases.
     """
 
-    host: dict[str, Array]
-    domain: dict[str, Array]
-    residual: Array
+    host: dict[str, ArrayLike]
+    domain: dict[str, ArrayLike]
+    residual: ArrayLike
 
 
 def coexist(

@@ -1,5 +1,6 @@
 """Arrivals and departures: what they change of the domains, the ledger and the budget of an endosome."""
 
+import copy
 import math
 from dataclasses import dataclass
 
@@ -9,7 +10,6 @@ import numpy as np
 
 from membrane.endosome.budget import Endosome, VesicleSupply, sphere_area
 from membrane.endosome.ledger import Ledger
-from membrane.energy.coexistence import Coexistence
 from membrane.kinetics.state import EndosomeState, cleared, enlarged
 from membrane.kinetics.step import Departures, Kinetics, Surroundings
 from membrane.outcome.density import vesicle_density
@@ -19,8 +19,11 @@ from membrane.units import PN_PER_NM_PER_UN_PER_M
 PLACES = 64
 """Random places that are tried for a vesicle that fuses, before the one farthest from all domains is taken."""
 
-SIZES = 16
-"""Sizes of vesicles for which the tension is asked of the budget."""
+SIZES = 24
+"""Sizes of vesicles for which the tension is asked of the budget. It is then told within 2 %."""
+
+ROUNDING = 1e-6
+"""Relative room for rounding where a domain is compared with the sizes for which the tension is told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +75,7 @@ class Accounts:
         self.budget, self.ledger = budget, ledger
         self.endosome, self.seed = endosome, seed
         self.rows: list[np.ndarray] = []
+        self._surroundings: Surroundings | None = None
         self.seen_tick, self.arrivals = 0, 0
         self.next_tick, self.next_diameter = self._next(0)
 
@@ -95,49 +99,52 @@ class Accounts:
             setattr(self, name, int(arrays[name]))
         self.next_diameter = float(arrays["next_diameter"])
 
-    def surroundings(self) -> Surroundings:
-        """What the budget says of vesicles that would leave now."""
+    def surroundings(self, state: EndosomeState) -> Surroundings:
+        """What the budget says of vesicles that would leave now.
+
+        The tension beyond rest costs much and is told only where a domain is large enough to draw on it.
+        """
+        domain = math.sqrt(np.max(state.area) / math.pi)
+        known = self._surroundings
+        if known is None or domain > (1 - ROUNDING) * known.told:
+            self._surroundings = self._asked(domain)
+        return self._surroundings
+
+    def _asked(self, domain: float) -> Surroundings:
+        """The same where the largest domain would be a vesicle of ``domain`` nm."""
         budget = self.budget
-        sizes = np.geomspace(self.rules.least_diameter, 2 * budget.host_radius, SIZES)
-        largest = self._largest_diameter(float(sizes[-1]))
-        below = sizes[sizes <= largest]
+        largest = budget.largest_ilv(budget.law.lysis_tension, 2 * budget.host_radius)
+        resting = budget.largest_ilv(budget.law.rest_tension, largest) if largest > 0 else 0.0
+        # Beyond rest the tension rises over orders of magnitude, first steeply.
+        sizes = np.minimum(resting + (largest - resting) * np.linspace(0, 1, SIZES) ** 2, largest)
         tension = np.full(SIZES, budget.tension)
-        # The tension only rises with the size: where the largest meets that of rest, all do.
-        asked = below[::-1] if len(below) else ()
-        for place, size in zip(range(len(below) - 1, -1, -1), asked, strict=True):
-            tension[place] = budget.mean_tension(sphere_area(size), size, +1)
-            if tension[place] == budget.law.rest_tension:
-                tension[:place] = budget.law.rest_tension
-                break
-        return Surroundings(*map(np.asarray, (budget.host_radius, sizes, tension, largest)))
+        told = resting if domain <= (1 - ROUNDING) * resting < largest else math.inf
+        if resting < largest and told == math.inf:
+            tension[1:] = [budget.mean_tension(sphere_area(size), size, +1) for size in sizes[1:].tolist()]
+        return Surroundings(*map(np.asarray, (budget.host_radius, sizes, np.log(tension), told, largest)))
 
-    def _largest_diameter(self, most: float) -> float:
-        possible = lambda size: self.budget.can_release(sphere_area(size), size, +1)
-        if possible(most):
-            return math.inf
-        low, high = 0.0, most
-        for _ in range(40):
-            middle = (low + high) / 2
-            low, high = (middle, high) if possible(middle) else (low, middle)
-        return low
-
-    def horizon(self, tick: int, until_tick: int) -> int:
-        """The tick up to which nothing changes but by the model itself."""
-        ends = [until_tick, self.next_tick]
+    def horizon(self) -> int:
+        """The tick up to which nothing changes but by the model itself; it does not depend on the present tick."""
         budget = self.budget
         if math.isfinite(budget.regulation_time) and budget.tension > budget.law.rest_tension:
-            ends.append(tick + max(1, int(0.1 * budget.regulation_time / self.model.tick_s)))
-        return min(ends)
+            regulated = max(1, int(0.1 * budget.regulation_time / self.model.tick_s))
+            return min(self.next_tick, self.seen_tick + regulated)
+        return self.next_tick
+
+    def budget_at(self, tick: int) -> Endosome:
+        """The budget as it is at a later tick if nothing comes or leaves before."""
+        later = copy.deepcopy(self.budget)
+        later.advance((tick - self.seen_tick) * self.model.tick_s, recycling=self.supply.recycling)
+        return later
 
     def pass_time(self, state: EndosomeState) -> EndosomeState:
         """The budget and the ledger are brought up to the time of the state, whose reactions are entered."""
-        dt = (int(state.tick) - self.seen_tick) * self.model.tick_s
+        self.budget, self._surroundings = self.budget_at(int(state.tick)), None
         self.seen_tick = int(state.tick)
-        self.budget.advance(dt, recycling=self.supply.recycling)
         self.ledger.reacted += np.asarray(state.reacted)
         return eqx.tree_at(lambda s: s.reacted, state, np.zeros_like(state.reacted))
 
-    def receive(self, state: EndosomeState, phases: Coexistence) -> EndosomeState:
+    def receive(self, state: EndosomeState) -> EndosomeState:
         """The next vesicle fuses. Where membrane is recycled it becomes a patch, with its Lo in one piece.
 
         The patch replaces as much host. Its Lo is that of the lever rule: with it the host keeps its phi.
@@ -149,10 +156,10 @@ class Accounts:
         self.next_tick, self.next_diameter = self._next(int(state.tick))
         if not self.supply.recycling:
             return state
-        given, taken = area * self.supplied, area * self._host_content(state, phases)
+        given, taken = area * self.supplied, area * self._host_content(state)
         self.ledger.supplied += given
         self.ledger.recycled += taken
-        host, inside = taken[0] / area, float(phases.domain["phi"])
+        host, inside = taken[0] / area, float(state.phases.domain["phi"])
         lo = area * (self.supplied[0] - host) / (inside - host)
         state = eqx.tree_at(lambda s: s.content, state, np.asarray(state.content) + given - taken)
         return self._with_domain(state, lo, diameter, rng) if lo > 0 else state
@@ -173,13 +180,13 @@ class Accounts:
         new[0][free], new[1][free] = area, places[chosen]
         return eqx.tree_at(lambda s: (s.area, s.place), state, new)
 
-    def depart(self, state: EndosomeState, phases: Coexistence, departures: Departures) -> EndosomeState:
+    def depart(self, state: EndosomeState, departures: Departures) -> EndosomeState:
         """Every vesicle leaves that leaves now, one event row each, and new membrane takes its place."""
         for index in np.flatnonzero(departures.leaves):
-            state = self._depart(state, phases, departures, int(index))
+            state = self._depart(state, departures, int(index))
         return state
 
-    def _depart(self, state, phases, departures, index: int) -> EndosomeState:
+    def _depart(self, state, departures, index: int) -> EndosomeState:
         area, direction = float(state.area[index]), int(departures.direction[index])
         diameter = math.sqrt(area / math.pi)
         if not self.budget.can_release(area, diameter, direction):
@@ -187,7 +194,7 @@ class Accounts:
         species, model = self.model.mixture.species, self.model
         composition = dict(zip(species, np.asarray(departures.composition[index]).tolist(), strict=True))
         taken = area * np.asarray(model.content_of(composition))
-        given = area * (self._host_content(state, phases) if self.supply.recycling else self.supplied)
+        given = area * (self._host_content(state) if self.supply.recycling else self.supplied)
         self.ledger.removed += taken
         self.ledger.supplied += given
         self.rows.append(self._row(state, departures, index, composition))
@@ -195,10 +202,10 @@ class Accounts:
         state = cleared(state, np.arange(len(state.area)) == index)
         return eqx.tree_at(lambda s: s.content, state, np.asarray(state.content) + given - taken)
 
-    def _host_content(self, state, phases) -> np.ndarray:
+    def _host_content(self, state) -> np.ndarray:
         """Area fractions of the host, (conserved,)."""
-        content = np.array(self.model.content_of(phases.host), float)
-        content[0] = float(self.model.host_order(state, phases))
+        content = np.array(self.model.content_of(state.phases.host), float)
+        content[0] = float(self.model.host_order(state, state.phases))
         return content
 
     def _row(self, state, departures, index: int, composition: dict[str, float]) -> np.ndarray:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from membrane.bud.table import exact_answer
-from membrane.endosome.budget import Endosome, VesicleSupply
+from membrane.endosome.budget import Endosome, VesicleSupply, sphere_area
 from membrane.endosome.ledger import Ledger
 from membrane.endosome.tension import TensionLaw
 from membrane.energy.coexistence import Coexistence
@@ -19,11 +19,14 @@ from membrane.kinetics.accounts import Accounts, Rules, start_content
 from membrane.kinetics.prospects import SWINGS, told_by
 from membrane.kinetics.series import UNITS, row
 from membrane.kinetics.state import EndosomeState
-from membrane.kinetics.step import Kinetics
+from membrane.kinetics.step import Departures, Kinetics
 from membrane.replica import NumericalFailure, Schedule
 
 ROOM = 8
 """Domains for which a new endosome has room; it is doubled where it does not suffice."""
+
+MOST = 0.9
+"""Largest share of the membrane that domains, and the patch of a vesicle that fuses, may cover: a host is left."""
 
 SOUND = 0.01
 """Largest error of the equations of coexistence before the last Newton step, which squares it."""
@@ -83,7 +86,8 @@ class KineticsPhysics:
     def compile_all(self) -> None:
         """Compile the program of a run, which is otherwise compiled when it is first needed."""
         endosome = self.endosome(0)
-        jax.block_until_ready(self.model.advance(endosome.state, endosome.accounts.surroundings(), jnp.asarray(0)))
+        surroundings = endosome.accounts.surroundings(endosome.state)
+        jax.block_until_ready(self.model.advance(endosome.state, surroundings, jnp.asarray(0, jnp.int32)))
 
     def check(self) -> list[str]:
         """Species, line tension and bud law, in words, without a step."""
@@ -109,7 +113,8 @@ class KineticsReplica:
         model = physics.model
         key = jax.random.fold_in(jax.random.key(physics.seed), index)
         content = start_content(model, physics.start)
-        self.state = jax.tree.map(_host, EndosomeState.without_domains(content, ROOM, key))
+        phases = _phases(model, content, np.zeros(ROOM))
+        self.state = jax.tree.map(_host, EndosomeState.without_domains(content, phases, ROOM, key))
         ledger, budget = Ledger.open(content), physics.new_endosome()
         if saved is not None:
             self.state = _restored(self.state, saved)
@@ -166,26 +171,37 @@ class KineticsReplica:
         """To the tick of a row or a boundary, with all arrivals and departures on the way."""
         model, accounts = self.physics.model, self.accounts
         while self.tick < until_tick:
-            end = accounts.horizon(self.tick, until_tick)
-            surroundings = accounts.surroundings()
-            state, phases, departures = model.advance(self.state, surroundings, jnp.asarray(end, jnp.int32))
-            state, phases, departures = jax.tree.map(_host, (state, phases, departures))
-            if not phases.residual < SOUND:
-                raise NumericalFailure(_failure(model, state, phases), self.state)
-            state = accounts.pass_time(state)
-            state = accounts.depart(state, phases, departures)
-            state = self._told_exactly(state, phases, surroundings)
-            if int(state.tick) == accounts.next_tick:
-                state = accounts.receive(state, phases)
+            end, surroundings = accounts.horizon(), accounts.surroundings(self.state)
+            state, departures = model.advance(self.state, surroundings, jnp.asarray(min(end, until_tick), jnp.int32))
+            state, departures = jax.tree.map(_host, (state, departures))
+            self._check(state, departures)
+            state = self._told_exactly(state, surroundings)
+            # Only what the physics does is seen by the budget, so that a row or a pause leaves no trace.
+            if int(state.tick) == end or departures.leaves.any():
+                state = accounts.depart(accounts.pass_time(state), departures)
+                if int(state.tick) == accounts.next_tick:
+                    state = accounts.receive(state)
+                state = eqx.tree_at(lambda s: s.phases, state, self._phases(state))
             self.state, self.reached = state, int(state.tick)
 
-    def _told_exactly(self, state: EndosomeState, phases: Coexistence, surroundings) -> EndosomeState:
+    def _check(self, state: EndosomeState, departures: Departures) -> None:
+        """Raise NumericalFailure where the phases are not at equilibrium, or where no host is left for a vesicle."""
+        model, accounts = self.physics.model, self.accounts
+        if not state.phases.residual < SOUND:
+            raise NumericalFailure(_failure(model, state), self.state)
+        covered = state.area[~departures.leaves].sum()
+        if accounts.supply.recycling and int(state.tick) == accounts.next_tick:
+            covered += sphere_area(accounts.next_diameter)
+        if covered > MOST * model.area:
+            raise NumericalFailure(_crowded(model, state, covered), self.state)
+
+    def _told_exactly(self, state: EndosomeState, surroundings) -> EndosomeState:
         """The state in which the exact law has answered where the table does not."""
         unknown = np.flatnonzero(np.asarray(state.prospects.unknown) & np.asarray(state.present))
         if not len(unknown):
             return state
         model, prospects = self.physics.model, state.prospects
-        situation = jax.tree.map(np.asarray, _situation(model, state, phases, surroundings))
+        situation = jax.tree.map(np.asarray, _situation(model, state, surroundings))
         for index in map(int, unknown):
             one, is_open = jax.tree.map(lambda v, i=index: v[i], situation), bool(prospects.open_bud[index])
             given = np.broadcast_arrays(*one.at(np.zeros(1) if is_open else SWINGS))
@@ -195,20 +211,20 @@ class KineticsReplica:
         return eqx.tree_at(lambda s: s.prospects, state, jax.tree.map(np.asarray, prospects))
 
     def _phases(self, state) -> Coexistence:
-        return jax.tree.map(np.asarray, _phases(self.physics.model, state))
+        return jax.tree.map(np.asarray, _phases(self.physics.model, state.content, state.area))
 
     def _row(self, state) -> np.ndarray:
         return np.array(list(row(self.accounts, state, self._phases(state)).values()), float)
 
 
 @eqx.filter_jit
-def _situation(model, state, phases, surroundings):
-    return model.situation(state, phases, surroundings)
+def _situation(model, state, surroundings):
+    return model.situation(state, state.phases, surroundings)
 
 
 @eqx.filter_jit
-def _phases(model, state):
-    return model.phases(state)
+def _phases(model, content, areas):
+    return model.phases(content, areas)
 
 
 def _host(leaf):
@@ -216,39 +232,52 @@ def _host(leaf):
     return leaf if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else np.asarray(leaf)
 
 
-def _arrays(module, prefix: str = "") -> dict[str, np.ndarray]:
-    """All arrays of a module but keys, by name."""
+def _parts(node: eqx.Module | dict) -> dict:
+    """What a module or a dictionary holds, by name."""
+    return node if isinstance(node, dict) else {f.name: getattr(node, f.name) for f in dataclasses.fields(node)}
+
+
+def _arrays(node: eqx.Module | dict, prefix: str = "") -> dict[str, np.ndarray]:
+    """All arrays but keys, by name."""
     found = {}
-    for field in dataclasses.fields(module):
-        value, name = getattr(module, field.name), f"{prefix}{field.name}"
-        if isinstance(value, eqx.Module):
-            found |= _arrays(value, f"{name}_")
-        elif field.name != "key":
-            found[name] = np.asarray(value)
+    for part, value in _parts(node).items():
+        if isinstance(value, eqx.Module | dict):
+            found |= _arrays(value, f"{prefix}{part}_")
+        elif part != "key":
+            found[f"{prefix}{part}"] = np.asarray(value)
     return found
 
 
-def _restored(module, saved: dict[str, np.ndarray], prefix: str = ""):
-    """The module with the arrays of a checkpoint, which may have room for more domains.
+def _restored(node: eqx.Module | dict, saved: dict[str, np.ndarray], prefix: str = ""):
+    """The same with the arrays of a checkpoint, which may have room for more domains.
 
     Raises KeyError or ValueError where they are others.
     """
     arrays = {}
-    for field in dataclasses.fields(module):
-        value, name = getattr(module, field.name), f"{prefix}{field.name}"
-        if isinstance(value, eqx.Module):
-            arrays[field.name] = _restored(value, saved, f"{name}_")
-        elif field.name != "key":
+    for part, value in _parts(node).items():
+        name = f"{prefix}{part}"
+        if isinstance(value, eqx.Module | dict):
+            arrays[part] = _restored(value, saved, f"{name}_")
+        elif part != "key":
             like, found = np.asarray(value), np.asarray(saved[name])
             room = np.asarray(saved["area"]).shape
             expected = (*room, *like.shape[1:]) if like.shape[:1] == (ROOM,) else like.shape
             if found.shape != expected or found.dtype.kind != like.dtype.kind:
                 raise ValueError(f"{name} is {found.dtype}{list(found.shape)}, not {like.dtype}{list(expected)}")
-            arrays[field.name] = found.astype(like.dtype)
-    return dataclasses.replace(module, **arrays)
+            arrays[part] = found.astype(like.dtype)
+    return arrays if isinstance(node, dict) else dataclasses.replace(node, **arrays)
 
 
-def _failure(model, state, phases) -> str:
+def _crowded(model, state, covered: float) -> str:
+    return (
+        f"the membrane is nearly all Lo at t = {int(state.tick) * model.tick_s:.6g} s: domains, and the patch that "
+        f"comes, cover {covered / model.area:.3g} of it. More Lo comes by fusion than leaves in vesicles. Likely "
+        "remedies: a lower supply.order or supply.fusion_rate_per_s, or what makes domains bud: more ceramide or cargo"
+    )
+
+
+def _failure(model, state) -> str:
+    phases = state.phases
     return (
         f"host and domains find no equilibrium at t = {int(state.tick) * model.tick_s:.6g} s: residual "
         f"{float(phases.residual):.3g}; phi {float(phases.host['phi']):.3g} and {float(phases.domain['phi']):.3g}. "

@@ -46,7 +46,7 @@ def row(accounts: Accounts, state: EndosomeState, phases: Coexistence) -> dict[s
     phi of a host beside a large domain, ``host_phi`` that of the host now. ``exhausted`` is 1 while there is no
     membrane even for the smallest vesicle.
     """
-    model, budget, rules = accounts.model, accounts.budget, accounts.rules
+    model, budget, rules = accounts.model, accounts.budget_at(int(state.tick)), accounts.rules
     area, time = np.asarray(state.area)[np.asarray(state.present)], int(state.tick) * model.tick_s
     radius = np.sqrt(area / np.pi)
     directions = [int(event["direction"]) for event in accounts.rows]

@@ -49,13 +49,15 @@ class Surroundings(NamedTuple):
     Attributes:
         host_radius: R in nm.
         size: diameters of vesicles in nm, ascending, (sizes,).
-        tension: mean tension in pN/nm while a vesicle of each size forms, (sizes,).
+        log_tension: ln of the mean tension in pN/nm while a vesicle of each size forms, (sizes,).
+        told: diameter in nm up to which these tell the tension.
         largest: diameter in nm of the largest vesicle for which there is membrane.
     """
 
     host_radius: Float[Array, ""]
     size: Float[Array, " sizes"]
-    tension: Float[Array, " sizes"]
+    log_tension: Float[Array, " sizes"]
+    told: Float[Array, ""]
     largest: Float[Array, ""]
 
 
@@ -135,12 +137,19 @@ class Kinetics(eqx.Module):
         cargo = [composition[name] for name in (MONOMER, OLIGOMER) if name in composition]
         return jnp.stack([sum(cargo) if name == CARGO else composition[name] for name in self.conserved])
 
-    def phases(self, state: EndosomeState, start: Coexistence | None = None, steps: int = 40) -> Coexistence:
-        """The compositions of host and domains, for flat rims; ``start`` and ``steps`` as of `coexist`."""
-        area = state.area.sum()
-        number = jnp.maximum(state.present.sum(), 1)
+    def phases(self, content, areas, start: Coexistence | None = None, steps: int = 40) -> Coexistence:
+        """The compositions of host and domains, for flat rims.
+
+        Arguments:
+            content: of the membrane, in nm^2, (conserved,).
+            areas: of the domains, in nm^2, (domains,).
+            start: as of `coexist`.
+            steps: as of `coexist`.
+        """
+        area = areas.sum()
+        number = jnp.maximum((areas > 0).sum(), 1)
         radius = jnp.where(area > 0, jnp.sqrt(area / number / jnp.pi), 10 * self.interface_width)
-        named = dict(zip(self.conserved, state.content / self.area, strict=True))
+        named = dict(zip(self.conserved, content / self.area, strict=True))
         means = {name: named[name] for name in LEAFLETS if name in named}
         if CARGO in named:
             split = 0.5 if self.mixture.has_oligomers else 1.0
@@ -161,36 +170,41 @@ class Kinetics(eqx.Module):
 
     @eqx.filter_jit
     def advance(self, state: EndosomeState, surroundings: Surroundings, until_tick):
-        """Steps until ``until_tick``, until a vesicle leaves, or until the exact law has to be asked.
+        """Steps until ``until_tick``, until a vesicle leaves, or until more has to be known: the answer of the exact
+        law, or the tension for a domain that has become larger than ``surroundings.told``.
 
-        Returns the state, the compositions of its phases, and the departures.
+        Returns the state and the departures. What is ``until_tick`` leaves no trace in the state if it is a multiple of
+        the longest step.
         """
-        start = self.phases(state)
-        nobody = jnp.zeros(len(state.area), bool)
 
         def under_way(carry):
-            state, _, leaves = carry
-            return (state.tick < until_tick) & ~leaves.any() & ~asks_exact_law(state)
+            state, leaves, _ = carry
+            told = jnp.sqrt(state.area.max() / jnp.pi) <= surroundings.told
+            return (state.tick < until_tick) & ~leaves.any() & ~asks_exact_law(state) & told
 
-        def go_on(carry):
-            state, phases, _ = carry
-            return self.step(state, self.phases(state, phases, 2), surroundings, until_tick)
+        go_on = lambda carry: self.step(carry[0], surroundings, until_tick)
+        state, leaves, swing = jax.lax.while_loop(under_way, go_on, (state, *self._nobody(state)))
+        return state, self._departures(state, surroundings, leaves, swing)
 
-        state, phases, leaves = jax.lax.while_loop(under_way, go_on, (state, start, nobody))
-        return state, phases, self._departures(state, phases, surroundings, leaves)
-
-    def step(self, state: EndosomeState, phases: Coexistence, surroundings: Surroundings, until_tick):
-        """One step with the compositions ``phases`` of its beginning; returns state, phases and who leaves.
+    def step(self, state: EndosomeState, surroundings: Surroundings, until_tick):
+        """One step; returns the state, who leaves, and on which swing.
 
         Where the table does not tell the prospects of a domain, nothing else happens.
         """
+        phases = self.phases(state.content, state.area, state.phases, 2)
+        residual = jnp.maximum(phases.residual, state.phases.residual)
+        phases = eqx.tree_at(lambda p: p.residual, phases, residual)
+        state = eqx.tree_at(lambda s: s.phases, state, phases)
         state = self._informed(state, phases, surroundings)
-        nobody = state.present & False
         go_on = lambda: self._moved(state, phases, surroundings, until_tick)
-        return jax.lax.cond(asks_exact_law(state), lambda: (state, phases, nobody), go_on)
+        return jax.lax.cond(asks_exact_law(state), lambda: (state, *self._nobody(state)), go_on)
+
+    def _nobody(self, state):
+        """That no domain leaves, and the swings of all."""
+        return state.present & False, jnp.zeros_like(state.area)
 
     def _moved(self, state, phases, surroundings, until_tick):
-        """The step itself, with the prospects of now."""
+        """The step itself, with the prospects of now; returns the same."""
         growth, react = self._growth(phases), self._reaction(state, phases)
         ticks = self._step_ticks(state, growth, react, until_tick)
         journey = travel(
@@ -213,14 +227,14 @@ class Kinetics(eqx.Module):
         )
         state = cleared(state, area <= 0)
         happens = (fates.buds | fates.flattens | fates.leaves) & state.present
-        state, leaves = jax.lax.cond(
+        state, leaves, swing = jax.lax.cond(
             happens.any(),
             lambda: self._carried_out(state, fates, phases),
-            lambda: (state, jnp.zeros_like(happens)),
+            lambda: (state, *self._nobody(state)),
         )
-        meets = journey.met & ~leaves.any() & state.present[journey.pair].all()
+        meets = journey.met & (state.present & ~leaves)[journey.pair].all()
         place = merged_place(state.place, state.area, journey.pair)
-        return jax.lax.cond(meets, lambda: merged(state, journey.pair, place), lambda: state), phases, leaves
+        return jax.lax.cond(meets, lambda: merged(state, journey.pair, place), lambda: state), leaves, swing
 
     def _step_ticks(self, state, growth: Growth, react, until_tick):
         """Ticks that the next step may last; it ends at a multiple of the longest step at the latest."""
@@ -296,7 +310,7 @@ class Kinetics(eqx.Module):
 
     def _tension(self, state, surroundings):
         """Mean tension in pN/nm while the vesicle of each domain forms."""
-        return jnp.interp(self._size(state), surroundings.size, surroundings.tension)
+        return jnp.exp(jnp.interp(self._size(state), surroundings.size, surroundings.log_tension))
 
     def _informed(self, state, phases, surroundings) -> EndosomeState:
         """The state with the prospects of now."""
@@ -337,31 +351,35 @@ class Kinetics(eqx.Module):
         return fates, jnp.where(ended, 0.0, state.progress + rate * dt)
 
     def _carried_out(self, state, fates: Fates, phases):
-        """The state in which new open buds are open and others have flattened, and which domains leave."""
+        """The state in which new open buds are open and others have flattened, which domains leave, and on which swing.
+
+        The composition of an open bud is renewed many times before it leaves: that is at the mean.
+        """
         key = jax.random.fold_in(jax.random.fold_in(state.key, 3), state.tick)
         draws = jax.random.uniform(key, state.area.shape, state.area.dtype)
         swing = state.prospects.swings(self._renewal_time(phases, state.area), draws)
         barrier, closes, _ = state.prospects.at(swing)
         opens = fates.buds & ~closes
         state = eqx.tree_at(
-            lambda s: (s.open_since, s.crossed_kBT, s.swing),
+            lambda s: (s.open_since, s.crossed_kBT),
             state,
             (
                 jnp.where(opens, state.tick, jnp.where(fates.flattens, -1, state.open_since)),
                 jnp.where(opens, barrier, state.crossed_kBT),
-                jnp.where(fates.buds, swing, jnp.where(fates.flattens, 0.0, state.swing)),
             ),
         )
-        return state, fates.leaves | (fates.buds & closes)
+        at_once = fates.buds & closes
+        return state, fates.leaves | at_once, jnp.where(at_once, swing, 0.0)
 
-    def _departures(self, state, phases, surroundings, leaves) -> Departures:
-        """``leaves`` and all that their rows tell."""
-        barrier, closes, neck = state.prospects.at(state.swing)
+    def _departures(self, state, surroundings, leaves, swing) -> Departures:
+        """``leaves`` on ``swing``, and all that their rows tell."""
+        phases = state.phases
+        barrier, closes, neck = state.prospects.at(swing)
         _, response = self._response(state, phases)
         wall = self.wall_share(state.area)[:, None]
         stacked = lambda phase: jnp.stack([phase[name] for name in self.mixture.species])
         mean = (1 - wall) * stacked(phases.domain) + wall * stacked(phases.host)
-        swung = mean + response * state.swing[:, None]
+        swung = mean + response * swing[:, None]
         aided = state.is_open & (state.tick - state.open_since >= self.aid_ticks)
         return Departures(
             leaves=leaves,

@@ -30,7 +30,7 @@ def command(path, duration, *more):
 
 def test_a_run_and_its_extension(tmp_path, monkeypatch, capsys):
     """The archive is whole, a picture lies beside it, and resuming it changes no number."""
-    monkeypatch.setattr(builder, "bud_table", lambda *_: SharpLaw(jnp.asarray(44.0)))
+    monkeypatch.setattr(builder, "bud_table", lambda *_: SharpLaw(jnp.asarray(44.0), jnp.asarray(jnp.inf)))
     whole, parts = tmp_path / "whole.h5", tmp_path / "parts.h5"
     assert command(whole, 0.5) == 0
     assert "ILVs from" in capsys.readouterr().out
