@@ -46,7 +46,8 @@ jitted = eqx.filter_jit(lambda law, *given: law(*given))
 BATCH = 100
 POINTS = 60
 
-only_driven = pytest.mark.parametrize("case", ["driven"], indirect=True)
+TABLES = [pytest.param(name, marks=pytest.mark.slow) for name in ("driven", "soft")]
+only_driven = pytest.mark.parametrize("case", TABLES[:1], indirect=True)
 
 
 def ask(law, *given, open_bud=False):
@@ -61,7 +62,7 @@ def ask(law, *given, open_bud=False):
     return jax.tree.map(lambda *v: np.concatenate(v), *answers)
 
 
-@pytest.fixture(scope="module", params=["driven", pytest.param("soft", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=TABLES)
 def case(request, tmp_path_factory):
     """A table with its constants and ranges, and the folder in which it is kept."""
     known, ranges = {"driven": (DRIVEN, NARROW), "soft": (SOFT, SOFT_RANGES)}[request.param]
@@ -124,7 +125,6 @@ def test_threshold_sizes(case):
         np.testing.assert_allclose(sizes[first], high, rtol=0.005)
 
 
-@pytest.mark.slow
 @only_driven
 def test_jit_vmap_and_precision_change_nothing(case):
     law, _, ranges, _ = case
