@@ -48,6 +48,9 @@ LONGEST = (
     "test_sealed",
     "test_vesicle_ceramide",
     "test_vesicle_fission",
+    "test_kinetics_run",
+    "test_replica",
+    "test_vesicle_patches",
 )
 """The files whose tests take longest, the longest first; test_run well before test_ensemble, whose processes find its
 programs compiled."""
