@@ -49,7 +49,9 @@ def _write(arguments) -> Iterable[Path]:
     record = archive.read(arguments.archive)
     times = record.frames.frame_times_s
     if not len(times):
-        raise ValueError(f"{arguments.archive} holds no frames; run with a cadence of frames to see the membrane")
+        raise ValueError(
+            f"{arguments.archive} holds no frames: kinetics has none; for other kinds see output.frame_interval_ms"
+        )
     stem = picture_beside(arguments.archive, f"-{arguments.endosome}" if arguments.endosome else "").name
     table, files = folder / f"{stem}.pvd", [folder / f"{stem}-{index:06d}.vtp" for index in range(len(times))]
     drawing.check_outputs({file.name: file for file in (table, *files)}, [arguments.archive])

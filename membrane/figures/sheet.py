@@ -211,7 +211,9 @@ def _draw_counts(axes, record):
 def _rows(record) -> list[Shown]:
     """Those of ROWS that the archive has. Raises ValueError if nothing in it can be drawn here."""
     if not len(record.frames):
-        raise ValueError(f"{record.path} holds no frames; run with a cadence of frames to see the membrane")
+        raise ValueError(
+            f"{record.path} holds no frames: kinetics has none; for other kinds see output.frame_interval_ms"
+        )
     if record.spacing_nm is not None and len(record.spacing_nm) != 2:
         raise ValueError(f"{record.path} is a run in three dimensions; draw it with --kind vesicle")
     if record.spacing_nm is None:

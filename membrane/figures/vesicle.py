@@ -182,7 +182,9 @@ def frames_to_show(record: RunRecord, endosome: int, wanted: int) -> list[int]:
     """
     times = record.frames.frame_times_s
     if not len(times):
-        raise ValueError(f"{record.path} holds no frames; run with a cadence of frames to see the membrane")
+        raise ValueError(
+            f"{record.path} holds no frames: kinetics has none; for other kinds see output.frame_interval_ms"
+        )
     ilvs = record.ilvs[record.ilvs["endosome"] == endosome]
     before = np.flatnonzero(times < ilvs["time_s"][0]) if len(ilvs) else np.arange(len(times) - 1)
     between = []

@@ -134,7 +134,7 @@ class Accounts:
     def budget_at(self, tick: int) -> Endosome:
         """The budget as it is at a later tick if nothing comes or leaves before."""
         later = copy.deepcopy(self.budget)
-        later.advance((tick - self.seen_tick) * self.model.tick_s, recycling=self.supply.recycling)
+        later.advance((tick - self.seen_tick) * self.model.tick_s, recycling=True)
         return later
 
     def pass_time(self, state: EndosomeState) -> EndosomeState:
@@ -145,17 +145,16 @@ class Accounts:
         return eqx.tree_at(lambda s: s.reacted, state, np.zeros_like(state.reacted))
 
     def receive(self, state: EndosomeState) -> EndosomeState:
-        """The next vesicle fuses. Where membrane is recycled it becomes a patch, with its Lo in one piece.
+        """The next vesicle fuses and becomes a patch, with its Lo in one piece.
 
-        The patch replaces as much host. Its Lo is that of the lever rule: with it the host keeps its phi.
+        The patch replaces as much host, which is recycled. Its Lo is that of the lever rule: with it the host keeps its
+        phi.
         """
         diameter, area = self.next_diameter, sphere_area(self.next_diameter)
         rng = np.random.default_rng([self.seed, self.endosome, self.arrivals, 1])
-        self.budget.advance(0.0, [diameter], recycling=self.supply.recycling)
+        self.budget.advance(0.0, [diameter], recycling=True)
         self.arrivals += 1
         self.next_tick, self.next_diameter = self._next(int(state.tick))
-        if not self.supply.recycling:
-            return state
         given, taken = area * self.supplied, area * self._host_content(state)
         self.ledger.supplied += given
         self.ledger.recycled += taken
@@ -194,7 +193,7 @@ class Accounts:
         species, model = self.model.mixture.species, self.model
         composition = dict(zip(species, np.asarray(departures.composition[index]).tolist(), strict=True))
         taken = area * np.asarray(model.content_of(composition))
-        given = area * (self._host_content(state) if self.supply.recycling else self.supplied)
+        given = area * self._host_content(state)
         self.ledger.removed += taken
         self.ledger.supplied += given
         self.rows.append(self._row(state, departures, index, composition))

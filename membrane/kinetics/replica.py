@@ -190,7 +190,7 @@ class KineticsReplica:
         if not state.phases.residual < SOUND:
             raise NumericalFailure(_failure(model, state), self.state)
         covered = state.area[~departures.leaves].sum()
-        if accounts.supply.recycling and int(state.tick) == accounts.next_tick:
+        if int(state.tick) == accounts.next_tick:
             covered += sphere_area(accounts.next_diameter)
         if covered > MOST * model.area:
             raise NumericalFailure(_crowded(model, state, covered), self.state)
