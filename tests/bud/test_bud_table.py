@@ -103,6 +103,8 @@ def test_held_out_domains(case):
     open_bud = low & ~exact.neck_closed & ~np.isnan(exact.neck_radius_nm)
     for name in ("scission_rate_per_s", "aided_rate_per_s"):
         told, true = getattr(table, name)[open_bud], getattr(exact, name)[open_bud]
+        # Enough of them wait long, but for those that are aided.
+        assert name == "aided_rate_per_s" or (1 / true > 1e-3).sum() > 3
         # What takes less than 0.1 ms has next to no hill and is over at once.
         np.testing.assert_allclose(1 / told, 1 / true, rtol=0.4, atol=1e-4)
 
