@@ -31,11 +31,9 @@ it leaves fractions and the share of Lo as they are. What a membrane with a rese
 chi_i is 1 in the region of the box that belongs to membrane i and 0 elsewhere. If the membranes are divided into
 patches (:mod:`membrane.vesicle.patches`), i counts these, and each of them has to hold its own content.
 
-alpha_i moves the walls between Lo and Ld: w is max(1 - phi^2, 0) + 0.01 for phi, and for ceramide and cargo the change
-that goes with it where the chemical potential mu = df/dX stays as it is, -s (d mu/d phi) max(1 - phi^2, 0). beta_i
-gives ceramide and cargo what they then still lack. s is what an even change of chemical potential would add: c (1 - c)
-for ceramide and u_i u_0 for cargo, which therefore stay between 0 and 1. alpha and beta are functions of psi, and so is
-F. Its derivative contains the chemical potentials that line tension and curvature give to what is kept.
+alpha_i moves the walls between Lo and Ld, and beta_i gives ceramide and cargo what they then still lack. Their shapes w
+and s are those of :mod:`membrane.vesicle.correction`. alpha and beta are functions of psi, and so is F. Its derivative
+contains the chemical potentials that line tension and curvature give to what is kept.
 """
 
 from dataclasses import KW_ONLY
@@ -52,15 +50,12 @@ from membrane.lattice import slabs, spectral
 from membrane.lattice.grid import Grid
 from membrane.vesicle import surface
 from membrane.vesicle.conserved import Conserved
+from membrane.vesicle.correction import correction_shapes, over
 from membrane.vesicle.reserve import Reservoir
 from membrane.vesicle.surface import Derivatives
 
 FLOOR = 1e-5
 """The constant in W, over the largest delta of a profile."""
-
-PURE_PHASE_SHARE = 0.01
-"""Correction of phi in a pure phase over that in the middle of a domain wall. A membrane without domain walls takes all
-of it in its pure phase, so it must not be zero."""
 
 
 class Terms(NamedTuple):
@@ -274,29 +269,16 @@ class Membrane(eqx.Module):
 
     def _corrected(self, psi: Derivatives, weight, fields, conserved: Conserved) -> tuple:
         """X + sum_i chi_i (alpha_i w + beta_i s) for every field."""
-        follow, even = self._correction_shapes(fields)
+        follow, even = correction_shapes(self.mixture, fields)
         missing = self._held(psi, conserved) - self._content(weight, fields, conserved)
         moved, even_content = (self._content(weight, shapes, conserved) for shapes in (follow, even))
-        alpha = _over(missing[0], moved[0])
+        alpha = over(missing[0], moved[0])
         # phi has what it should have by then.
-        beta = _over(missing - alpha * moved, even_content).at[0].set(0)
+        beta = over(missing - alpha * moved, even_content).at[0].set(0)
         return tuple(
             field + conserved.spread(alpha) * w + conserved.spread(b) * s
             for field, w, b, s in zip(fields, follow, beta, even, strict=True)
         )
-
-    def _correction_shapes(self, fields) -> tuple[tuple, tuple]:
-        """w and s of every field."""
-        named, others = self.named(fields), self.species[1:]
-        shift = _phi_correction_shape(named["phi"])
-        even = [self.mixture.part(name).mobility(name, named) for name in others]
-        walls = shift - PURE_PHASE_SHARE
-        potential = jax.grad(lambda named: jnp.sum(self.mixture.density(named)))
-        slopes = jax.jvp(lambda phi: potential(named | {"phi": phi}), (named["phi"],), (jnp.ones_like(named["phi"]),))[
-            1
-        ]
-        follow = [-walls * m * slopes[name] for name, m in zip(others, even, strict=True)]
-        return (shift, *follow), (shift, *even)
 
     # Energy ----------------------------------------------------------------------------------------------------
 
@@ -432,7 +414,7 @@ class Membrane(eqx.Module):
         (dF/dbeta_i)/int chi_i W s of ceramide and cargo. That of phi is what remains of dF/dalpha_i when they are paid,
         over int chi_i W w.
         """
-        follow, even = self._correction_shapes(fields)
+        follow, even = correction_shapes(self.mixture, fields)
         local = lambda fields: jnp.sum(
             weight * self._composition(fields, self._gradient_square(fields[0], conserved))
             + self.bending_density(psi, fields)
@@ -441,9 +423,9 @@ class Membrane(eqx.Module):
         moved, even_content = (self._content(weight, shapes, conserved) for shapes in (follow, even))
         gained = self._content(1.0, [slope * s for slope, s in zip(slopes, even, strict=True)], conserved)
         walls = sum(slope * w for slope, w in zip(slopes, follow, strict=True))
-        mu = _over(gained, even_content)
+        mu = over(gained, even_content)
         others = jnp.sum(mu[1:] * moved[1:], 0)
-        return mu.at[0].set(_over(self._content(1.0, [walls], conserved)[0] - others, moved[0]))
+        return mu.at[0].set(over(self._content(1.0, [walls], conserved)[0] - others, moved[0]))
 
     def chemical_potential(self, psi: Derivatives, fields, conserved: Conserved, name: str = "phi"):
         """Chemical potential mu = (dF/dX)/W of the species ``name``, per area, pN/nm, (n_z, n_y, n_x)."""
@@ -503,13 +485,3 @@ class Membrane(eqx.Module):
         whole = jnp.maximum(spectral.total(ld), jnp.finfo(self.grid.dtype).tiny)
         means = [spectral.total(ld * field) / whole for field in fields[1:]]
         return stretch + self.flat_bending(jnp.stack([-jnp.ones((), self.grid.dtype), *means]))
-
-
-def _over(content, shape):
-    """content/shape; 0 for a patch without a point, whose content is 0."""
-    return content / jnp.where(shape == 0, 1, shape)
-
-
-def _phi_correction_shape(phi):
-    """s of phi: largest in domain walls."""
-    return jnp.maximum(1 - phi**2, 0) + PURE_PHASE_SHARE
