@@ -16,7 +16,7 @@ from membrane.config.sections import (
     RunConfig,
     Section,
 )
-from membrane.config.sheet import FilmConfig, MembraneConfig, NeckConfig, SupplyConfig
+from membrane.config.sheet import FilmConfig, MembraneConfig, NeckConfig, SupplyConfig, unused_supply
 from membrane.config.text import Inconsistent
 from membrane.config.times import count_faults, time_faults
 
@@ -97,12 +97,7 @@ class KineticsConfig(RunConfig):
             faults.append(
                 f"numerics.max_step_ms {numerics.max_step_ms:g} is below numerics.tick_us {numerics.tick_us:g}"
             )
-        rest, lysis = self.membrane.tension_uN_per_m, self.endosome.lysis_tension_mN_per_m
-        if rest >= 1e3 * lysis:
-            faults.append(
-                f"membrane.tension_uN_per_m {rest:g} must lie below endosome.lysis_tension_mN_per_m {lysis:g} "
-                f"({1e3 * lysis:g} uN/m)"
-            )
+        faults += self.endosome.tension_faults(self.membrane.tension_uN_per_m)
         if not self.supply.recycling:
             faults.append(
                 "supply.recycling: false leaves an endosome of kinetics without any domain, for these come with "
@@ -134,6 +129,4 @@ class KineticsConfig(RunConfig):
     @property
     def unused(self) -> list[str]:
         """Keys of ``supply`` without effect, because the section that they speak of is absent."""
-        given = [name for name, value in self.supply if value is not None]
-        absent = [section for section in ("ceramide", "cargo") if getattr(self, section) is None]
-        return [f"supply.{name}" for name in given for section in absent if name.startswith(f"{section}_")]
+        return unused_supply(self)

@@ -287,6 +287,16 @@ class EndosomeConfig(Section):
         description="time in which the lumen gives fluid off while the tension is above that at the start; none: never",
     )
 
+    def tension_faults(self, rest: float) -> list[str]:
+        """A sentence where the tension at rest, ``rest`` in uN/m, would already burst the membrane."""
+        lysis = self.lysis_tension_mN_per_m
+        if rest < 1e3 * lysis:
+            return []
+        return [
+            f"membrane.tension_uN_per_m {rest:g} must lie below endosome.lysis_tension_mN_per_m {lysis:g} "
+            f"({1e3 * lysis:g} uN/m)"
+        ]
+
 
 class ReserveConfig(Section):
     """Membrane for new vesicles: a reserve at the start.

@@ -273,12 +273,7 @@ class SheetConfig(RunConfig):
                 f"numerics.max_step_us {self.numerics.max_step_us:g} is below "
                 f"numerics.tick_us {self.numerics.tick_us:g}"
             )
-        rest, lysis = self.membrane.tension_uN_per_m, self.endosome.lysis_tension_mN_per_m
-        if rest >= 1e3 * lysis:
-            faults.append(
-                f"membrane.tension_uN_per_m {rest:g} must lie below endosome.lysis_tension_mN_per_m {lysis:g} "
-                f"({1e3 * lysis:g} uN/m)"
-            )
+        faults += self.endosome.tension_faults(self.membrane.tension_uN_per_m)
         if not faults:
             # The longest step is a power of two of ticks, and so at least half of max_step_us.
             faults += count_faults(self, self.numerics.max_step_us * 0.5e-6, points[0] * points[1])
@@ -314,6 +309,11 @@ class SheetConfig(RunConfig):
     @property
     def unused(self) -> list[str]:
         """Keys of ``supply`` without effect, because the section that they speak of is absent."""
-        given = [name for name, value in self.supply if value is not None]
-        absent = [section for section in ("ceramide", "cargo") if getattr(self, section) is None]
-        return [f"supply.{name}" for name in given for section in absent if name.startswith(f"{section}_")]
+        return unused_supply(self)
+
+
+def unused_supply(config) -> list[str]:
+    """Keys of ``supply`` that speak of ceramide or cargo where ``config`` has no such section."""
+    given = [name for name, value in config.supply if value is not None]
+    absent = [section for section in ("ceramide", "cargo") if getattr(config, section) is None]
+    return [f"supply.{name}" for name in given for section in absent if name.startswith(f"{section}_")]
